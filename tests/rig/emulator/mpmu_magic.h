@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Commands from a guest program to the emulator, and what it answers.
+ *
+ * A command is a long NOP with a displacement: 0F 1F 80 disp32, that is
+ * "nopl disp32(%rax)", disp32 = MPMU_MAGIC(cmd, arg).  It works at any CPL and
+ * in any mode, never exits to a hypervisor, and retires as one instruction.
+ * Commands that answer store to the linear address in RDI like a MOV does: a
+ * missing page faults (or exits) and the instruction starts again.
+ *
+ * Usable from C (user space, kernel) and from assembly: MPMU_MAGIC_NOP(cmd, arg)
+ * there is a macro that needs no register but the RDI of the command.
+ */
+#ifndef MPMU_MAGIC_H
+#define MPMU_MAGIC_H
+
+#define MPMU_CMD_MARK_BEGIN	0x01	/* arg: region 0 to 15 */
+#define MPMU_CMD_MARK_END	0x02	/* arg: region */
+#define MPMU_CMD_READ_TRUTH	0x03	/* RDI: struct mpmu_truth of this CPU */
+#define MPMU_CMD_READ_REGS	0x04	/* RDI: struct mpmu_regs of this CPU */
+#define MPMU_CMD_READ_REGION	0x05	/* arg: region, RDI: struct mpmu_region */
+#define MPMU_CMD_RAISE_PT	0x06	/* GLOBAL_STATUS[55] = 1, LVTPC asserted */
+#define MPMU_CMD_SET_PMI_DELAY	0x07	/* RDI: 0 to 200 instructions, all CPUs */
+#define MPMU_CMD_PRESENT	0x08	/* RDI: u64, becomes MPMU_MAGIC_PRESENT */
+#define MPMU_CMD_LOG		0x09	/* arg: tag, RDI: value; a report line */
+#define MPMU_CMD_SET_MUTATE	0x0a	/* RDI: mask of MPMU_MUTATE_*, all CPUs */
+
+#define MPMU_MAGIC_BASE		0x6d700000
+#define MPMU_MAGIC(cmd, arg)	(MPMU_MAGIC_BASE | ((cmd) << 8) | (arg))
+
+#define MPMU_MAGIC_PRESENT	0x6d706d752d656d75	/* "mpmu-emu" */
+#define MPMU_MAGIC_TRUTH	0x6d706d7574727574	/* "mpmutrut" */
+#define MPMU_MAGIC_REGS		0x6d706d7572656773	/* "mpmuregs" */
+#define MPMU_MAGIC_REGION	0x6d706d757265676e	/* "mpmuregn" */
+
+#define MPMU_MUTATE_VMRESUME_CREDIT	0x01
+#define MPMU_MUTATE_LOSE_PMI		0x02
+#define MPMU_MUTATE_STICKY_STATUS	0x04
+#define MPMU_MUTATE_STATUS_SET_IGNORED	0x08
+#define MPMU_MUTATE_NO_GLOBAL_SAVE	0x10
+#define MPMU_MUTATE_SKID_64		0x20
+#define MPMU_MUTATE_LEAK_COUNTER	0x40
+
+#define MPMU_MAX_REGIONS	16
+#define MPMU_MAX_PMCS		16	/* of each kind */
+
+/* Indices of [mode][cpl]: root mode or guest mode; CPL 0 to 2, or CPL 3. */
+#define MPMU_ROOT		0
+#define MPMU_GUEST		1
+#define MPMU_KERNEL		0
+#define MPMU_USER		1
+
+/*
+ * Index into vmexits[]: an Intel basic exit reason; an AMD exit code, where
+ * those from 0x400 (nested page fault, AVIC) on come after 0xff.
+ */
+#define MPMU_NR_EXITS		272
+#define MPMU_EXIT_AMD_0X400	256	/* + code - 0x400 */
+#define MPMU_EXIT_INVALID	271	/* entry refused */
+
+#ifdef __ASSEMBLER__
+
+#define MPMU_MAGIC_NOP(cmd, arg) \
+	.byte 0x0f, 0x1f, 0x80; .long MPMU_MAGIC(cmd, arg)
+
+#else
+
+/*
+ * Kept by code that shares nothing with the counters.  Instructions and
+ * branches are those retired before the READ_TRUTH itself: a faulting or
+ * VM-exiting instruction does not retire, REP is one, VMRESUME and VMRUN belong
+ * to root mode.
+ */
+struct mpmu_truth_pmc {
+	unsigned long long overflows;	/* wraps while counting */
+	unsigned long long raised;	/* of these, with the interrupt enabled */
+	unsigned long long delivered;	/* accepted by an unmasked LVTPC */
+	unsigned long long dropped;	/* arrived at a masked LVTPC */
+};
+
+struct mpmu_truth {
+	unsigned long long magic;	/* MPMU_MAGIC_TRUTH */
+	unsigned long long cpu;
+	unsigned long long instructions[2][2];
+	unsigned long long branches[2][2];
+	unsigned long long cycles[2][2];
+	unsigned long long ref_cycles[2][2];
+	unsigned long long slots[2][2];
+	struct mpmu_truth_pmc gp[MPMU_MAX_PMCS];
+	struct mpmu_truth_pmc fixed[MPMU_MAX_PMCS];
+	unsigned long long lvtpc_delivered;	/* interrupts, of all causes */
+	unsigned long long pt_raised;
+	unsigned long long reserved[6];
+};
+
+/* What the PMU of this CPU holds now; counters are folded up to date. */
+struct mpmu_regs {
+	unsigned long long magic;	/* MPMU_MAGIC_REGS */
+	unsigned long long cpu;
+	unsigned long long intel;	/* 1 Intel, 0 AMD */
+	unsigned long long version;	/* arch-perfmon, or 0, 1 (core ext), 2 */
+	unsigned long long gp_mask;
+	unsigned long long fixed_mask;
+	unsigned long long eventsel[MPMU_MAX_PMCS];
+	unsigned long long gp[MPMU_MAX_PMCS];
+	unsigned long long fixed[MPMU_MAX_PMCS];
+	unsigned long long fixed_ctrl;
+	unsigned long long global_ctrl;
+	unsigned long long global_status;
+	unsigned long long perf_metrics;
+	unsigned long long debugctl;
+	unsigned long long lvtpc;
+	unsigned long long guest_mode;	/* 1 in VMX non-root or SVM guest mode */
+	unsigned long long pmi_delay;
+	unsigned long long mutations;
+	unsigned long long reserved[7];
+};
+
+/*
+ * This CPU's events between MARK_BEGIN and MARK_END, summed over repeats; an
+ * open region counts up to now.  The marks themselves are outside.
+ */
+struct mpmu_region {
+	unsigned long long magic;	/* MPMU_MAGIC_REGION */
+	unsigned long long region;
+	unsigned long long repeats;	/* MARK_BEGINs */
+	unsigned long long instructions[2][2];
+	unsigned long long pmu_rdmsr[2];	/* by mode */
+	unsigned long long pmu_wrmsr[2];
+	unsigned long long rdpmc[2];
+	unsigned long long lvtpc_writes;
+	unsigned long long pmu_auto;	/* loads and stores by VM entry and exit */
+	unsigned long long vmentries;
+	unsigned long long vmexits_total;
+	unsigned long long vmexits[MPMU_NR_EXITS];
+};
+
+#define MPMU_MAGIC_NOP(cmd, arg)					\
+	__asm__ volatile(".byte 0x0f, 0x1f, 0x80; .long %c0"		\
+			 : : "i" (MPMU_MAGIC(cmd, arg)) : "memory")
+
+#define MPMU_MAGIC_NOP_RDI(cmd, arg, rdi)				\
+	__asm__ volatile(".byte 0x0f, 0x1f, 0x80; .long %c0"		\
+			 : : "i" (MPMU_MAGIC(cmd, arg)), "D" (rdi)	\
+			 : "memory")
+
+#endif /* __ASSEMBLER__ */
+#endif
