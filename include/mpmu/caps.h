@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/**
+ * @file
+ * @brief Capabilities of a PMU, of the host's and of a guest's model.
+ */
+#ifndef MPMU_CAPS_H
+#define MPMU_CAPS_H
+
+#include <mpmu/types.h>
+
+/** Vendor protocols: which MSRs, which status protocol, which reserved bits. */
+enum mpmu_vendor {
+	/** Intel 64 architectural performance monitoring. */
+	MPMU_VENDOR_INTEL,
+	/** AMD64 core performance counters, with or without PerfMonV2. */
+	MPMU_VENDOR_AMD,
+};
+
+/** Features of a PMU, bits of mpmu_caps.features. */
+enum mpmu_feature {
+	/** IA32_PERF_CAPABILITIES.FW_WRITES: full-width IA32_PMCi aliases. */
+	MPMU_FEAT_FW_WRITES = 1u << 0,
+	/** AMD PerfCtrExtCore: C001_0200 pairs. */
+	MPMU_FEAT_PERFCTR_CORE = 1u << 1,
+	/** PERF_GLOBAL_CTRL and its status registers exist. */
+	MPMU_FEAT_GLOBAL = 1u << 2,
+	/** A status bit can be set by software (Intel v4+, AMD PerfMonV2). */
+	MPMU_FEAT_STATUS_SET = 1u << 3,
+	/** IA32_PERF_METRICS and GLOBAL_CTRL[48] exist. */
+	MPMU_FEAT_METRICS = 1u << 4,
+	/** Selectors have IN_TX and IN_TXCP (Intel TSX). */
+	MPMU_FEAT_TSX = 1u << 5,
+	/** RDPMC of indices above the core counters is valid (AMD NB, L3). */
+	MPMU_FEAT_RDPMC_UNCORE = 1u << 6,
+	/** VM-entry and VM-exit load GLOBAL_CTRL from the VMCS. */
+	MPMU_FEAT_VMCS_GLOBAL_CTRL = 1u << 7,
+	/** The guest may use EFER.SVME: Host-Only and Guest-Only have meaning. */
+	MPMU_FEAT_SVM = 1u << 8,
+};
+
+/** What a PMU has.  Plain data; the all-zero value is "no PMU". */
+struct mpmu_caps {
+	/** Counters that exist, GP and fixed. */
+	mpmu_pmcs counters;
+	/** Writable bits of GLOBAL_CTRL that are not counters (bit 48, ...). */
+	u64 global_ctrl_extra;
+	/** enum mpmu_feature bits. */
+	u32 features;
+	/** Architectural events that exist, CPUID.0AH:EBX inverted. */
+	u32 arch_events;
+	/** enum mpmu_vendor. */
+	u8 vendor;
+	/** Intel: architectural version; AMD: 1, or 2 with PerfMonV2. */
+	u8 version;
+	/** Width of GP counters in bits, 0 where there are none. */
+	u8 gp_width;
+	/** Width of fixed counters in bits, 0 where there are none. */
+	u8 fixed_width;
+};
+
+/** Raw CPUID leaves and MSRs that describe a PMU. */
+struct mpmu_cpuid {
+	/** CPUID.0AH EAX, EBX, ECX, EDX (Intel); 0 where absent. */
+	u32 leaf_0a[4];
+	/** CPUID.80000022H EAX, EBX (AMD PerfMonV2); 0 where absent. */
+	u32 leaf_80000022[2];
+	/** CPUID.80000001H:ECX (AMD PerfCtrExtCore, SVM, NB and L3). */
+	u32 leaf_80000001_ecx;
+	/** CPUID.07H:EBX (RTM, HLE). */
+	u32 leaf_07_ebx;
+	/** IA32_PERF_CAPABILITIES, 0 where absent. */
+	u64 perf_capabilities;
+	/** enum mpmu_vendor. */
+	u8 vendor;
+};
+
+/** How much of the host's PMU a guest may be offered (features B7). */
+enum mpmu_policy {
+	/** GP 8 (Intel) or 6 (AMD), 3 fixed. */
+	MPMU_POLICY_COMPAT,
+	/** All counters of the host. */
+	MPMU_POLICY_FULL,
+};
+
+/**
+ * Decode the leaves into capabilities.
+ *
+ * @param caps  result; all zero where the leaves describe no PMU
+ * @param leaves raw leaves, as CPUID returns them
+ * @return 0, or -EINVAL if the leaves contradict themselves (nothing changed)
+ *
+ * Sources: SDM volume 3, "Architectural Performance Monitoring"; APM volume 3,
+ * "CPUID Fn8000_0022 Extended Performance Monitoring and Debug".
+ */
+int mpmu_caps_decode(struct mpmu_caps *caps, const struct mpmu_cpuid *leaves);
+
+/**
+ * Name the first requirement that a host PMU does not meet (features B2, B3).
+ *
+ * @return NULL if mediated PMUs are possible, else a static, short English
+ *         phrase for a log line, such as "PMU version 4 or later"
+ */
+const char *mpmu_caps_missing(const struct mpmu_caps *host);
+
+/** The largest model that @p policy lets a guest have on @p host. */
+void mpmu_caps_offer(struct mpmu_caps *offer, const struct mpmu_caps *host,
+		     enum mpmu_policy policy);
+
+/** Reduce @p guest to what @p offer has; bits beyond it are dropped. */
+void mpmu_caps_clamp(struct mpmu_caps *guest, const struct mpmu_caps *offer);
+
+#endif

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/**
+ * @file
+ * @brief What a hypervisor supplies: the table of operations.
+ *
+ * Every slot is called with IRQs off, on the CPU that runs or last ran the
+ * vCPU, and must not sleep.  Slots marked (reclaim) may also be called from
+ * mpmu_reclaim(), with scheduler and host-PMU locks held: raw register
+ * accesses only, no printing, no VMREAD or VMWRITE.  No slot is optional.
+ */
+#ifndef MPMU_OPS_H
+#define MPMU_OPS_H
+
+#include <mpmu/types.h>
+
+struct mpmu_vcpu;
+
+/** Access bits of mpmu_ops.set_intercept. */
+enum mpmu_access {
+	/** RDMSR. */
+	MPMU_READ = 1,
+	/** WRMSR. */
+	MPMU_WRITE = 2,
+};
+
+/**
+ * The operations.  In the order of ops.def:
+ *
+ * - rdmsr (reclaim): read a PMU MSR of this CPU.
+ * - wrmsr (reclaim): write a PMU MSR of this CPU; the core writes no reserved
+ *   bit and nothing while the host owns the PMU.
+ * - get_global_ctrl: the GLOBAL_CTRL that VM-entry loads and VM-exit saves for
+ *   this vCPU (a VMREAD, or the auto-store slot).  Only where the host has
+ *   MPMU_FEAT_VMCS_GLOBAL_CTRL; the vCPU's VMCS is current.
+ * - set_global_ctrl: set it; pairs with get_global_ctrl.
+ * - set_intercept: intercept, or pass through, RDMSR and/or WRMSR (enum
+ *   mpmu_access bits) of one MSR for this vCPU.  A filter of the VM's owner
+ *   wins over "pass through".
+ * - set_rdpmc_intercept: the same for RDPMC.
+ * - set_touched: the vCPU uses its PMU from now on (true): load GLOBAL_CTRL at
+ *   entry and exit, stop the host's own switch of it; or no longer (false).
+ * - host_active: is an event of the host on this CPU's PMU now?
+ * - displace: take the host's events off this CPU's PMU.  Pairs with replace.
+ * - replace: let them run again.
+ * - own: the registers of this CPU's PMU hold a guest's values from now on;
+ *   NMIs of the host must not read or acknowledge them.  Before the first
+ *   write of a guest value.  Pairs with disown.
+ * - disown (reclaim): they hold none any more; restore what the host believes
+ *   of control registers, and the routing of the PMI to the host.
+ * - take_dirty: the counters that hold values of the host; the caller
+ *   overwrites them.
+ * - route_pmi: route this CPU's performance interrupt to the guest's vector,
+ *   masked as the guest's own LVTPC is.
+ * - request_pmi: raise a performance interrupt in the vCPU through its LVTPC,
+ *   before its next entry; wakes it.  From any CPU, IRQs off.
+ * - request_reprogram: call mpmu_vcpu_reprogram() before the next entry.
+ * - request_intercepts: call mpmu_vcpu_update_intercepts() before the next
+ *   entry.  (reclaim)
+ */
+struct mpmu_ops {
+#define MPMU_OP(ret, name, args) ret(*name) args;
+#include <mpmu/ops.def>
+#undef MPMU_OP
+};
+
+#endif

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/**
+ * @file
+ * @brief The PMU of a vCPU and its life: configuration, register access,
+ *        world switch.
+ *
+ * Context of all functions unless stated otherwise: IRQs off, on the CPU
+ * whose struct mpmu_cpu is passed; one thread per vCPU at a time.
+ */
+#ifndef MPMU_VCPU_H
+#define MPMU_VCPU_H
+
+#include <mpmu/caps.h>
+#include <mpmu/filter.h>
+#include <mpmu/ops.h>
+
+/** One per machine; constant after mpmu_host_init(). */
+struct mpmu_host {
+	/** The backend. */
+	const struct mpmu_ops *ops;
+	/** What the hardware has. */
+	struct mpmu_caps caps;
+};
+
+/** One per physical CPU; zero-initialised. */
+struct mpmu_cpu {
+	/** The vCPU whose values are in the registers, or NULL: the host. */
+	struct mpmu_vcpu *owner;
+	/** The vCPU that a late performance interrupt belongs to, or NULL. */
+	struct mpmu_vcpu *pmi_target;
+	/** Counters known to hold 0. */
+	mpmu_pmcs zero_counters;
+	/** GP selectors known to hold 0. */
+	u32 zero_eventsels;
+	/** Host events are off this CPU's PMU until mpmu_exit(). */
+	bool displaced;
+};
+
+/** State of a vCPU that decides intercepts besides its capabilities. */
+enum mpmu_vcpu_flag {
+	/** The guest has used its PMU; registers may be direct. */
+	MPMU_VCPU_TOUCHED = 1u << 0,
+	/** EFER.SVME of the guest (AMD). */
+	MPMU_VCPU_SVME = 1u << 1,
+	/** The vCPU runs its own guest (L2). */
+	MPMU_VCPU_GUEST_MODE = 1u << 2,
+	/** Status registers hold bits of the host (PT): intercept them. */
+	MPMU_VCPU_HOST_STATUS = 1u << 3,
+};
+
+/**
+ * The PMU of one vCPU.  Plain data, caller-owned, copyable while no CPU owns
+ * it; written by the functions below only.
+ */
+struct mpmu_vcpu {
+	/** The machine. */
+	const struct mpmu_host *host;
+	/** The guest's model, clamped to the host's. */
+	struct mpmu_caps caps;
+	/** GP selectors as the guest wrote them. */
+	u64 eventsel[MPMU_MAX_GP];
+	/** GP selectors as hardware gets them. */
+	u64 eventsel_hw[MPMU_MAX_GP];
+	/** GP counters, valid while not resident. */
+	u64 gp[MPMU_MAX_GP];
+	/** Fixed counters, valid while not resident. */
+	u64 fixed[MPMU_MAX_FIXED];
+	/** FIXED_CTR_CTRL as the guest wrote it. */
+	u64 fixed_ctrl;
+	/** FIXED_CTR_CTRL as hardware gets it. */
+	u64 fixed_ctrl_hw;
+	/**
+	 * GLOBAL_CTRL.  Not valid while it lives in the VMCS (the host has
+	 * MPMU_FEAT_VMCS_GLOBAL_CTRL and the vCPU is touched) or in hardware
+	 * (resident otherwise).
+	 */
+	u64 global_ctrl;
+	/** GLOBAL_STATUS, valid while not resident. */
+	u64 global_status;
+	/** PMCs whose _hw image must be computed before the next entry. */
+	mpmu_pmcs reprogram;
+	/** PMCs enabled in their _hw selector that count retired instructions. */
+	mpmu_pmcs counts_instructions;
+	/** The same for retired branches. */
+	mpmu_pmcs counts_branches;
+	/** enum mpmu_vcpu_flag bits. */
+	u32 flags;
+	/** Switches in a row without an enabled PMC. */
+	u32 idle_puts;
+};
+
+/**
+ * Check a backend and describe the machine.
+ *
+ * @return 0; -EINVAL: an op is NULL; -EOPNOTSUPP: mpmu_caps_missing() names
+ *         the reason.  Nothing is written on an error.
+ */
+int mpmu_host_init(struct mpmu_host *host, const struct mpmu_ops *ops,
+		   const struct mpmu_caps *caps);
+
+/** Make an unconfigured vCPU: no PMU, every register intercepted, untouched. */
+void mpmu_vcpu_init(struct mpmu_vcpu *vcpu, const struct mpmu_host *host);
+
+/**
+ * Give the vCPU a model, clamped to the host's, and reset it.  The vCPU must
+ * not own a PMU.  Requests new intercepts.
+ */
+void mpmu_vcpu_configure(struct mpmu_vcpu *vcpu, const struct mpmu_caps *caps);
+
+/**
+ * RESET of the vCPU's PMU: all registers to their architectural reset values,
+ * untouched again.  @p cpu is where it runs, or NULL if no CPU owns it.
+ */
+void mpmu_vcpu_reset(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu);
+
+/**
+ * The vCPU goes away or its memory moves: no CPU may remember it.  Call for
+ * each CPU, after the last put.  Any context in which @p cpu cannot change.
+ */
+void mpmu_cpu_forget_vcpu(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu);
+
+/** Hardware was reset or lost power (hotplug, resume): nothing is known. */
+void mpmu_cpu_reset(struct mpmu_cpu *cpu);
+
+/** Is @p msr a register of this vCPU's PMU?  Pure; any context. */
+bool mpmu_msr_exists(const struct mpmu_vcpu *vcpu, u32 msr);
+
+/** Read a PMU MSR, live or saved. */
+enum mpmu_result mpmu_msr_read(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 msr,
+			       enum mpmu_initiator by, u64 *value);
+
+/**
+ * Write a PMU MSR: check, then commit.  A selector takes effect after
+ * mpmu_vcpu_reprogram(); until then it is disabled in hardware.
+ */
+enum mpmu_result mpmu_msr_write(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 msr,
+				enum mpmu_initiator by, u64 value);
+
+/** RDPMC with @p ecx.  CPL and CR4.PCE are the caller's to check. */
+enum mpmu_result mpmu_rdpmc(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 ecx, u64 *value);
+
+/** Would mpmu_rdpmc() be valid?  Pure; any context. */
+bool mpmu_rdpmc_valid(const struct mpmu_vcpu *vcpu, u32 ecx);
+
+/** Compute _hw images of requested PMCs against @p filter (NULL: all allowed). */
+void mpmu_vcpu_reprogram(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
+			 const struct mpmu_filter *filter);
+
+/** A new filter holds: request all PMCs.  Any CPU; the vCPU does not run guest code. */
+void mpmu_vcpu_filter_changed(struct mpmu_vcpu *vcpu);
+
+/**
+ * EFER.SVME or guest mode of the vCPU changed (AMD, features D9).
+ *
+ * @param set   enum mpmu_vcpu_flag bits to set (SVME, GUEST_MODE, HOST_STATUS)
+ * @param clear bits to clear
+ */
+void mpmu_vcpu_set_flags(struct mpmu_vcpu *vcpu, u32 set, u32 clear);
+
+/** Which accesses (enum mpmu_access bits) of @p msr are intercepted?  Pure. */
+u32 mpmu_msr_intercepts(const struct mpmu_vcpu *vcpu, u32 msr);
+
+/** Is RDPMC intercepted?  Pure. */
+bool mpmu_rdpmc_intercepted(const struct mpmu_vcpu *vcpu);
+
+/** Apply the policy to every PMU MSR and RDPMC through the ops. */
+void mpmu_vcpu_update_intercepts(const struct mpmu_vcpu *vcpu);
+
+/**
+ * Before VM-entry.  After success the vCPU owns the PMU, if it is touched.
+ * Pairs with mpmu_exit().
+ *
+ * @return 0; -EAGAIN: a performance interrupt of the host is pending: open
+ *         IRQs and try again; nothing changed.
+ */
+int mpmu_enter(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu);
+
+/** After VM-exit; accesses no register unless host events were displaced. */
+void mpmu_exit(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu);
+
+/**
+ * The vCPU leaves this CPU or returns to user space.  Its registers are saved
+ * and scrubbed; no-op where it owns nothing.  GLOBAL_CTRL stays in the VMCS
+ * where it lives there.
+ */
+void mpmu_put(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu);
+
+/**
+ * The host is about to use this CPU's PMU: save and scrub the owner's
+ * registers.  IRQs off, any locks; no-op where the host owns it.
+ */
+void mpmu_reclaim(struct mpmu_cpu *cpu);
+
+/** Does the vCPU own this CPU's PMU? */
+static inline bool mpmu_resident(const struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
+{
+	return cpu && cpu->owner == vcpu;
+}
+
+/** The guest's performance interrupt arrived on this CPU. */
+void mpmu_pmi(struct mpmu_cpu *cpu);
+
+/**
+ * An instruction of the guest was emulated or skipped: advance the PMCs that
+ * count @p event at @p cpl (0 to 3).
+ */
+void mpmu_emulate(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, enum mpmu_event event, u32 cpl);
+
+#endif
