@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The strongest check of a counter: what it did between two snapshots against
+ * the emulator's truth, whatever ran in between.
+ */
+#ifndef TEST_AUDIT_H
+#define TEST_AUDIT_H
+
+#include "emu.h"
+
+#define EVENTSEL_USR	(1ULL << 16)
+#define EVENTSEL_OS	(1ULL << 17)
+#define EVENTSEL_EDGE	(1ULL << 18)
+#define EVENTSEL_INT	(1ULL << 20)
+#define EVENTSEL_EN	(1ULL << 22)
+#define EVENTSEL_INV	(1ULL << 23)
+#define EVENTSEL_CMASK	(0xffULL << 24)
+#define AMD_GUESTONLY	(1ULL << 40)
+#define AMD_HOSTONLY	(1ULL << 41)
+
+#define COUNTER_MASK	((1ULL << 48) - 1)
+
+enum truth_kind {
+	TRUTH_NONE, TRUTH_INSTRUCTIONS, TRUTH_BRANCHES, TRUTH_CYCLES,
+	TRUTH_REF_CYCLES, TRUTH_SLOTS,
+};
+
+struct truth_event {
+	uint16_t select;	/* umask << 8 | event */
+	enum truth_kind kind;
+};
+
+static const struct truth_event intel_events[] = {
+	{ 0x00c0, TRUTH_INSTRUCTIONS },
+	{ 0x00c4, TRUTH_BRANCHES },
+	{ 0x003c, TRUTH_CYCLES },
+	{ 0x01a4, TRUTH_SLOTS },
+	{ }
+};
+
+static const struct truth_event amd_events[] = {
+	{ 0x00c0, TRUTH_INSTRUCTIONS },
+	{ 0x00c2, TRUTH_BRANCHES },
+	{ 0x0076, TRUTH_CYCLES },
+	{ }
+};
+
+static const enum truth_kind fixed_events[] = {
+	TRUTH_INSTRUCTIONS, TRUTH_CYCLES, TRUTH_REF_CYCLES, TRUTH_SLOTS,
+};
+
+static inline const unsigned long long (*truth_of(const struct mpmu_truth *t,
+						  enum truth_kind kind))[2]
+{
+	switch (kind) {
+	case TRUTH_INSTRUCTIONS: return t->instructions;
+	case TRUTH_BRANCHES: return t->branches;
+	case TRUTH_CYCLES: return t->cycles;
+	case TRUTH_REF_CYCLES: return t->ref_cycles;
+	case TRUTH_SLOTS: return t->slots;
+	case TRUTH_NONE: break;
+	}
+	return 0;
+}
+
+/* One counter as its control register describes it. */
+struct counter {
+	enum truth_kind kind;
+	bool usr, os, root, guest;
+};
+
+static inline bool has_global_ctrl(const struct mpmu_regs *r)
+{
+	return r->version >= 2;
+}
+
+static inline bool counter_gp(const struct mpmu_regs *r, int i, struct counter *c)
+{
+	const struct truth_event *e = r->intel ? intel_events : amd_events;
+	uint64_t sel = r->eventsel[i];
+	uint64_t only = r->intel ? 0 : sel & (AMD_GUESTONLY | AMD_HOSTONLY);
+
+	if (!(sel & EVENTSEL_EN) || (sel & (EVENTSEL_EDGE | EVENTSEL_INV | EVENTSEL_CMASK)))
+		return false;
+	if (has_global_ctrl(r) && !(r->global_ctrl >> i & 1))
+		return false;
+	while (e->kind && e->select != (sel & 0xffff))
+		e++;
+	c->kind = e->kind;
+	c->usr = sel & EVENTSEL_USR;
+	c->os = sel & EVENTSEL_OS;
+	c->root = only != AMD_GUESTONLY;
+	c->guest = only != AMD_HOSTONLY;
+	return e->kind != TRUTH_NONE;
+}
+
+static inline bool counter_fixed(const struct mpmu_regs *r, int i, struct counter *c)
+{
+	unsigned int field = r->fixed_ctrl >> (4 * i) & 3;
+
+	if (!field || !(r->global_ctrl >> (32 + i) & 1) || i > 3)
+		return false;
+	c->kind = fixed_events[i];
+	c->os = field & 1;
+	c->usr = field & 2;
+	c->root = c->guest = true;
+	return true;
+}
+
+static inline uint64_t truth_delta(const struct counter *c, const struct mpmu_truth *from,
+				   const struct mpmu_truth *to)
+{
+	const unsigned long long (*a)[2] = truth_of(from, c->kind);
+	const unsigned long long (*b)[2] = truth_of(to, c->kind);
+	uint64_t sum = 0;
+	int mode, cpl;
+
+	for (mode = 0; mode < 2; mode++)
+		for (cpl = 0; cpl < 2; cpl++)
+			if ((mode ? c->guest : c->root) && (cpl ? c->usr : c->os))
+				sum += b[mode][cpl] - a[mode][cpl];
+	return sum;
+}
+
+/* What an audit found: bits as in PERF_GLOBAL_CTRL. */
+struct audit {
+	uint64_t active;	/* counted from end to end, same selector */
+	uint64_t wrong;
+	int64_t worst;		/* largest difference */
+};
+
+static inline void audit_one(struct audit *a, unsigned int bit, const struct counter *c,
+			     uint64_t got, const struct snapshot *from,
+			     const struct snapshot *to)
+{
+	uint64_t want = truth_delta(c, &from->truth, &to->truth) & COUNTER_MASK;
+
+	a->active |= 1ULL << bit;
+	if (got == want)
+		return;
+	a->wrong |= 1ULL << bit;
+	a->worst = (int64_t)(got - want);
+}
+
+static inline struct audit audit(const struct snapshot *from, const struct snapshot *to)
+{
+	const struct mpmu_regs *r = &from->regs, *s = &to->regs;
+	struct audit a = { 0 };
+	struct counter c;
+	int i;
+
+	for (i = 0; i < MPMU_MAX_PMCS; i++) {
+		if (r->eventsel[i] == s->eventsel[i] && counter_gp(r, i, &c))
+			audit_one(&a, i, &c, (s->gp[i] - r->gp[i]) & COUNTER_MASK, from, to);
+		if (r->intel && r->fixed_ctrl == s->fixed_ctrl && counter_fixed(r, i, &c))
+			audit_one(&a, 32 + i, &c, (s->fixed[i] - r->fixed[i]) & COUNTER_MASK,
+				  from, to);
+	}
+	return a;
+}
+
+#endif
