@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Where a hypervisor calls the library: the life of a vCPU and its exits. */
+#include "hv.h"
+
+static bool is_intel(const struct stub_vcpu *vcpu)
+{
+	return vcpu->mpmu.host->caps.vendor == MPMU_VENDOR_INTEL;
+}
+
+static void reset_hardware(struct stub_cpu *cpu, const struct mpmu_caps *caps)
+{
+	stub_pmu_reset(&cpu->pmu, caps);
+	cpu->pmu.svme = caps->vendor == MPMU_VENDOR_AMD;
+	stub_perf_init(cpu);
+}
+
+int stub_machine_init(struct stub_machine *machine, const struct mpmu_caps *caps)
+{
+	int err, i;
+
+	memset(machine, 0, sizeof(*machine));
+	err = mpmu_host_init(&machine->host, &stub_ops, caps);
+	if (err)
+		return err;
+	for (i = 0; i < STUB_CPUS; i++)
+		reset_hardware(&machine->cpus[i], caps);
+	machine->here = &machine->cpus[0];
+	return 0;
+}
+
+void stub_cpu_reset(struct stub_machine *machine, struct stub_cpu *cpu)
+{
+	bool irqs_off = machine->irqs_off;
+
+	machine->irqs_off = true;
+	reset_hardware(cpu, &machine->host.caps);
+	mpmu_cpu_reset(&cpu->mpmu);
+	machine->irqs_off = irqs_off;
+}
+
+static void interruptible(struct stub_vcpu *vcpu)
+{
+	struct stub_machine *machine = vcpu->machine;
+
+	if (machine->irqs_off)
+		stub_fault("IRQs are off where they should be on");
+	stub_take_interrupts(machine);
+	if (machine->interruptible)
+		machine->interruptible(machine, machine->data);
+}
+
+void stub_take_interrupts(struct stub_machine *machine)
+{
+	struct stub_cpu *cpu = machine->here;
+
+	stub_perf_take_nmi(cpu);
+	if (!cpu->pmu.pending[STUB_VECTOR_OF_GUEST] || cpu->late_pmi)
+		return;
+	cpu->pmu.pending[STUB_VECTOR_OF_GUEST] = false;
+	machine->irqs_off = true;
+	mpmu_pmi(&cpu->mpmu);
+	machine->irqs_off = false;
+}
+
+void stub_vcpu_init(struct stub_vcpu *vcpu, struct stub_machine *machine,
+		    const struct mpmu_caps *caps)
+{
+	memset(vcpu, 0, sizeof(*vcpu));
+	vcpu->machine = machine;
+	vcpu->cpu = machine->here;
+	vcpu->lvtpc_masked = true;
+	machine->irqs_off = true;
+	mpmu_vcpu_init(&vcpu->mpmu, &machine->host);
+	mpmu_vcpu_configure(&vcpu->mpmu, caps);
+	machine->irqs_off = false;
+	vcpu->requests.intercepts = true;
+}
+
+void stub_vcpu_load(struct stub_vcpu *vcpu, struct stub_cpu *cpu)
+{
+	vcpu->machine->here = cpu;
+	vcpu->cpu = cpu;
+	vcpu->loaded = true;
+}
+
+void stub_vcpu_put(struct stub_vcpu *vcpu)
+{
+	if (!vcpu->loaded)
+		return;
+	vcpu->machine->here = vcpu->cpu;
+	stub_exit(vcpu);
+	vcpu->machine->irqs_off = true;
+	mpmu_put(&vcpu->cpu->mpmu, &vcpu->mpmu);
+	vcpu->machine->irqs_off = false;
+	vcpu->loaded = false;
+}
+
+void stub_vcpu_reset(struct stub_vcpu *vcpu)
+{
+	stub_exit(vcpu);
+	vcpu->machine->irqs_off = true;
+	mpmu_vcpu_reset(vcpu->loaded ? &vcpu->cpu->mpmu : NULL, &vcpu->mpmu);
+	vcpu->machine->irqs_off = false;
+	vcpu->lvtpc_masked = true;
+	vcpu->requests.pmi = false;
+	stub_sync_lvtpc(vcpu);
+}
+
+void stub_vcpu_set_flags(struct stub_vcpu *vcpu, u32 set, u32 clear)
+{
+	stub_exit(vcpu);
+	vcpu->machine->irqs_off = true;
+	mpmu_vcpu_set_flags(&vcpu->mpmu, set, clear);
+	vcpu->machine->irqs_off = false;
+}
+
+void stub_vcpu_set_filter(struct stub_vcpu *vcpu, const struct mpmu_filter *filter)
+{
+	stub_exit(vcpu);
+	vcpu->filter = filter;
+	vcpu->machine->irqs_off = true;
+	mpmu_vcpu_filter_changed(&vcpu->mpmu);
+	vcpu->machine->irqs_off = false;
+}
+
+/* Through the guest's LVTPC; Intel masks it then, AMD does not. */
+static void deliver_pmi(struct stub_vcpu *vcpu)
+{
+	vcpu->requests.pmi = false;
+	if (vcpu->lvtpc_masked)
+		return;
+	vcpu->pmis++;
+	vcpu->lvtpc_masked = is_intel(vcpu);
+	stub_sync_lvtpc(vcpu);
+}
+
+void stub_sync_lvtpc(struct stub_vcpu *vcpu)
+{
+	if (mpmu_resident(&vcpu->cpu->mpmu, &vcpu->mpmu))
+		vcpu->cpu->pmu.lvtpc.masked = vcpu->lvtpc_masked;
+}
+
+/* IRQs off. */
+static void handle_requests(struct stub_vcpu *vcpu)
+{
+	if (vcpu->requests.reprogram) {
+		vcpu->requests.reprogram = false;
+		mpmu_vcpu_reprogram(&vcpu->cpu->mpmu, &vcpu->mpmu, vcpu->filter);
+	}
+	if (vcpu->requests.intercepts) {
+		vcpu->requests.intercepts = false;
+		mpmu_vcpu_update_intercepts(&vcpu->mpmu);
+	}
+	if (vcpu->requests.pmi)
+		deliver_pmi(vcpu);
+}
+
+/* Nothing of the host may be where the guest can read it. */
+static void check_entry(const struct stub_vcpu *vcpu)
+{
+	const struct stub_pmu *pmu = &vcpu->cpu->pmu;
+	bool resident = mpmu_resident(&vcpu->cpu->mpmu, &vcpu->mpmu);
+
+	if (vcpu->requests.reprogram || vcpu->requests.intercepts)
+		stub_fault("enter: a request is pending");
+	if (vcpu->touched && !resident)
+		stub_fault("enter: a touched vCPU does not own the PMU");
+	if (pmu->owned != resident)
+		stub_fault("enter: another vCPU owns the PMU");
+	if (resident && stub_pmu_counters_of(pmu, STUB_OF_HOST))
+		stub_fault("enter: counters of the host are exposed");
+	if (resident && stub_perf_active(vcpu->cpu))
+		stub_fault("enter: host events are on the guest's PMU");
+}
+
+/* An untouched guest: the host's own switch keeps its events out. */
+static void load_global_ctrl(struct stub_vcpu *vcpu)
+{
+	struct stub_reg *reg = &vcpu->cpu->pmu.global_ctrl;
+
+	if (!(vcpu->mpmu.host->caps.features & MPMU_FEAT_VMCS_GLOBAL_CTRL))
+		return;
+	reg->value = vcpu->touched ? vcpu->vmcs_global_ctrl : 0;
+	reg->origin = STUB_OF_GUEST;
+}
+
+static void unload_global_ctrl(struct stub_vcpu *vcpu)
+{
+	struct stub_reg *reg = &vcpu->cpu->pmu.global_ctrl;
+
+	if (!(vcpu->mpmu.host->caps.features & MPMU_FEAT_VMCS_GLOBAL_CTRL))
+		return;
+	if (vcpu->touched)
+		vcpu->vmcs_global_ctrl = reg->value;
+	reg->value = vcpu->touched ? 0 : vcpu->cpu->perf.global_ctrl;
+	reg->origin = vcpu->touched ? STUB_OF_NOBODY : STUB_OF_HOST;
+}
+
+void stub_enter(struct stub_vcpu *vcpu)
+{
+	struct stub_machine *machine = vcpu->machine;
+	int tries, err = 0;
+
+	if (vcpu->in_guest)
+		return;
+	if (!vcpu->loaded)
+		stub_fault("enter: the vCPU is on no CPU");
+	for (tries = 0; tries < 3; tries++) {
+		interruptible(vcpu);
+		machine->irqs_off = true;
+		handle_requests(vcpu);
+		err = mpmu_enter(&vcpu->cpu->mpmu, &vcpu->mpmu);
+		if (!err)
+			break;
+		machine->irqs_off = false;
+	}
+	if (err)
+		stub_fault("enter: %d, again and again", err);
+	check_entry(vcpu);
+	load_global_ctrl(vcpu);
+	vcpu->cpu->pmu.guest_mode = true;
+	vcpu->in_guest = true;
+}
+
+void stub_exit(struct stub_vcpu *vcpu)
+{
+	struct stub_machine *machine = vcpu->machine;
+
+	if (!vcpu->in_guest)
+		return;
+	vcpu->in_guest = false;
+	vcpu->exits++;
+	vcpu->cpu->pmu.guest_mode = false;
+	unload_global_ctrl(vcpu);
+	mpmu_exit(&vcpu->cpu->mpmu, &vcpu->mpmu);
+	machine->irqs_off = false;
+	interruptible(vcpu);
+}
+
+static u8 *direct_bits(const struct stub_vcpu *vcpu, u32 msr)
+{
+	struct stub_vcpu *v = (struct stub_vcpu *)vcpu;
+
+	if (msr < STUB_BITMAP_LOW)
+		return &v->direct_low[msr];
+	if (msr - STUB_BITMAP_GLOBAL < sizeof(v->direct_global))
+		return &v->direct_global[msr - STUB_BITMAP_GLOBAL];
+	if (msr - STUB_BITMAP_AMD < sizeof(v->direct_amd))
+		return &v->direct_amd[msr - STUB_BITMAP_AMD];
+	return NULL;
+}
+
+u32 stub_intercepts(const struct stub_vcpu *vcpu, u32 msr)
+{
+	const u8 *direct = direct_bits(vcpu, msr);
+
+	return (MPMU_READ | MPMU_WRITE) & ~(direct ? *direct : 0);
+}
+
+void stub_set_intercept(struct stub_vcpu *vcpu, u32 msr, u32 access, bool intercept)
+{
+	u8 *direct = direct_bits(vcpu, msr);
+
+	if (!direct) {
+		if (!intercept)
+			stub_fault("set_intercept: MSR %#x cannot be direct", msr);
+		return;
+	}
+	*direct = intercept ? *direct & ~access : *direct | access;
+}
+
+static void check_direct(const struct stub_vcpu *vcpu, u32 msr)
+{
+	if (!mpmu_resident(&vcpu->cpu->mpmu, &vcpu->mpmu))
+		stub_fault("direct access to %#x of a PMU that the host owns", msr);
+}
+
+bool stub_guest_rdmsr(struct stub_vcpu *vcpu, u32 msr, u64 *value)
+{
+	enum mpmu_result result;
+
+	stub_enter(vcpu);
+	if (!(stub_intercepts(vcpu, msr) & MPMU_READ)) {
+		check_direct(vcpu, msr);
+		return stub_pmu_rdmsr(&vcpu->cpu->pmu, msr, value);
+	}
+	stub_exit(vcpu);
+	*value = 0;
+	vcpu->machine->irqs_off = true;
+	result = mpmu_msr_read(&vcpu->cpu->mpmu, &vcpu->mpmu, msr, MPMU_BY_GUEST, value);
+	vcpu->machine->irqs_off = false;
+	return result == MPMU_DONE;
+}
+
+bool stub_guest_wrmsr(struct stub_vcpu *vcpu, u32 msr, u64 value)
+{
+	enum mpmu_result result;
+
+	stub_enter(vcpu);
+	if (!(stub_intercepts(vcpu, msr) & MPMU_WRITE)) {
+		check_direct(vcpu, msr);
+		return stub_pmu_wrmsr(&vcpu->cpu->pmu, msr, value);
+	}
+	stub_exit(vcpu);
+	vcpu->machine->irqs_off = true;
+	result = mpmu_msr_write(&vcpu->cpu->mpmu, &vcpu->mpmu, msr, MPMU_BY_GUEST, value);
+	vcpu->machine->irqs_off = false;
+	return result == MPMU_DONE;
+}
+
+bool stub_guest_rdpmc(struct stub_vcpu *vcpu, u32 ecx, u64 *value)
+{
+	enum mpmu_result result;
+
+	stub_enter(vcpu);
+	if (vcpu->rdpmc_direct) {
+		check_direct(vcpu, ecx);
+		return stub_pmu_rdpmc(&vcpu->cpu->pmu, ecx, value);
+	}
+	stub_exit(vcpu);
+	*value = 0;
+	vcpu->machine->irqs_off = true;
+	result = mpmu_rdpmc(&vcpu->cpu->mpmu, &vcpu->mpmu, ecx, value);
+	vcpu->machine->irqs_off = false;
+	return result == MPMU_DONE;
+}
+
+/* An interrupt ends guest mode as soon as it is pending. */
+void stub_guest_run(struct stub_vcpu *vcpu, const struct stub_work *work)
+{
+	const bool *pending;
+
+	stub_enter(vcpu);
+	pending = vcpu->cpu->pmu.pending;
+	stub_pmu_run(&vcpu->cpu->pmu, work);
+	if (pending[STUB_NMI_OF_HOST] || pending[STUB_VECTOR_OF_GUEST])
+		stub_exit(vcpu);
+}
+
+void stub_guest_mask_lvtpc(struct stub_vcpu *vcpu, bool masked)
+{
+	stub_enter(vcpu);
+	stub_exit(vcpu);
+	vcpu->lvtpc_masked = masked;
+	stub_sync_lvtpc(vcpu);
+}
+
+void stub_guest_emulated(struct stub_vcpu *vcpu, bool branch, u32 cpl)
+{
+	struct mpmu_cpu *cpu;
+
+	stub_enter(vcpu);
+	stub_exit(vcpu);
+	cpu = &vcpu->cpu->mpmu;
+	vcpu->machine->irqs_off = true;
+	mpmu_emulate(cpu, &vcpu->mpmu, MPMU_EVENT_INSTRUCTIONS, cpl);
+	if (branch)
+		mpmu_emulate(cpu, &vcpu->mpmu, MPMU_EVENT_BRANCHES, cpl);
+	vcpu->machine->irqs_off = false;
+}
+
+enum mpmu_result stub_host_rdmsr(struct stub_vcpu *vcpu, u32 msr, u64 *value)
+{
+	enum mpmu_result result;
+
+	stub_vcpu_put(vcpu);
+	*value = 0;
+	vcpu->machine->irqs_off = true;
+	result = mpmu_msr_read(NULL, &vcpu->mpmu, msr, MPMU_BY_HOST, value);
+	vcpu->machine->irqs_off = false;
+	return result;
+}
+
+enum mpmu_result stub_host_wrmsr(struct stub_vcpu *vcpu, u32 msr, u64 value)
+{
+	enum mpmu_result result;
+
+	stub_vcpu_put(vcpu);
+	vcpu->machine->irqs_off = true;
+	result = mpmu_msr_write(NULL, &vcpu->mpmu, msr, MPMU_BY_HOST, value);
+	vcpu->machine->irqs_off = false;
+	return result;
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The table of operations over the software PMU. */
+#include "hv.h"
+
+/* Contract of every slot: IRQs off, on the vCPU's CPU. */
+static struct stub_cpu *here(const struct mpmu_vcpu *vcpu, const char *op)
+{
+	struct stub_vcpu *v = stub_vcpu_of(vcpu);
+
+	if (!v->machine->irqs_off)
+		stub_fault("%s: IRQs are on", op);
+	if (v->cpu != v->machine->here)
+		stub_fault("%s: on another CPU than the vCPU's", op);
+	return v->machine->here;
+}
+
+/* The slots that must not be called from mpmu_reclaim(). */
+static struct stub_cpu *here_no_reclaim(const struct mpmu_vcpu *vcpu, const char *op)
+{
+	struct stub_cpu *cpu = here(vcpu, op);
+
+	if (cpu->reclaiming)
+		stub_fault("%s: called from reclaim", op);
+	return cpu;
+}
+
+static u64 op_rdmsr(const struct mpmu_vcpu *vcpu, u32 msr)
+{
+	struct stub_cpu *cpu = here(vcpu, "rdmsr");
+	u64 value;
+
+	cpu->reads++;
+	if (!stub_pmu_rdmsr(&cpu->pmu, msr, &value))
+		stub_fault("RDMSR %#x: no such register", msr);
+	return value;
+}
+
+static void op_wrmsr(const struct mpmu_vcpu *vcpu, u32 msr, u64 value)
+{
+	struct stub_cpu *cpu = here(vcpu, "wrmsr");
+
+	cpu->writes++;
+	stub_pmu_wrmsr_strict(&cpu->pmu, msr, value);
+}
+
+/* VMREAD and VMWRITE reach the current VMCS alone. */
+static struct stub_vcpu *current_vmcs(const struct mpmu_vcpu *vcpu, const char *op)
+{
+	struct stub_cpu *cpu = here_no_reclaim(vcpu, op);
+	struct stub_vcpu *v = stub_vcpu_of(vcpu);
+
+	if (!(cpu->pmu.caps.features & MPMU_FEAT_VMCS_GLOBAL_CTRL))
+		stub_fault("%s: this host has no GLOBAL_CTRL in a VMCS", op);
+	if (!v->loaded)
+		stub_fault("%s: the VMCS is not current", op);
+	return v;
+}
+
+static u64 op_get_global_ctrl(const struct mpmu_vcpu *vcpu)
+{
+	return current_vmcs(vcpu, "get_global_ctrl")->vmcs_global_ctrl;
+}
+
+static void op_set_global_ctrl(const struct mpmu_vcpu *vcpu, u64 value)
+{
+	const struct mpmu_caps *caps = &vcpu->host->caps;
+
+	if (value & ~(caps->counters | caps->global_ctrl_extra))
+		stub_fault("set_global_ctrl: reserved bits, VM-entry would fail");
+	current_vmcs(vcpu, "set_global_ctrl")->vmcs_global_ctrl = value;
+}
+
+static void op_set_intercept(const struct mpmu_vcpu *vcpu, u32 msr, u32 access, bool intercept)
+{
+	here_no_reclaim(vcpu, "set_intercept");
+	stub_set_intercept(stub_vcpu_of(vcpu), msr, access, intercept);
+}
+
+static void op_set_rdpmc_intercept(const struct mpmu_vcpu *vcpu, bool intercept)
+{
+	here_no_reclaim(vcpu, "set_rdpmc_intercept");
+	stub_vcpu_of(vcpu)->rdpmc_direct = !intercept;
+}
+
+static void op_set_touched(const struct mpmu_vcpu *vcpu, bool touched)
+{
+	here_no_reclaim(vcpu, "set_touched");
+	stub_vcpu_of(vcpu)->touched = touched;
+}
+
+static bool op_host_active(const struct mpmu_vcpu *vcpu)
+{
+	return stub_perf_active(here_no_reclaim(vcpu, "host_active"));
+}
+
+static void op_displace(const struct mpmu_vcpu *vcpu)
+{
+	here_no_reclaim(vcpu, "displace");
+	stub_perf_displace(stub_vcpu_of(vcpu)->machine);
+}
+
+static void op_replace(const struct mpmu_vcpu *vcpu)
+{
+	here_no_reclaim(vcpu, "replace");
+	stub_perf_replace(stub_vcpu_of(vcpu)->machine);
+}
+
+static void op_own(const struct mpmu_vcpu *vcpu)
+{
+	struct stub_cpu *cpu = here_no_reclaim(vcpu, "own");
+
+	if (cpu->pmu.owned)
+		stub_fault("own: the PMU is owned already");
+	if (stub_perf_active(cpu))
+		stub_fault("own: host events are on the PMU");
+	cpu->pmu.owned = true;
+}
+
+/* No value of a guest may be left (invariant 2). */
+static void check_scrubbed(const struct stub_pmu *pmu)
+{
+	mpmu_pmcs counters = stub_pmu_counters_of(pmu, STUB_OF_GUEST);
+	u32 eventsels = stub_pmu_eventsels_of(pmu, STUB_OF_GUEST);
+
+	if (counters || eventsels)
+		stub_fault("disown: counters %#llx, selectors %#x hold values of the guest",
+			   (unsigned long long)counters, eventsels);
+	if (pmu->fixed_ctrl.origin == STUB_OF_GUEST || pmu->global_ctrl.origin == STUB_OF_GUEST)
+		stub_fault("disown: a control register holds a value of the guest");
+	if (pmu->status_of_guest)
+		stub_fault("disown: status %#llx of the guest is left",
+			   (unsigned long long)pmu->status_of_guest);
+}
+
+static void op_disown(const struct mpmu_vcpu *vcpu)
+{
+	struct stub_cpu *cpu = here(vcpu, "disown");
+	struct stub_pmu *pmu = &cpu->pmu;
+
+	if (!pmu->owned)
+		stub_fault("disown: the host owns the PMU");
+	check_scrubbed(pmu);
+	pmu->owned = false;
+	pmu->global_ctrl = (struct stub_reg){ cpu->perf.global_ctrl, STUB_OF_HOST };
+	pmu->fixed_ctrl = (struct stub_reg){ cpu->perf.fixed_ctrl, STUB_OF_HOST };
+	pmu->lvtpc.route = STUB_NMI_OF_HOST;
+	pmu->lvtpc.masked = false;
+}
+
+static mpmu_pmcs op_take_dirty(const struct mpmu_vcpu *vcpu)
+{
+	struct stub_cpu *cpu = here_no_reclaim(vcpu, "take_dirty");
+	mpmu_pmcs dirty = cpu->perf.dirty;
+
+	cpu->perf.dirty = 0;
+	return dirty;
+}
+
+static void op_route_pmi(const struct mpmu_vcpu *vcpu)
+{
+	struct stub_cpu *cpu = here_no_reclaim(vcpu, "route_pmi");
+
+	if (!cpu->pmu.owned)
+		stub_fault("route_pmi: the host owns the PMU");
+	cpu->routes++;
+	cpu->pmu.lvtpc.route = STUB_VECTOR_OF_GUEST;
+	cpu->pmu.lvtpc.masked = stub_vcpu_of(vcpu)->lvtpc_masked;
+}
+
+static void irqs_must_be_off(const struct mpmu_vcpu *vcpu, const char *op)
+{
+	if (!stub_vcpu_of(vcpu)->machine->irqs_off)
+		stub_fault("%s: IRQs are on", op);
+}
+
+static void op_request_pmi(const struct mpmu_vcpu *vcpu)
+{
+	irqs_must_be_off(vcpu, "request_pmi");
+	stub_vcpu_of(vcpu)->requests.pmi = true;
+}
+
+static void op_request_reprogram(const struct mpmu_vcpu *vcpu)
+{
+	irqs_must_be_off(vcpu, "request_reprogram");
+	stub_vcpu_of(vcpu)->requests.reprogram = true;
+}
+
+static void op_request_intercepts(const struct mpmu_vcpu *vcpu)
+{
+	irqs_must_be_off(vcpu, "request_intercepts");
+	stub_vcpu_of(vcpu)->requests.intercepts = true;
+}
+
+const struct mpmu_ops stub_ops = {
+#define MPMU_OP(ret, name, args) .name = op_##name,
+#include <mpmu/ops.def>
+#undef MPMU_OP
+};

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The host's own use of the PMU, in the manner of Linux perf. */
+#include "hv.h"
+
+static struct stub_reg *counter(struct stub_cpu *cpu, u32 pmc)
+{
+	return pmc < MPMU_FIXED_BASE ? &cpu->pmu.gp[pmc] : &cpu->pmu.fixed[pmc - MPMU_FIXED_BASE];
+}
+
+static u64 counter_mask(const struct stub_cpu *cpu, u32 pmc)
+{
+	return stub_width_mask(pmc < MPMU_FIXED_BASE ? cpu->pmu.caps.gp_width :
+						       cpu->pmu.caps.fixed_width);
+}
+
+static void put_value(struct stub_reg *reg, u64 value)
+{
+	reg->value = value;
+	reg->origin = value ? STUB_OF_HOST : STUB_OF_NOBODY;
+}
+
+void stub_perf_init(struct stub_cpu *cpu)
+{
+	memset(&cpu->perf, 0, sizeof(cpu->perf));
+	cpu->perf.global_ctrl = cpu->pmu.caps.counters;
+	put_value(&cpu->pmu.global_ctrl, cpu->perf.global_ctrl);
+	cpu->pmu.lvtpc.route = STUB_NMI_OF_HOST;
+	cpu->pmu.lvtpc.masked = false;
+}
+
+/* The host may not write where a guest's values are. */
+static void check_free(const struct stub_cpu *cpu)
+{
+	if (cpu->pmu.owned || cpu->mpmu.owner)
+		stub_fault("the host uses a PMU that a guest owns");
+	if (cpu->pmu.global_ctrl.value != cpu->perf.global_ctrl ||
+	    cpu->pmu.fixed_ctrl.value != cpu->perf.fixed_ctrl)
+		stub_fault("control registers are not as the host left them");
+	if (cpu->pmu.lvtpc.route != STUB_NMI_OF_HOST || cpu->pmu.lvtpc.masked)
+		stub_fault("LVTPC is not as the host left it");
+}
+
+static void set_control(struct stub_cpu *cpu, const struct stub_host_event *event, bool enable)
+{
+	u32 shift = 4 * (event->pmc - MPMU_FIXED_BASE);
+
+	if (event->pmc < MPMU_FIXED_BASE) {
+		put_value(&cpu->pmu.eventsel[event->pmc],
+			  event->eventsel & ~(enable ? 0 : STUB_EVENTSEL_ENABLE));
+		return;
+	}
+	cpu->perf.fixed_ctrl &= ~(0xfull << shift);
+	if (enable)
+		cpu->perf.fixed_ctrl |= 0xbull << shift;
+	put_value(&cpu->pmu.fixed_ctrl, cpu->perf.fixed_ctrl);
+}
+
+static void start_event(struct stub_cpu *cpu, const struct stub_host_event *event)
+{
+	put_value(counter(cpu, event->pmc), (event->start + event->count) & counter_mask(cpu, event->pmc));
+	set_control(cpu, event, true);
+}
+
+/* Stopped, but left dirty: clean registers are not worth a write. */
+static void stop_event(struct stub_cpu *cpu, struct stub_host_event *event)
+{
+	u64 mask = counter_mask(cpu, event->pmc);
+
+	set_control(cpu, event, false);
+	event->count = (counter(cpu, event->pmc)->value - event->start) & mask;
+	cpu->perf.dirty |= 1ull << event->pmc;
+}
+
+static void set_running(struct stub_cpu *cpu, bool running)
+{
+	u32 i;
+
+	if (cpu->perf.running == running)
+		return;
+	check_free(cpu);
+	cpu->perf.running = running;
+	for (i = 0; i < STUB_HOST_EVENTS; i++) {
+		struct stub_host_event *event = &cpu->perf.events[i];
+
+		if (!event->installed)
+			continue;
+		if (running)
+			start_event(cpu, event);
+		else
+			stop_event(cpu, event);
+	}
+}
+
+bool stub_perf_active(const struct stub_cpu *cpu)
+{
+	u32 i;
+
+	for (i = 0; i < STUB_HOST_EVENTS; i++)
+		if (cpu->perf.events[i].installed)
+			return cpu->perf.running;
+	return false;
+}
+
+void stub_perf_reclaim(struct stub_machine *machine)
+{
+	struct stub_cpu *cpu = machine->here;
+	bool irqs_off = machine->irqs_off;
+
+	machine->irqs_off = cpu->reclaiming = true;
+	mpmu_reclaim(&cpu->mpmu);
+	cpu->reclaiming = false;
+	machine->irqs_off = irqs_off;
+	check_free(cpu);
+}
+
+void stub_perf_install(struct stub_machine *machine, u32 slot, u32 pmc, u64 eventsel, u64 start)
+{
+	struct stub_cpu *cpu = machine->here;
+
+	stub_perf_reclaim(machine);
+	set_running(cpu, false);
+	cpu->perf.events[slot] = (struct stub_host_event){
+		.installed = true, .pmc = pmc, .eventsel = eventsel, .start = start,
+	};
+	set_running(cpu, true);
+}
+
+void stub_perf_remove(struct stub_machine *machine, u32 slot)
+{
+	struct stub_cpu *cpu = machine->here;
+
+	stub_perf_reclaim(machine);
+	stub_perf_take_nmi(cpu);
+	set_running(cpu, false);
+	cpu->perf.events[slot].installed = false;
+	set_running(cpu, true);
+}
+
+void stub_perf_displace(struct stub_machine *machine)
+{
+	if (machine->here->perf.displaced)
+		stub_fault("displace: host events are displaced already");
+	stub_perf_reclaim(machine);
+	set_running(machine->here, false);
+	machine->here->perf.displaced = true;
+}
+
+void stub_perf_replace(struct stub_machine *machine)
+{
+	if (!machine->here->perf.displaced)
+		stub_fault("replace: host events are not displaced");
+	machine->here->perf.displaced = false;
+	set_running(machine->here, true);
+}
+
+/* The handler of the host's NMI: what a guest owns is not the host's to see. */
+void stub_perf_take_nmi(struct stub_cpu *cpu)
+{
+	mpmu_pmcs overflowed = cpu->pmu.status & cpu->pmu.caps.counters;
+
+	if (!cpu->pmu.pending[STUB_NMI_OF_HOST])
+		return;
+	cpu->pmu.pending[STUB_NMI_OF_HOST] = false;
+	if (cpu->pmu.owned)
+		return;
+	if (!overflowed)
+		stub_fault("an NMI that nobody asked for");
+	cpu->pmu.status &= ~overflowed;
+	cpu->pmu.lvtpc.masked = false;
+	cpu->perf.samples++;
+}
+
+void stub_perf_run(struct stub_machine *machine, const struct stub_work *work)
+{
+	struct stub_cpu *cpu = machine->here;
+	u32 i;
+
+	for (i = 0; i < STUB_HOST_EVENTS; i++) {
+		struct stub_host_event *event = &cpu->perf.events[i];
+
+		if (event->installed && cpu->perf.running)
+			event->truth += stub_pmu_events(&cpu->pmu, event->pmc, work);
+	}
+	stub_pmu_run(&cpu->pmu, work);
+}

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * A PMU in software, strict where hardware is: it counts, overflows, raises
+ * its interrupt, and reports (stub_fault) what no hypervisor may do to it.
+ */
+#ifndef STUB_PMU_H
+#define STUB_PMU_H
+
+#include <mpmu/mpmu.h>
+
+/* Whose value a register holds; a register that holds 0 is nobody's. */
+enum stub_origin {
+	STUB_OF_NOBODY,
+	STUB_OF_HOST,
+	STUB_OF_GUEST,
+};
+
+struct stub_reg {
+	u64 value;
+	enum stub_origin origin;
+};
+
+/* Where LVTPC sends the performance interrupt. */
+enum stub_route {
+	STUB_NMI_OF_HOST,
+	STUB_VECTOR_OF_GUEST,
+	STUB_NR_ROUTES,
+};
+
+/* What a stretch of code does: numbers of events, at one CPL. */
+struct stub_work {
+	u32 instructions;
+	u32 branches;
+	u32 cycles;
+	/* What a selector with CMASK, INV or EDGE counts. */
+	u32 edges;
+	u32 cpl;
+};
+
+struct stub_pmu {
+	struct mpmu_caps caps;
+	/* A bare PMU has one user; the checks of ownership are off. */
+	bool bare;
+	/* Between the ops own() and disown(). */
+	bool owned;
+	/* VMX non-root or SVM guest; for AMD with EFER.SVME. */
+	bool guest_mode;
+	bool svme;
+	struct stub_reg gp[MPMU_MAX_GP];
+	struct stub_reg eventsel[MPMU_MAX_GP];
+	struct stub_reg fixed[MPMU_MAX_FIXED];
+	struct stub_reg fixed_ctrl;
+	struct stub_reg global_ctrl;
+	u64 status;
+	/* Bits of status that a guest caused. */
+	u64 status_of_guest;
+	struct {
+		enum stub_route route;
+		bool masked;
+	} lvtpc;
+	/* Interrupts that have been raised and not taken. */
+	bool pending[STUB_NR_ROUTES];
+	/* A bare PMU behaves as under an event filter that denies these. */
+	u64 denied_event;
+	u32 denied_fixed;
+};
+
+/* One model of a PMU, by name. */
+struct stub_model {
+	const char *name;
+	struct mpmu_caps caps;
+};
+
+extern const struct stub_model stub_models[];
+extern const u32 stub_nr_models;
+
+/* NULL: no model of that name. */
+const struct stub_model *stub_model_find(const char *name);
+
+#define STUB_EVENTSEL_EVENT 0xf000000ffull
+#define STUB_EVENTSEL_UMASK 0xff00ull
+#define STUB_EVENTSEL_USR (1ull << 16)
+#define STUB_EVENTSEL_OS (1ull << 17)
+#define STUB_EVENTSEL_EDGE (1ull << 18)
+#define STUB_EVENTSEL_INT (1ull << 20)
+#define STUB_EVENTSEL_ENABLE (1ull << 22)
+#define STUB_EVENTSEL_INV (1ull << 23)
+#define STUB_EVENTSEL_CMASK 0xff000000ull
+#define STUB_EVENTSEL_GUEST_ONLY (1ull << 40)
+#define STUB_EVENTSEL_HOST_ONLY (1ull << 41)
+
+/* Status bit of Intel PT: never a counter's, always the host's. */
+#define STUB_STATUS_PT (1ull << 55)
+
+/* What RDPMC of an index above the core counters yields where it is valid. */
+#define STUB_UNCORE_SECRET 0x5ec4e7ull
+
+/* Reset: architectural values, nothing pending, LVTPC masked. */
+void stub_pmu_reset(struct stub_pmu *pmu, const struct mpmu_caps *caps);
+
+/* RDMSR, WRMSR, RDPMC as the instruction; false is #GP(0). */
+bool stub_pmu_rdmsr(const struct stub_pmu *pmu, u32 msr, u64 *value);
+bool stub_pmu_wrmsr(struct stub_pmu *pmu, u32 msr, u64 value);
+bool stub_pmu_rdpmc(const struct stub_pmu *pmu, u32 ecx, u64 *value);
+
+/* WRMSR by a careful driver: a dropped bit or a stranger's bit is a fault. */
+void stub_pmu_wrmsr_strict(struct stub_pmu *pmu, u32 msr, u64 value);
+
+/* Is @msr a counter, GLOBAL_CTRL or a status register that may be direct? */
+bool stub_msr_is_data(const struct mpmu_caps *caps, u32 msr);
+
+/* Code runs. */
+void stub_pmu_run(struct stub_pmu *pmu, const struct stub_work *work);
+
+/* How much would @work add to PMC @pmc as it is programmed and enabled now? */
+u64 stub_pmu_events(const struct stub_pmu *pmu, u32 pmc, const struct stub_work *work);
+
+/* Counters and selectors that hold a non-zero value of @origin. */
+mpmu_pmcs stub_pmu_counters_of(const struct stub_pmu *pmu, enum stub_origin origin);
+u32 stub_pmu_eventsels_of(const struct stub_pmu *pmu, enum stub_origin origin);
+
+/* Report what hardware does not forgive: print and abort, or the hook. */
+extern void (*stub_fault_hook)(const char *what);
+void stub_fault(const char *what, ...) __attribute__((format(printf, 1, 2)));
+
+static inline bool stub_has(mpmu_pmcs set, u32 pmc)
+{
+	return set >> pmc & 1;
+}
+
+static inline u64 stub_width_mask(u32 width)
+{
+	return width < 64 ? (1ull << width) - 1 : ~0ull;
+}
+
+#endif
