@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Proof of the emulator's PMU, register by register, through /dev/cpu/N/msr
+ * and RDPMC with no perf event alive.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "tap.h"
+#include "emu.h"
+#include "audit.h"
+
+#define MSR_GLOBAL_STATUS	0x38e
+#define MSR_GLOBAL_CTRL		0x38f
+#define MSR_OVF_CTRL		0x390
+#define MSR_STATUS_SET		0x391
+#define MSR_GLOBAL_INUSE	0x392
+#define MSR_FIXED_CTR0		0x309
+#define MSR_FIXED_CTR_CTRL	0x38d
+#define MSR_PERF_CAPABILITIES	0x345
+#define MSR_MISC_ENABLE		0x1a0
+#define MSR_AMD_STATUS		0xc0000300
+#define MSR_AMD_CTL		0xc0000301
+#define MSR_AMD_STATUS_CLR	0xc0000302
+#define MSR_AMD_STATUS_SET	0xc0000303
+
+/* Where a vendor keeps what both have. */
+struct bank {
+	uint32_t sel, counter, stride;		/* of GP counters */
+	uint32_t legacy_sel, legacy_counter;	/* the first four, older names */
+	uint32_t status, ctrl, clear, set;
+	uint64_t instructions;			/* the event */
+};
+
+static const struct bank intel_bank = {
+	.sel = 0x186, .counter = 0x4c1, .stride = 1,
+	.legacy_sel = 0x186, .legacy_counter = 0xc1,
+	.status = MSR_GLOBAL_STATUS, .ctrl = MSR_GLOBAL_CTRL,
+	.clear = MSR_OVF_CTRL, .set = MSR_STATUS_SET,
+	.instructions = 0xc0,
+};
+
+static const struct bank amd_bank = {
+	.sel = 0xc0010200, .counter = 0xc0010201, .stride = 2,
+	.legacy_sel = 0xc0010000, .legacy_counter = 0xc0010004,
+	.status = MSR_AMD_STATUS, .ctrl = MSR_AMD_CTL,
+	.clear = MSR_AMD_STATUS_CLR, .set = MSR_AMD_STATUS_SET,
+	.instructions = 0xc0,
+};
+
+static const struct bank k7_bank = {
+	.sel = 0xc0010000, .counter = 0xc0010004, .stride = 1,
+	.legacy_sel = 0xc0010000, .legacy_counter = 0xc0010004,
+	.instructions = 0xc0,
+};
+
+static const struct bank *bank;
+static struct mpmu_regs model;
+static int msr_fd;
+
+static bool wr(uint32_t msr, uint64_t value)
+{
+	return pwrite(msr_fd, &value, sizeof(value), msr) == sizeof(value);
+}
+
+static bool rd(uint32_t msr, uint64_t *value)
+{
+	*value = 0;
+	return pread(msr_fd, value, sizeof(*value), msr) == sizeof(*value);
+}
+
+static uint64_t get(uint32_t msr)
+{
+	uint64_t value;
+
+	if (!rd(msr, &value))
+		check(false, "registers: MSR %#x can be read", msr);
+	return value;
+}
+
+static void put(uint32_t msr, uint64_t value)
+{
+	if (!wr(msr, value))
+		check(false, "registers: MSR %#x takes %#llx", msr, (unsigned long long)value);
+}
+
+static unsigned int nr_gp(void)
+{
+	return __builtin_popcountll(model.gp_mask);
+}
+
+static unsigned int nr_fixed(void)
+{
+	return model.intel ? __builtin_popcountll(model.fixed_mask) : 0;
+}
+
+static bool has_global(void)
+{
+	return model.version >= 2;
+}
+
+static uint64_t counters(void)
+{
+	return model.gp_mask | (model.intel ? model.fixed_mask << 32 : 0);
+}
+
+/* All off and 0: the start of each part. */
+static void clean(void)
+{
+	unsigned int i;
+
+	if (has_global()) {
+		put(bank->ctrl, 0);
+		put(bank->clear, counters());
+	}
+	for (i = 0; i < nr_gp(); i++) {
+		put(bank->sel + i * bank->stride, 0);
+		put((model.intel ? bank->legacy_counter : bank->counter) + i * bank->stride, 0);
+	}
+	if (nr_fixed())
+		put(MSR_FIXED_CTR_CTRL, 0);
+	for (i = 0; i < nr_fixed(); i++)
+		put(MSR_FIXED_CTR0 + i, 0);
+}
+
+/* --- status protocol --- */
+
+static void part_status_set(void)
+{
+	uint64_t bits = counters();
+
+	clean();
+	put(bank->set, bits);
+	check_eq(get(bank->status) & bits, bits, "status: STATUS_SET sets every counter's bit");
+	put(bank->clear, bits);
+	check_eq(get(bank->status) & bits, 0, "status: a clear takes every bit away");
+}
+
+/* 200 overflows, since a model may fail to clear only now and then. */
+static void part_status_overflow(void)
+{
+	uint64_t sel = bank->instructions | EVENTSEL_OS | EVENTSEL_USR | EVENTSEL_EN;
+	unsigned int i, missing = 0, stuck = 0;
+
+	clean();
+	put(bank->sel, sel);
+	for (i = 0; i < 200; i++) {
+		put(bank->counter, COUNTER_MASK - 50);
+		put(bank->ctrl, 1);
+		put(bank->ctrl, 0);
+		missing += !(get(bank->status) & 1);
+		put(bank->clear, 1);
+		stuck += get(bank->status) & 1;
+	}
+	check_eq(missing, 0, "status: an overflow sets the counter's bit");
+	check_eq(stuck, 0, "status: the bit is gone once cleared");
+	clean();
+}
+
+/* --- which values a register takes --- */
+
+struct row {
+	const char *name;
+	uint32_t msr;
+	uint64_t value;
+	bool takes;
+	uint64_t reads;
+};
+
+static void check_rows(const struct row *row, unsigned int nr)
+{
+	for (; nr--; row++) {
+		bool took = wr(row->msr, row->value);
+		uint64_t value = 0;
+
+		check(took == row->takes, "values: %s %s", row->name,
+		      row->takes ? "is taken" : "is refused");
+		if (row->takes && took && rd(row->msr, &value))
+			check_eq(value, row->reads, "values: %s reads back", row->name);
+	}
+}
+
+#define ROWS(rows) check_rows(rows, sizeof(rows) / sizeof(rows[0]))
+
+static void part_values_intel(void)
+{
+	const uint64_t fixed_all = 0xbbbb & ((1ULL << 4 * nr_fixed()) - 1);
+	const struct row rows[] = {
+		{ "a selector", 0x186, 0x4300c0, true, 0x4300c0 },
+		{ "a selector with AnyThread", 0x186, 0x6300c0, model.version < 5, 0x6300c0 },
+		{ "a selector beyond 32 bits", 0x186, 1ULL << 40, false, 0 },
+		{ "a legacy write, positive", 0xc1, 0x7fffffff, true, 0x7fffffff },
+		{ "a legacy write, negative", 0xc1, 0x80000000, true, 0xffff80000000 },
+		{ "FIXED_CTR_CTRL", MSR_FIXED_CTR_CTRL, fixed_all, true, fixed_all },
+		{ "FIXED_CTR_CTRL of an absent counter", MSR_FIXED_CTR_CTRL,
+		  1ULL << 4 * nr_fixed(), false, 0 },
+		{ "GLOBAL_CTRL", MSR_GLOBAL_CTRL, counters(), true, counters() },
+		{ "GLOBAL_CTRL of an absent counter", MSR_GLOBAL_CTRL, 1ULL << nr_gp(), false, 0 },
+		{ "a fixed counter", MSR_FIXED_CTR0, 0x123456789abc, true, 0x123456789abc },
+		{ "a fixed counter beyond its width", MSR_FIXED_CTR0, 1ULL << 48, false, 0 },
+		{ "GLOBAL_STATUS, read-only", MSR_GLOBAL_STATUS, 1, false, 0 },
+		{ "an absent selector", 0x186 + nr_gp(), 0, false, 0 },
+		{ "an absent fixed counter", MSR_FIXED_CTR0 + nr_fixed(), 0, false, 0 },
+	};
+	const struct row wide[] = {
+		{ "a full-width write", 0x4c1, 0xabcdef012345, true, 0xabcdef012345 },
+		{ "a full-width write beyond the width", 0x4c1, 1ULL << 48, false, 0 },
+	};
+
+	clean();
+	ROWS(rows);
+	if (get(MSR_PERF_CAPABILITIES) & 0x2000)
+		ROWS(wide);
+	clean();
+}
+
+static void part_values_amd(void)
+{
+	const struct row rows[] = {
+		{ "a legacy selector", 0xc0010000, 0x4300c0, true, 0x4300c0 },
+		{ "a legacy counter", 0xc0010004, 0x123456789abc, true, 0x123456789abc },
+	};
+	const struct row core[] = {
+		{ "a selector's event", 0xc0010200, 0xf0f4300c0, true, 0xf0f4300c0 },
+		{ "a selector's reserved bits", 0xc0010200, 0xf3006b00c0, true, 0x3004300c0 },
+		{ "a selector with Guest-Only", 0xc0010200, 0x100004300c0, true, 0x100004300c0 },
+		{ "a counter", 0xc0010201, 0xabcdef012345, true, 0xabcdef012345 },
+		{ "the alias of counter 3", 0xc0010007, 0x77, true, 0x77 },
+	};
+	const struct row v2[] = {
+		{ "GLOBAL_CTL", MSR_AMD_CTL, counters(), true, counters() },
+		{ "GLOBAL_CTL of an absent counter", MSR_AMD_CTL,
+		  counters() | 1ULL << nr_gp(), true, counters() },
+		{ "GLOBAL_STATUS, ignored", MSR_AMD_STATUS, 1, true, 0 },
+	};
+
+	clean();
+	ROWS(rows);
+	check_eq(get(0xc0010000), 0x4300c0, "values: the legacy selector stays");
+	if (nr_gp() >= 6) {
+		ROWS(core);
+		check_eq(get(0xc0010207), 0x77, "values: counter 3 shows through its alias");
+	}
+	if (has_global())
+		ROWS(v2);
+	clean();
+}
+
+int main(void)
+{
+	struct snapshot now;
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(0, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+	msr_fd = open("/dev/cpu/0/msr", O_RDWR);
+	if (msr_fd < 0 || !emu_present()) {
+		printf("Bail out! no MSR device or no emulator\n");
+		return 1;
+	}
+	emu_snapshot(&now);
+	model = now.regs;
+	bank = model.intel ? &intel_bank : nr_gp() == 4 ? &k7_bank : &amd_bank;
+	note("PMU version %llu, %u and %u counters", model.version, nr_gp(), nr_fixed());
+	if (model.intel ? model.version >= 4 : has_global())
+		part_status_set();
+	if (has_global())
+		part_status_overflow();
+	if (model.intel)
+		part_values_intel();
+	else
+		part_values_amd();
+	return tap_end();
+}

@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# shellcheck shell=bash
+# Tests that run in emulated machines: boot one, and take its TAP over.
+# Source it after common.sh and tap.sh.
+
+MACHINE_WORK=$(mktemp -d)
+trap 'rm -rf "$MACHINE_WORK"' EXIT
+
+# kernel_modules TREE: what KVM needs, as arguments for initramfs.
+kernel_modules()
+{
+	printf '%s\n' "$1/virt/lib/irqbypass.ko" "$1/arch/x86/kvm/kvm.ko" \
+		"$1/arch/x86/kvm/kvm-intel.ko" "$1/arch/x86/kvm/kvm-amd.ko"
+}
+
+# The console's TAP, renumbered and labelled; each plan inside is checked.
+take_tap()
+{
+	local label=$1 line seen=0
+
+	while IFS= read -r line; do
+		case $line in
+		'ok '*' - '*)
+			seen=$((seen + 1))
+			result 0 "$label: ${line#* - }" ;;
+		'not ok '*' - '*)
+			seen=$((seen + 1))
+			result 1 "$label: ${line#* - }" || true ;;
+		'1..'*)
+			[ "$seen" = "${line#1..}" ] ||
+				result 1 "$label: a program printed its whole plan" "$line, $seen seen" || true
+			seen=0 ;;
+		'Bail out!'*)
+			result 1 "$label: $line" || true ;;
+		'# '*)
+			printf '# %s: %s\n' "$label" "${line#\# }" ;;
+		esac
+	done
+	[ "$seen" = 0 ] || result 1 "$label: the last program ended early" || true
+}
+
+# machine_test LABEL PERSONALITY KERNEL INITRD [OPTION...]: one boot, its TAP.
+# The console stays in $MACHINE_CONSOLE.
+machine_test()
+{
+	local label=$1 personality=$2 kernel=$3 initrd=$4 status=0
+	shift 4
+
+	MACHINE_CONSOLE=$MACHINE_WORK/console
+	"$MPMU_TOP/tests/rig/machine" --quiet --personality "$personality" \
+		--kernel "$kernel" --initrd "$initrd" --console "$MACHINE_CONSOLE" "$@" \
+		2>"$MACHINE_WORK/errors" || status=$?
+	take_tap "$label" <"$MACHINE_CONSOLE"
+	[ "$status" -le 1 ] || tail -n 15 "$MACHINE_CONSOLE" >>"$MACHINE_WORK/errors"
+	result "$status" "$label: the machine passes" "$(cat "$MACHINE_WORK/errors")" || true
+}
