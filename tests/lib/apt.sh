@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# shellcheck shell=bash
+# Packages of another Debian suite than the machine's: fetched and unpacked,
+# never installed.  All state is private; the user's apt configuration is read
+# for the mirror and never changed.
+
+# apt_mirror: where this machine gets its own release from.
+apt_mirror()
+{
+	local release
+
+	# shellcheck source=/dev/null
+	release=$(. /etc/os-release; echo "$VERSION_CODENAME")
+	# shellcheck disable=SC2016
+	apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
+		awk -v release="$release" '($1 == release || $1 == "stable") && $2 !~ /security/ { print $2; exit }'
+}
+
+# apt_private DIR ARGUMENT...: apt-get with its state in DIR.
+apt_private()
+{
+	local dir=$1
+	shift
+
+	apt-get -q -y -o Dir::Etc::sourcelist="$dir/sources.list" -o Dir::Etc::sourceparts=/dev/null \
+		-o Dir::State::Lists="$dir/lists" -o Dir::State::status="$dir/status" \
+		-o Dir::Cache="$dir/cache" -o APT::Sandbox::User= -o Debug::NoLocking=true "$@"
+}
+
+# apt_private_init DIR SUITE [TYPE]: read the index of SUITE; TYPE is deb or deb-src.
+apt_private_init()
+{
+	local dir=$1 suite=$2 type=${3:-deb} mirror keyring options=
+	keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+
+	mirror=$(apt_mirror)
+	if [ -z "$mirror" ]; then
+		echo "no Debian mirror in the apt configuration"
+		return 1
+	fi
+	[ ! -e "$keyring" ] || options="[signed-by=$keyring]"
+	mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
+	: >"$dir/status"
+	echo "$type $options $mirror $suite main" >"$dir/sources.list"
+	apt_private "$dir" -o APT::Get::List-Cleanup=false update -o Acquire::Retries=3 \
+		-o APT::Update::Error-Mode=any
+}
+
+# apt_unpack DIR ROOT PACKAGE...: these and all that they depend on, into ROOT.
+apt_unpack()
+{
+	local dir=$1 root=$2 archive
+	shift 2
+
+	apt_private "$dir" --no-install-recommends --download-only install "$@" || return 1
+	for archive in "$dir"/cache/archives/*.deb; do
+		dpkg-deb -x "$archive" "$root" || return 1
+	done
+}
