@@ -205,7 +205,7 @@ void stub_enter(struct stub_vcpu *vcpu)
 		return;
 	if (!vcpu->loaded)
 		stub_fault("enter: the vCPU is on no CPU");
-	for (tries = 0; tries < 3; tries++) {
+	for (tries = 0; tries < 10; tries++) {
 		interruptible(vcpu);
 		machine->irqs_off = true;
 		handle_requests(vcpu);

@@ -9,7 +9,7 @@
 
 #include "pmu.h"
 
-#define STUB_CPUS 2
+#define STUB_CPUS        2
 #define STUB_HOST_EVENTS 4
 
 /* An event of the host on one counter; it never counts a guest. */
@@ -52,9 +52,9 @@ struct stub_cpu {
 };
 
 /* MSRs that have an intercept bit: the rest is intercepted. */
-#define STUB_BITMAP_LOW 0x800
+#define STUB_BITMAP_LOW    0x800
 #define STUB_BITMAP_GLOBAL 0xc0000300
-#define STUB_BITMAP_AMD 0xc0010000
+#define STUB_BITMAP_AMD    0xc0010000
 
 struct stub_vcpu {
 	struct mpmu_vcpu mpmu;
@@ -139,6 +139,14 @@ void stub_set_intercept(struct stub_vcpu *vcpu, u32 msr, u32 access, bool interc
 void stub_take_interrupts(struct stub_machine *machine);
 /* LVTPC of the owner's CPU follows the guest's. */
 void stub_sync_lvtpc(struct stub_vcpu *vcpu);
+
+/* Invariants 1, 2 and 4 of docs/design.md; a broken one is a fault. */
+void stub_check_invariants(const struct stub_vcpu *vcpu);
+/* Invariant 3: enter and exit, with nothing counting, and compare. */
+void stub_check_round_trip(struct stub_vcpu *vcpu);
+/* All MSR numbers of a PMU: a range of indices to walk. */
+u32 stub_msr_at(u32 i);
+#define STUB_NR_MSRS (STUB_BITMAP_LOW + 16 + 0x300)
 
 /* The host's perf, on machine->here unless a CPU is given. */
 void stub_perf_init(struct stub_cpu *cpu);

@@ -141,8 +141,8 @@ static void op_disown(const struct mpmu_vcpu *vcpu)
 		stub_fault("disown: the host owns the PMU");
 	check_scrubbed(pmu);
 	pmu->owned = false;
-	pmu->global_ctrl = (struct stub_reg){ cpu->perf.global_ctrl, STUB_OF_HOST };
-	pmu->fixed_ctrl = (struct stub_reg){ cpu->perf.fixed_ctrl, STUB_OF_HOST };
+	pmu->global_ctrl = (struct stub_reg){cpu->perf.global_ctrl, STUB_OF_HOST};
+	pmu->fixed_ctrl = (struct stub_reg){cpu->perf.fixed_ctrl, STUB_OF_HOST};
 	pmu->lvtpc.route = STUB_NMI_OF_HOST;
 	pmu->lvtpc.masked = false;
 }

@@ -9,8 +9,8 @@ static struct stub_reg *counter(struct stub_cpu *cpu, u32 pmc)
 
 static u64 counter_mask(const struct stub_cpu *cpu, u32 pmc)
 {
-	return stub_width_mask(pmc < MPMU_FIXED_BASE ? cpu->pmu.caps.gp_width :
-						       cpu->pmu.caps.fixed_width);
+	return stub_width_mask(pmc < MPMU_FIXED_BASE ? cpu->pmu.caps.gp_width
+						     : cpu->pmu.caps.fixed_width);
 }
 
 static void put_value(struct stub_reg *reg, u64 value)
@@ -36,7 +36,8 @@ static void check_free(const struct stub_cpu *cpu)
 	if (cpu->pmu.global_ctrl.value != cpu->perf.global_ctrl ||
 	    cpu->pmu.fixed_ctrl.value != cpu->perf.fixed_ctrl)
 		stub_fault("control registers are not as the host left them");
-	if (cpu->pmu.lvtpc.route != STUB_NMI_OF_HOST || cpu->pmu.lvtpc.masked)
+	if (cpu->pmu.lvtpc.route != STUB_NMI_OF_HOST ||
+	    (cpu->pmu.lvtpc.masked && !cpu->pmu.pending[STUB_NMI_OF_HOST]))
 		stub_fault("LVTPC is not as the host left it");
 }
 
@@ -57,7 +58,8 @@ static void set_control(struct stub_cpu *cpu, const struct stub_host_event *even
 
 static void start_event(struct stub_cpu *cpu, const struct stub_host_event *event)
 {
-	put_value(counter(cpu, event->pmc), (event->start + event->count) & counter_mask(cpu, event->pmc));
+	put_value(counter(cpu, event->pmc),
+		  (event->start + event->count) & counter_mask(cpu, event->pmc));
 	set_control(cpu, event, true);
 }
 
@@ -120,7 +122,10 @@ void stub_perf_install(struct stub_machine *machine, u32 slot, u32 pmc, u64 even
 	stub_perf_reclaim(machine);
 	set_running(cpu, false);
 	cpu->perf.events[slot] = (struct stub_host_event){
-		.installed = true, .pmc = pmc, .eventsel = eventsel, .start = start,
+		.installed = true,
+		.pmc = pmc,
+		.eventsel = eventsel,
+		.start = start,
 	};
 	set_running(cpu, true);
 }

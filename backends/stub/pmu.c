@@ -54,29 +54,29 @@ struct range {
 };
 
 static const struct range intel_ranges[] = {
-	{ 0x0c1, 32, 1, REG_GP_SIGNED, 0, 1 },
-	{ 0x186, 26, 1, REG_EVENTSEL, 0, 1 },
-	{ 0x309, 16, 1, REG_FIXED, 0, 2 },
-	{ 0x38d, 1, 1, REG_FIXED_CTRL, 0, 2 },
-	{ 0x38e, 1, 1, REG_STATUS, MPMU_FEAT_GLOBAL, 2 },
-	{ 0x38f, 1, 1, REG_GLOBAL_CTRL, MPMU_FEAT_GLOBAL, 2 },
-	{ 0x390, 1, 1, REG_STATUS_CLEAR, MPMU_FEAT_GLOBAL, 2 },
-	{ 0x391, 1, 1, REG_STATUS_SET, MPMU_FEAT_STATUS_SET, 4 },
-	{ 0x392, 1, 1, REG_INUSE, MPMU_FEAT_GLOBAL, 4 },
-	{ 0x4c1, 32, 1, REG_GP, MPMU_FEAT_FW_WRITES, 1 },
-	{ 0 },
+	{0x0c1, 32, 1, REG_GP_SIGNED, 0, 1},
+	{0x186, 26, 1, REG_EVENTSEL, 0, 1},
+	{0x309, 16, 1, REG_FIXED, 0, 2},
+	{0x38d, 1, 1, REG_FIXED_CTRL, 0, 2},
+	{0x38e, 1, 1, REG_STATUS, MPMU_FEAT_GLOBAL, 2},
+	{0x38f, 1, 1, REG_GLOBAL_CTRL, MPMU_FEAT_GLOBAL, 2},
+	{0x390, 1, 1, REG_STATUS_CLEAR, MPMU_FEAT_GLOBAL, 2},
+	{0x391, 1, 1, REG_STATUS_SET, MPMU_FEAT_STATUS_SET, 4},
+	{0x392, 1, 1, REG_INUSE, MPMU_FEAT_GLOBAL, 4},
+	{0x4c1, 32, 1, REG_GP, MPMU_FEAT_FW_WRITES, 1},
+	{0},
 };
 
 static const struct range amd_ranges[] = {
-	{ 0xc0000300, 1, 1, REG_STATUS, MPMU_FEAT_GLOBAL, 2 },
-	{ 0xc0000301, 1, 1, REG_GLOBAL_CTRL, MPMU_FEAT_GLOBAL, 2 },
-	{ 0xc0000302, 1, 1, REG_STATUS_CLEAR, MPMU_FEAT_GLOBAL, 2 },
-	{ 0xc0000303, 1, 1, REG_STATUS_SET, MPMU_FEAT_STATUS_SET, 2 },
-	{ 0xc0010000, 4, 1, REG_EVENTSEL, 0, 1 },
-	{ 0xc0010004, 4, 1, REG_GP, 0, 1 },
-	{ 0xc0010200, 6, 2, REG_EVENTSEL, MPMU_FEAT_PERFCTR_CORE, 1 },
-	{ 0xc0010201, 6, 2, REG_GP, MPMU_FEAT_PERFCTR_CORE, 1 },
-	{ 0 },
+	{0xc0000300, 1, 1, REG_STATUS, MPMU_FEAT_GLOBAL, 2},
+	{0xc0000301, 1, 1, REG_GLOBAL_CTRL, MPMU_FEAT_GLOBAL, 2},
+	{0xc0000302, 1, 1, REG_STATUS_CLEAR, MPMU_FEAT_GLOBAL, 2},
+	{0xc0000303, 1, 1, REG_STATUS_SET, MPMU_FEAT_STATUS_SET, 2},
+	{0xc0010000, 4, 1, REG_EVENTSEL, 0, 1},
+	{0xc0010004, 4, 1, REG_GP, 0, 1},
+	{0xc0010200, 6, 2, REG_EVENTSEL, MPMU_FEAT_PERFCTR_CORE, 1},
+	{0xc0010201, 6, 2, REG_GP, MPMU_FEAT_PERFCTR_CORE, 1},
+	{0},
 };
 
 static bool is_amd(const struct mpmu_caps *caps)
@@ -127,15 +127,17 @@ static struct reg find(const struct mpmu_caps *caps, u32 msr)
 			continue;
 		index = (msr - range->base) / range->stride;
 		if (is_there(caps, range->kind, index))
-			return (struct reg){ range->kind, index };
+			return (struct reg){range->kind, index};
 	}
-	return (struct reg){ REG_NONE, 0 };
+	return (struct reg){REG_NONE, 0};
 }
 
 bool stub_msr_is_data(const struct mpmu_caps *caps, u32 msr)
 {
 	enum kind kind = find(caps, msr).kind;
 
+	if (kind == REG_STATUS_SET)
+		return is_amd(caps);
 	return kind == REG_GP || kind == REG_GP_SIGNED || kind == REG_FIXED ||
 	       kind == REG_GLOBAL_CTRL || kind == REG_STATUS || kind == REG_STATUS_CLEAR;
 }
@@ -220,7 +222,7 @@ static u64 writable(const struct mpmu_caps *caps, struct reg reg)
 	case REG_GLOBAL_CTRL:
 		return global_mask(caps);
 	case REG_STATUS_CLEAR:
-		return caps->counters | (is_amd(caps) ? 0 : 3ull << 62 | STUB_STATUS_PT);
+		return caps->counters | (is_amd(caps) ? 0 : 3ull << 62);
 	case REG_STATUS_SET:
 		return caps->counters;
 	case REG_STATUS:
@@ -229,6 +231,11 @@ static u64 writable(const struct mpmu_caps *caps, struct reg reg)
 		break;
 	}
 	return 0;
+}
+
+u64 stub_msr_writable(const struct mpmu_caps *caps, u32 msr)
+{
+	return writable(caps, find(caps, msr));
 }
 
 static u64 sign_extend(u64 value, u32 width)
@@ -278,7 +285,8 @@ bool stub_pmu_wrmsr(struct stub_pmu *pmu, u32 msr, u64 value)
 
 	if (reg.kind == REG_NONE)
 		return false;
-	if (!is_amd(&pmu->caps) && (reg.kind == REG_STATUS || reg.kind == REG_INUSE || value & ~mask))
+	if (!is_amd(&pmu->caps) &&
+	    (reg.kind == REG_STATUS || reg.kind == REG_INUSE || value & ~mask))
 		return false;
 	commit(pmu, reg, value & mask);
 	return true;
@@ -372,7 +380,8 @@ static bool rdpmc_intel(const struct stub_pmu *pmu, u32 ecx, u64 *value)
 		return true;
 	}
 	if (ecx & 1u << 30) {
-		if (index >= MPMU_MAX_FIXED || !stub_has(pmu->caps.counters, MPMU_FIXED_BASE + index))
+		if (index >= MPMU_MAX_FIXED ||
+		    !stub_has(pmu->caps.counters, MPMU_FIXED_BASE + index))
 			return false;
 		*value = pmu->fixed[index].value;
 		return true;
@@ -408,12 +417,12 @@ static const struct {
 	u16 event;
 	size_t amount;
 } events[] = {
-	{ MPMU_VENDOR_INTEL, 0xc0, offsetof(struct stub_work, instructions) },
-	{ MPMU_VENDOR_INTEL, 0xc4, offsetof(struct stub_work, branches) },
-	{ MPMU_VENDOR_INTEL, 0x3c, offsetof(struct stub_work, cycles) },
-	{ MPMU_VENDOR_AMD, 0xc0, offsetof(struct stub_work, instructions) },
-	{ MPMU_VENDOR_AMD, 0xc2, offsetof(struct stub_work, branches) },
-	{ MPMU_VENDOR_AMD, 0x76, offsetof(struct stub_work, cycles) },
+	{MPMU_VENDOR_INTEL, 0xc0, offsetof(struct stub_work, instructions)},
+	{MPMU_VENDOR_INTEL, 0xc4, offsetof(struct stub_work, branches)},
+	{MPMU_VENDOR_INTEL, 0x3c, offsetof(struct stub_work, cycles)},
+	{MPMU_VENDOR_AMD, 0xc0, offsetof(struct stub_work, instructions)},
+	{MPMU_VENDOR_AMD, 0xc2, offsetof(struct stub_work, branches)},
+	{MPMU_VENDOR_AMD, 0x76, offsetof(struct stub_work, cycles)},
 };
 
 static u32 amount(const struct stub_work *work, size_t offset)
@@ -462,7 +471,7 @@ static u64 fixed_events(u32 index, const struct stub_work *work)
 		offsetof(struct stub_work, cycles),
 		offsetof(struct stub_work, cycles),
 	};
-	static const u32 factor[] = { 1, 1, 2, 6 };
+	static const u32 factor[] = {1, 1, 2, 6};
 
 	return index < 4 ? (u64)amount(work, source[index]) * factor[index] : 0;
 }
@@ -492,8 +501,8 @@ u64 stub_pmu_events(const struct stub_pmu *pmu, u32 pmc, const struct stub_work 
 {
 	if (!stub_has(pmu->caps.counters, pmc) || !globally_on(pmu, pmc))
 		return 0;
-	return pmc < MPMU_FIXED_BASE ? gp_adds(pmu, pmc, work) :
-				       fixed_adds(pmu, pmc - MPMU_FIXED_BASE, work);
+	return pmc < MPMU_FIXED_BASE ? gp_adds(pmu, pmc, work)
+				     : fixed_adds(pmu, pmc - MPMU_FIXED_BASE, work);
 }
 
 /* Intel masks LVTPC when it delivers; AMD does not. */

@@ -77,23 +77,23 @@ extern const u32 stub_nr_models;
 /* NULL: no model of that name. */
 const struct stub_model *stub_model_find(const char *name);
 
-#define STUB_EVENTSEL_EVENT 0xf000000ffull
-#define STUB_EVENTSEL_UMASK 0xff00ull
-#define STUB_EVENTSEL_USR (1ull << 16)
-#define STUB_EVENTSEL_OS (1ull << 17)
-#define STUB_EVENTSEL_EDGE (1ull << 18)
-#define STUB_EVENTSEL_INT (1ull << 20)
-#define STUB_EVENTSEL_ENABLE (1ull << 22)
-#define STUB_EVENTSEL_INV (1ull << 23)
-#define STUB_EVENTSEL_CMASK 0xff000000ull
+#define STUB_EVENTSEL_EVENT      0xf000000ffull
+#define STUB_EVENTSEL_UMASK      0xff00ull
+#define STUB_EVENTSEL_USR        (1ull << 16)
+#define STUB_EVENTSEL_OS         (1ull << 17)
+#define STUB_EVENTSEL_EDGE       (1ull << 18)
+#define STUB_EVENTSEL_INT        (1ull << 20)
+#define STUB_EVENTSEL_ENABLE     (1ull << 22)
+#define STUB_EVENTSEL_INV        (1ull << 23)
+#define STUB_EVENTSEL_CMASK      0xff000000ull
 #define STUB_EVENTSEL_GUEST_ONLY (1ull << 40)
-#define STUB_EVENTSEL_HOST_ONLY (1ull << 41)
+#define STUB_EVENTSEL_HOST_ONLY  (1ull << 41)
 
 /* Status bit of Intel PT: never a counter's, always the host's. */
-#define STUB_STATUS_PT (1ull << 55)
+#define STUB_STATUS_PT           (1ull << 55)
 
 /* What RDPMC of an index above the core counters yields where it is valid. */
-#define STUB_UNCORE_SECRET 0x5ec4e7ull
+#define STUB_UNCORE_SECRET       0x5ec4e7ull
 
 /* Reset: architectural values, nothing pending, LVTPC masked. */
 void stub_pmu_reset(struct stub_pmu *pmu, const struct mpmu_caps *caps);
@@ -108,6 +108,9 @@ void stub_pmu_wrmsr_strict(struct stub_pmu *pmu, u32 msr, u64 value);
 
 /* Is @msr a counter, GLOBAL_CTRL or a status register that may be direct? */
 bool stub_msr_is_data(const struct mpmu_caps *caps, u32 msr);
+
+/* Bits that a write of @msr may set; 0 where it does not exist. */
+u64 stub_msr_writable(const struct mpmu_caps *caps, u32 msr);
 
 /* Code runs. */
 void stub_pmu_run(struct stub_pmu *pmu, const struct stub_work *work);

@@ -1,0 +1,148 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* What must hold at any time, whatever a test does. */
+#include "hv.h"
+
+u32 stub_msr_at(u32 i)
+{
+	if (i < STUB_BITMAP_LOW)
+		return i;
+	i -= STUB_BITMAP_LOW;
+	return i < 16 ? STUB_BITMAP_GLOBAL + i : STUB_BITMAP_AMD + i - 16;
+}
+
+/* Host-Only and Guest-Only as the guest's own hypervisor means them. */
+static bool mode_allows(const struct mpmu_vcpu *vcpu, u64 eventsel)
+{
+	bool l2 = vcpu->flags & MPMU_VCPU_GUEST_MODE;
+
+	if (vcpu->caps.vendor != MPMU_VENDOR_AMD ||
+	    !(eventsel & (STUB_EVENTSEL_GUEST_ONLY | STUB_EVENTSEL_HOST_ONLY)))
+		return true;
+	return vcpu->flags & MPMU_VCPU_SVME &&
+	       eventsel & (l2 ? STUB_EVENTSEL_GUEST_ONLY : STUB_EVENTSEL_HOST_ONLY);
+}
+
+static bool may_count(const struct stub_vcpu *vcpu, u32 index)
+{
+	u64 eventsel = vcpu->mpmu.eventsel[index];
+
+	return eventsel & STUB_EVENTSEL_ENABLE && mode_allows(&vcpu->mpmu, eventsel) &&
+	       mpmu_filter_allows(vcpu->filter, eventsel);
+}
+
+static void check_gp(const struct stub_vcpu *vcpu, const struct stub_pmu *pmu, u32 i)
+{
+	u64 hw = vcpu->mpmu.eventsel_hw[i];
+
+	if (hw & STUB_EVENTSEL_ENABLE && !stub_has(vcpu->mpmu.reprogram, i) && !may_count(vcpu, i))
+		stub_fault("invariant 1: selector %u is enabled in hardware", i);
+	if (pmu && pmu->eventsel[i].value != hw)
+		stub_fault("invariant 1: selector %u differs from its image", i);
+}
+
+static void check_fixed(const struct stub_vcpu *vcpu, u32 i)
+{
+	u64 hw = vcpu->mpmu.fixed_ctrl_hw >> (4 * i) & 0xf;
+	u64 wanted = vcpu->mpmu.fixed_ctrl >> (4 * i) & 0xf;
+
+	if (!(hw & 3) || stub_has(vcpu->mpmu.reprogram, MPMU_FIXED_BASE + i))
+		return;
+	if (hw & ~wanted || !mpmu_filter_allows_fixed(vcpu->filter, i))
+		stub_fault("invariant 1: fixed counter %u is enabled in hardware", i);
+}
+
+static void check_images(const struct stub_vcpu *vcpu, const struct stub_pmu *pmu)
+{
+	u32 i;
+
+	for (i = 0; i < MPMU_MAX_GP; i++)
+		check_gp(vcpu, pmu, i);
+	for (i = 0; i < MPMU_MAX_FIXED; i++)
+		check_fixed(vcpu, i);
+	if (pmu && pmu->fixed_ctrl.value != vcpu->mpmu.fixed_ctrl_hw)
+		stub_fault("invariant 1: FIXED_CTR_CTRL differs from its image");
+}
+
+static void check_clean(const struct stub_cpu *cpu)
+{
+	const struct stub_pmu *pmu = &cpu->pmu;
+
+	if (pmu->owned != (cpu->mpmu.owner != NULL))
+		stub_fault("invariant 2: owner and hardware disagree");
+	if (pmu->owned || pmu->guest_mode)
+		return;
+	if (stub_pmu_counters_of(pmu, STUB_OF_GUEST) || stub_pmu_eventsels_of(pmu, STUB_OF_GUEST) ||
+	    pmu->fixed_ctrl.origin == STUB_OF_GUEST || pmu->global_ctrl.origin == STUB_OF_GUEST ||
+	    pmu->status_of_guest)
+		stub_fault("invariant 2: a value of a guest is left in hardware");
+}
+
+static void check_msr(const struct stub_vcpu *vcpu, u32 msr)
+{
+	const struct mpmu_caps *guest = &vcpu->mpmu.caps;
+
+	if (stub_intercepts(vcpu, msr) == (MPMU_READ | MPMU_WRITE))
+		return;
+	if (!(vcpu->mpmu.flags & MPMU_VCPU_TOUCHED) || vcpu->mpmu.flags & MPMU_VCPU_GUEST_MODE)
+		stub_fault("invariant 4: MSR %#x is direct", msr);
+	if (!stub_msr_is_data(guest, msr))
+		stub_fault("invariant 4: MSR %#x is direct, not a data register", msr);
+	if (stub_msr_writable(guest, msr) != stub_msr_writable(&vcpu->mpmu.host->caps, msr))
+		stub_fault("invariant 4: MSR %#x is direct, a write needs a check", msr);
+}
+
+static void check_rdpmc(const struct stub_vcpu *vcpu)
+{
+	const struct mpmu_caps *guest = &vcpu->mpmu.caps, *host = &vcpu->mpmu.host->caps;
+	const u32 other = MPMU_FEAT_RDPMC_UNCORE | MPMU_FEAT_METRICS;
+
+	if (!vcpu->rdpmc_direct)
+		return;
+	if (guest->counters != host->counters || guest->gp_width != host->gp_width ||
+	    guest->fixed_width != host->fixed_width || host->features & ~guest->features & other)
+		stub_fault("invariant 4: RDPMC is direct");
+	if (!(vcpu->mpmu.flags & MPMU_VCPU_TOUCHED))
+		stub_fault("invariant 4: RDPMC of an untouched PMU is direct");
+}
+
+void stub_check_invariants(const struct stub_vcpu *vcpu)
+{
+	bool resident = mpmu_resident(&vcpu->cpu->mpmu, &vcpu->mpmu);
+	u32 i;
+
+	check_images(vcpu, resident ? &vcpu->cpu->pmu : NULL);
+	for (i = 0; i < STUB_CPUS; i++)
+		check_clean(&vcpu->machine->cpus[i]);
+	if (vcpu->requests.intercepts)
+		return;
+	for (i = 0; i < STUB_NR_MSRS; i++)
+		check_msr(vcpu, stub_msr_at(i));
+	check_rdpmc(vcpu);
+}
+
+static u64 visible(struct stub_vcpu *vcpu, u32 msr)
+{
+	struct mpmu_cpu *cpu = vcpu->loaded ? &vcpu->cpu->mpmu : NULL;
+	u64 value = 0;
+
+	vcpu->machine->irqs_off = true;
+	if (mpmu_msr_read(cpu, &vcpu->mpmu, msr, MPMU_BY_HOST, &value) != MPMU_DONE)
+		value = 0;
+	vcpu->machine->irqs_off = false;
+	return value;
+}
+
+void stub_check_round_trip(struct stub_vcpu *vcpu)
+{
+	static u64 before[STUB_NR_MSRS];
+	u32 i;
+
+	stub_exit(vcpu);
+	for (i = 0; i < STUB_NR_MSRS; i++)
+		before[i] = visible(vcpu, stub_msr_at(i));
+	stub_enter(vcpu);
+	stub_exit(vcpu);
+	for (i = 0; i < STUB_NR_MSRS; i++)
+		if (visible(vcpu, stub_msr_at(i)) != before[i])
+			stub_fault("invariant 3: enter and exit change MSR %#x", stub_msr_at(i));
+}
