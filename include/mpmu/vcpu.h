@@ -32,6 +32,8 @@ struct mpmu_cpu {
 	mpmu_pmcs zero_counters;
 	/** GP selectors known to hold 0. */
 	u32 zero_eventsels;
+	/** Entries in a row refused for an overflow of the host. */
+	u32 retries;
 	/** Host events are off this CPU's PMU until mpmu_exit(). */
 	bool displaced;
 };
@@ -46,6 +48,8 @@ enum mpmu_vcpu_flag {
 	MPMU_VCPU_GUEST_MODE = 1u << 2,
 	/** Status registers hold bits of the host (PT): intercept them. */
 	MPMU_VCPU_HOST_STATUS = 1u << 3,
+	/** The vCPU has owned a PMU since its last put. */
+	MPMU_VCPU_ENTERED = 1u << 4,
 };
 
 /**

@@ -1,0 +1,291 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Register access by RDMSR, WRMSR and RDPMC: decode, check, commit.
+ */
+#include "internal.h"
+
+#define INUSE_PMI (1ull << 63)
+
+/* Bits 31:0, sign-extended: what a legacy counter write means. */
+static u64 sign_extend32(u64 value)
+{
+	return ((value & 0xffffffffull) ^ 0x80000000ull) - 0x80000000ull;
+}
+
+static u64 eventsel_writable(const struct mpmu_vcpu *vcpu, u32 pmc)
+{
+	const struct mpmu_desc *desc = mpmu_desc(vcpu);
+	u64 writable = desc->sel_writable;
+	u32 i;
+
+	for (i = 0; i < desc->nr_sel_extras; i++) {
+		const struct mpmu_sel_extra *extra = &desc->sel_extras[i];
+
+		if (mpmu_has(&vcpu->caps, extra->feature) && extra->gps & mpmu_bit(pmc))
+			writable |= extra->bits;
+	}
+	return writable;
+}
+
+static u64 fixed_ctrl_writable(const struct mpmu_vcpu *vcpu)
+{
+	u64 writable = 0;
+	u32 pmc;
+
+	mpmu_for_each_pmc(pmc, vcpu->caps.counters & MPMU_FIXED_MASK)
+		writable |= mpmu_fixed_bits(pmc, MPMU_FIXED_WRITABLE);
+	return writable;
+}
+
+/* Reserved bits fault or are dropped, as the vendor has it. */
+static enum mpmu_result check_bits(const struct mpmu_vcpu *vcpu, u64 writable, u64 *value)
+{
+	if (mpmu_desc(vcpu)->strict && *value & ~writable)
+		return MPMU_GP;
+	*value &= writable;
+	return MPMU_DONE;
+}
+
+static enum mpmu_result check_legacy(const struct mpmu_vcpu *vcpu, enum mpmu_initiator by,
+				     u64 *value)
+{
+	if (by == MPMU_BY_GUEST)
+		*value = sign_extend32(*value);
+	*value &= mpmu_mask(vcpu->caps.gp_width);
+	return MPMU_DONE;
+}
+
+static enum mpmu_result check_read_only(const struct mpmu_vcpu *vcpu, enum mpmu_initiator by)
+{
+	return by == MPMU_BY_GUEST && mpmu_desc(vcpu)->strict ? MPMU_GP : MPMU_DONE;
+}
+
+static enum mpmu_result check_status(const struct mpmu_vcpu *vcpu, u64 *value)
+{
+	return check_bits(vcpu, vcpu->caps.counters | mpmu_desc(vcpu)->status_extra, value);
+}
+
+/* All that can fail; makes *value what commit() stores. */
+static enum mpmu_result check(const struct mpmu_vcpu *vcpu, struct mpmu_reg reg,
+			      enum mpmu_initiator by, u64 *value)
+{
+	const struct mpmu_caps *caps = &vcpu->caps;
+
+	switch (reg.kind) {
+	case MPMU_KIND_NONE:
+		return MPMU_NOT_PMU;
+	case MPMU_KIND_GP:
+	case MPMU_KIND_FIXED:
+		return check_bits(vcpu, mpmu_mask(mpmu_width(caps, reg.pmc)), value);
+	case MPMU_KIND_GP_LEGACY:
+		return check_legacy(vcpu, by, value);
+	case MPMU_KIND_EVENTSEL:
+		return check_bits(vcpu, eventsel_writable(vcpu, reg.pmc), value);
+	case MPMU_KIND_FIXED_CTRL:
+		return check_bits(vcpu, fixed_ctrl_writable(vcpu), value);
+	case MPMU_KIND_GLOBAL_CTRL:
+		return check_bits(vcpu, caps->counters | caps->global_ctrl_extra, value);
+	case MPMU_KIND_STATUS:
+		return check_read_only(vcpu, by) ?: check_status(vcpu, value);
+	case MPMU_KIND_STATUS_CLEAR:
+	case MPMU_KIND_STATUS_SET:
+		return check_status(vcpu, value);
+	case MPMU_KIND_INUSE:
+		return check_read_only(vcpu, by);
+	}
+	return MPMU_NOT_PMU;
+}
+
+static void commit_eventsel(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc, u64 value)
+{
+	if (vcpu->eventsel[pmc] == value)
+		return;
+	vcpu->eventsel[pmc] = value;
+	mpmu_cancel_reprogram(vcpu, mpmu_bit(pmc));
+	mpmu_eventsel_hw_write(cpu, vcpu, pmc, mpmu_eventsel_disabled(mpmu_desc(vcpu), value));
+	if (value & MPMU_SEL_ENABLE)
+		mpmu_request_reprogram(vcpu, mpmu_bit(pmc));
+}
+
+/* A field that stays as it is keeps its image: a denied one stays denied. */
+static void commit_fixed_ctrl(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 value)
+{
+	u64 hw = vcpu->fixed_ctrl_hw;
+	mpmu_pmcs changed = 0, enabled = 0;
+	u32 pmc;
+
+	mpmu_for_each_pmc(pmc, vcpu->caps.counters & MPMU_FIXED_MASK) {
+		u32 field = mpmu_fixed_field(value, pmc);
+
+		if (field == mpmu_fixed_field(vcpu->fixed_ctrl, pmc))
+			continue;
+		hw &= ~mpmu_fixed_bits(pmc, 0xf);
+		changed |= mpmu_bit(pmc);
+		if (field)
+			enabled |= mpmu_bit(pmc);
+	}
+	vcpu->fixed_ctrl = value;
+	mpmu_cancel_reprogram(vcpu, changed);
+	mpmu_fixed_ctrl_hw_write(cpu, vcpu, hw);
+	mpmu_request_reprogram(vcpu, enabled);
+}
+
+/* Read-only for the guest; the owner of the VM restores it. */
+static void commit_status(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, enum mpmu_initiator by,
+			  u64 value)
+{
+	if (by == MPMU_BY_GUEST)
+		return;
+	mpmu_status_clear(cpu, vcpu, ~value);
+	mpmu_status_set(cpu, vcpu, value);
+}
+
+/* Restoring a list of MSRs writes this one too, and must not undo the status. */
+static void commit_status_clear(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
+				enum mpmu_initiator by, u64 value)
+{
+	if (by == MPMU_BY_GUEST)
+		mpmu_status_clear(cpu, vcpu, value);
+}
+
+static void commit(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mpmu_reg reg,
+		   enum mpmu_initiator by, u64 value)
+{
+	switch (reg.kind) {
+	case MPMU_KIND_NONE:
+	case MPMU_KIND_INUSE:
+		break;
+	case MPMU_KIND_GP:
+	case MPMU_KIND_GP_LEGACY:
+	case MPMU_KIND_FIXED:
+		mpmu_counter_write(cpu, vcpu, reg.pmc, value);
+		break;
+	case MPMU_KIND_EVENTSEL:
+		commit_eventsel(cpu, vcpu, reg.pmc, value);
+		break;
+	case MPMU_KIND_FIXED_CTRL:
+		commit_fixed_ctrl(cpu, vcpu, value);
+		break;
+	case MPMU_KIND_GLOBAL_CTRL:
+		mpmu_global_ctrl_write(cpu, vcpu, value);
+		break;
+	case MPMU_KIND_STATUS:
+		commit_status(cpu, vcpu, by, value);
+		break;
+	case MPMU_KIND_STATUS_CLEAR:
+		commit_status_clear(cpu, vcpu, by, value);
+		break;
+	case MPMU_KIND_STATUS_SET:
+		mpmu_status_set(cpu, vcpu, value);
+		break;
+	}
+}
+
+/* Event selects other than 0, enabled fields, and any PMI enable. */
+static u64 inuse(const struct mpmu_vcpu *vcpu)
+{
+	u64 value = 0;
+	u32 pmc;
+
+	mpmu_for_each_pmc(pmc, vcpu->caps.counters & MPMU_GP_MASK) {
+		if (vcpu->eventsel[pmc] & MPMU_SEL_EVENT)
+			value |= mpmu_bit(pmc);
+		if (vcpu->eventsel[pmc] & MPMU_SEL_INT)
+			value |= INUSE_PMI;
+	}
+	mpmu_for_each_pmc(pmc, vcpu->caps.counters & MPMU_FIXED_MASK) {
+		u32 field = mpmu_fixed_field(vcpu->fixed_ctrl, pmc);
+
+		if (field & (MPMU_FIXED_OS | MPMU_FIXED_USR))
+			value |= mpmu_bit(pmc);
+		if (field & MPMU_FIXED_PMI)
+			value |= INUSE_PMI;
+	}
+	return value;
+}
+
+static u64 fetch(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mpmu_reg reg)
+{
+	switch (reg.kind) {
+	case MPMU_KIND_GP:
+	case MPMU_KIND_GP_LEGACY:
+	case MPMU_KIND_FIXED:
+		return mpmu_counter_read(cpu, vcpu, reg.pmc);
+	case MPMU_KIND_EVENTSEL:
+		return vcpu->eventsel[reg.pmc];
+	case MPMU_KIND_FIXED_CTRL:
+		return vcpu->fixed_ctrl;
+	case MPMU_KIND_GLOBAL_CTRL:
+		return mpmu_global_ctrl_read(cpu, vcpu);
+	case MPMU_KIND_STATUS:
+		return mpmu_status_read(cpu, vcpu);
+	case MPMU_KIND_INUSE:
+		return inuse(vcpu);
+	case MPMU_KIND_NONE:
+	case MPMU_KIND_STATUS_CLEAR:
+	case MPMU_KIND_STATUS_SET:
+		break;
+	}
+	return 0;
+}
+
+/* Will the guest go on to read counters, or count? */
+static bool uses_pmu(struct mpmu_reg reg, bool write, u64 value)
+{
+	switch (reg.kind) {
+	case MPMU_KIND_GP:
+	case MPMU_KIND_GP_LEGACY:
+	case MPMU_KIND_FIXED:
+		return true;
+	case MPMU_KIND_EVENTSEL:
+		return write && value & MPMU_SEL_ENABLE;
+	case MPMU_KIND_FIXED_CTRL:
+		return write && value;
+	case MPMU_KIND_NONE:
+	case MPMU_KIND_GLOBAL_CTRL:
+	case MPMU_KIND_STATUS:
+	case MPMU_KIND_STATUS_CLEAR:
+	case MPMU_KIND_STATUS_SET:
+	case MPMU_KIND_INUSE:
+		break;
+	}
+	return false;
+}
+
+enum mpmu_result mpmu_msr_read(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 msr,
+			       enum mpmu_initiator by, u64 *value)
+{
+	struct mpmu_reg reg = mpmu_decode(vcpu, msr);
+
+	if (reg.kind == MPMU_KIND_NONE)
+		return MPMU_NOT_PMU;
+	if (by == MPMU_BY_GUEST && uses_pmu(reg, false, 0))
+		mpmu_touch(vcpu);
+	*value = fetch(cpu, vcpu, reg);
+	return MPMU_DONE;
+}
+
+enum mpmu_result mpmu_msr_write(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 msr,
+				enum mpmu_initiator by, u64 value)
+{
+	struct mpmu_reg reg = mpmu_decode(vcpu, msr);
+	enum mpmu_result result = check(vcpu, reg, by, &value);
+
+	if (result != MPMU_DONE)
+		return result;
+	if (by == MPMU_BY_GUEST && uses_pmu(reg, true, value))
+		mpmu_touch(vcpu);
+	commit(cpu, vcpu, reg, by, value);
+	return MPMU_DONE;
+}
+
+enum mpmu_result mpmu_rdpmc(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 ecx, u64 *value)
+{
+	u32 pmc;
+
+	if (!mpmu_decode_rdpmc(vcpu, ecx, &pmc))
+		return MPMU_GP;
+	mpmu_touch(vcpu);
+	*value = mpmu_counter_read(cpu, vcpu, pmc);
+	return MPMU_DONE;
+}

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * AMD64 core performance counters, with and without PerfMonV2.
+ */
+#include "internal.h"
+
+#define AMD_K7_EVENTSEL 0xc0010000
+#define AMD_K7_CTR 0xc0010004
+#define AMD_CORE_EVENTSEL 0xc0010200
+#define AMD_CORE_CTR 0xc0010201
+#define AMD_GLOBAL_STATUS 0xc0000300
+#define AMD_GLOBAL_CTL 0xc0000301
+#define AMD_STATUS_CLR 0xc0000302
+#define AMD_STATUS_SET 0xc0000303
+
+#define AMD_K7_GP 4
+#define AMD_CORE_GP 6
+/* What CPUID has room for. */
+#define AMD_MAX_GP 15
+#define AMD_WIDTH 48
+
+/* Event 7:0 and 35:32, unit mask, USR, OS, edge, INT, EN, INV, CMASK. */
+#define AMD_SEL_WRITABLE 0x0000000fffd7ffffull
+#define AMD_SEL_EVENT 0x0000000f000000ffull
+#define AMD_SEL_GUEST_ONLY (1ull << 40)
+#define AMD_SEL_HOST_ONLY (1ull << 41)
+
+#define AMD_LEAF_22_EAX_V2 (1u << 0)
+#define AMD_LEAF_1_ECX_SVM (1u << 2)
+#define AMD_LEAF_1_ECX_CORE (1u << 23)
+#define AMD_LEAF_1_ECX_NB (1u << 24)
+#define AMD_LEAF_1_ECX_LLC (1u << 28)
+
+static const struct mpmu_msr_range amd_ranges[] = {
+	{ .first = AMD_K7_EVENTSEL, .kind = MPMU_KIND_EVENTSEL, .count = AMD_K7_GP },
+	{ .first = AMD_K7_CTR, .kind = MPMU_KIND_GP, .count = AMD_K7_GP },
+	{ .first = AMD_CORE_EVENTSEL, .kind = MPMU_KIND_EVENTSEL, .count = AMD_MAX_GP,
+	  .shift = 1, .features = MPMU_FEAT_PERFCTR_CORE },
+	{ .first = AMD_CORE_CTR, .kind = MPMU_KIND_GP, .count = AMD_MAX_GP,
+	  .shift = 1, .features = MPMU_FEAT_PERFCTR_CORE },
+	{ .first = AMD_GLOBAL_STATUS, .kind = MPMU_KIND_STATUS, .count = 1,
+	  .pmc = MPMU_NO_PMC, .features = MPMU_FEAT_GLOBAL },
+	{ .first = AMD_GLOBAL_CTL, .kind = MPMU_KIND_GLOBAL_CTRL, .count = 1,
+	  .pmc = MPMU_NO_PMC, .features = MPMU_FEAT_GLOBAL },
+	{ .first = AMD_STATUS_CLR, .kind = MPMU_KIND_STATUS_CLEAR, .count = 1,
+	  .pmc = MPMU_NO_PMC, .features = MPMU_FEAT_GLOBAL },
+	{ .first = AMD_STATUS_SET, .kind = MPMU_KIND_STATUS_SET, .count = 1,
+	  .pmc = MPMU_NO_PMC, .features = MPMU_FEAT_STATUS_SET },
+};
+
+static const struct mpmu_sel_extra amd_sel_extras[] = {
+	{ .feature = MPMU_FEAT_SVM, .gps = ~0u, .bits = AMD_SEL_GUEST_ONLY | AMD_SEL_HOST_ONLY },
+};
+
+static const struct mpmu_requirement amd_requirements[] = {
+	{ MPMU_FEAT_GLOBAL | MPMU_FEAT_STATUS_SET | MPMU_FEAT_PERFCTR_CORE, "PerfMonV2" },
+};
+
+static const struct mpmu_since amd_since[] = {
+	{ MPMU_FEAT_GLOBAL, 2 },
+	{ MPMU_FEAT_STATUS_SET, 2 },
+};
+
+static u32 amd_features(u32 ecx, bool v2)
+{
+	u32 features = 0;
+
+	if (v2)
+		features |= MPMU_FEAT_GLOBAL | MPMU_FEAT_STATUS_SET;
+	if (ecx & AMD_LEAF_1_ECX_CORE)
+		features |= MPMU_FEAT_PERFCTR_CORE;
+	if (ecx & (AMD_LEAF_1_ECX_NB | AMD_LEAF_1_ECX_LLC))
+		features |= MPMU_FEAT_RDPMC_UNCORE;
+	if (ecx & AMD_LEAF_1_ECX_SVM)
+		features |= MPMU_FEAT_SVM;
+	return features;
+}
+
+static int amd_decode(struct mpmu_caps *caps, const struct mpmu_cpuid *leaves)
+{
+	bool v2 = leaves->leaf_80000022[0] & AMD_LEAF_22_EAX_V2;
+	u32 gp = leaves->leaf_80000022[1] & 0xf;
+
+	caps->features = amd_features(leaves->leaf_80000001_ecx, v2);
+	if (!v2)
+		gp = mpmu_has(caps, MPMU_FEAT_PERFCTR_CORE) ? AMD_CORE_GP : AMD_K7_GP;
+	else if (!gp || !mpmu_has(caps, MPMU_FEAT_PERFCTR_CORE))
+		return -EINVAL;
+	caps->counters = mpmu_mask(gp);
+	caps->version = v2 ? 2 : 1;
+	caps->gp_width = AMD_WIDTH;
+	return 0;
+}
+
+const struct mpmu_desc mpmu_amd = {
+	.ranges = amd_ranges,
+	.nr_ranges = MPMU_ARRAY_SIZE(amd_ranges),
+	.sel_extras = amd_sel_extras,
+	.nr_sel_extras = MPMU_ARRAY_SIZE(amd_sel_extras),
+	.requirements = amd_requirements,
+	.nr_requirements = MPMU_ARRAY_SIZE(amd_requirements),
+	.since = amd_since,
+	.nr_since = MPMU_ARRAY_SIZE(amd_since),
+	.max_version = 2,
+	.compat_gp = AMD_CORE_GP,
+	.narrow_gp = AMD_K7_GP,
+	.wide_gp_feature = MPMU_FEAT_PERFCTR_CORE,
+	.reachable = (1ull << AMD_MAX_GP) - 1,
+	.gp = AMD_CORE_CTR,
+	.gp_shift = 1,
+	.eventsel = AMD_CORE_EVENTSEL,
+	.global_ctrl = AMD_GLOBAL_CTL,
+	.status = AMD_GLOBAL_STATUS,
+	.status_clear = AMD_STATUS_CLR,
+	.status_set = AMD_STATUS_SET,
+	.status_set_direct = true,
+	.sel_writable = AMD_SEL_WRITABLE,
+	.sel_event = AMD_SEL_EVENT,
+	.sel_host_only = AMD_SEL_HOST_ONLY,
+	.sel_guest_only = AMD_SEL_GUEST_ONLY,
+	.events = {
+		[MPMU_EVENT_INSTRUCTIONS] = 0xc0,
+		[MPMU_EVENT_BRANCHES] = 0xc2,
+	},
+	.decode = amd_decode,
+};

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Instructions that the hypervisor completes instead of hardware.
+ */
+#include "internal.h"
+
+static mpmu_pmcs counting(const struct mpmu_vcpu *vcpu, enum mpmu_event event)
+{
+	switch (event) {
+	case MPMU_EVENT_INSTRUCTIONS:
+		return vcpu->counts_instructions;
+	case MPMU_EVENT_BRANCHES:
+		return vcpu->counts_branches;
+	}
+	return 0;
+}
+
+static bool cpl_matches(const struct mpmu_vcpu *vcpu, u32 pmc, u32 cpl)
+{
+	if (pmc < MPMU_FIXED_BASE)
+		return vcpu->eventsel[pmc] & (cpl ? MPMU_SEL_USR : MPMU_SEL_OS);
+	return mpmu_fixed_field(vcpu->fixed_ctrl, pmc) & (cpl ? MPMU_FIXED_USR : MPMU_FIXED_OS);
+}
+
+static bool wants_pmi(const struct mpmu_vcpu *vcpu, u32 pmc)
+{
+	if (pmc < MPMU_FIXED_BASE)
+		return vcpu->eventsel[pmc] & MPMU_SEL_INT;
+	return mpmu_fixed_field(vcpu->fixed_ctrl, pmc) & MPMU_FIXED_PMI;
+}
+
+/* What hardware does at a wrap. */
+static void overflow(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc)
+{
+	mpmu_status_set(cpu, vcpu, mpmu_bit(pmc));
+	if (wants_pmi(vcpu, pmc))
+		mpmu_call(vcpu, request_pmi);
+}
+
+static void advance(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc)
+{
+	u64 value = mpmu_counter_read(cpu, vcpu, pmc) + 1;
+
+	value &= mpmu_mask(mpmu_width(&vcpu->caps, pmc));
+	mpmu_counter_write(cpu, vcpu, pmc, value);
+	if (!value)
+		overflow(cpu, vcpu, pmc);
+}
+
+void mpmu_emulate(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, enum mpmu_event event, u32 cpl)
+{
+	mpmu_pmcs pmcs = counting(vcpu, event);
+	u32 pmc;
+
+	if (!pmcs)
+		return;
+	mpmu_for_each_pmc(pmc, pmcs & mpmu_global_ctrl_read(cpu, vcpu)) {
+		if (cpl_matches(vcpu, pmc, cpl))
+			advance(cpu, vcpu, pmc);
+	}
+}

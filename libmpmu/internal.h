@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the files of the core share.  Nothing here is visible to a backend.
+ */
+#ifndef MPMU_INTERNAL_H
+#define MPMU_INTERNAL_H
+
+#include <mpmu/mpmu.h>
+
+/* Bits of a selector that both vendors place alike. */
+#define MPMU_SEL_EVENT 0x000000ffull
+#define MPMU_SEL_UMASK 0x0000ff00ull
+#define MPMU_SEL_USR (1ull << 16)
+#define MPMU_SEL_OS (1ull << 17)
+#define MPMU_SEL_EDGE (1ull << 18)
+#define MPMU_SEL_INT (1ull << 20)
+#define MPMU_SEL_ENABLE (1ull << 22)
+#define MPMU_SEL_INV (1ull << 23)
+#define MPMU_SEL_CMASK 0xff000000ull
+
+/* One fixed counter's field of FIXED_CTR_CTRL. */
+#define MPMU_FIXED_OS 1u
+#define MPMU_FIXED_USR 2u
+#define MPMU_FIXED_PMI 8u
+#define MPMU_FIXED_WRITABLE (MPMU_FIXED_OS | MPMU_FIXED_USR | MPMU_FIXED_PMI)
+
+/* Puts in a row without an enabled PMC after which intercepts close. */
+#define MPMU_IDLE_PUTS 8
+/* Entries in a row that a host overflow may refuse before it counts as stale. */
+#define MPMU_ENTER_RETRIES 8
+
+/* What an MSR is; all code but the decoder knows registers by kind. */
+enum mpmu_kind {
+	MPMU_KIND_NONE,
+	MPMU_KIND_GP,
+	MPMU_KIND_GP_LEGACY,
+	MPMU_KIND_FIXED,
+	MPMU_KIND_EVENTSEL,
+	MPMU_KIND_FIXED_CTRL,
+	MPMU_KIND_GLOBAL_CTRL,
+	MPMU_KIND_STATUS,
+	MPMU_KIND_STATUS_CLEAR,
+	MPMU_KIND_STATUS_SET,
+	MPMU_KIND_INUSE,
+};
+
+/* A decoded MSR; pmc is 0 for kinds that are not of one PMC. */
+struct mpmu_reg {
+	enum mpmu_kind kind;
+	u32 pmc;
+};
+
+/* MSRs first, first + (1 << shift), ... of one kind. */
+struct mpmu_msr_range {
+	u32 first;
+	/* The guest's model must have all of these. */
+	u32 features;
+	u8 kind;
+	u8 shift;
+	u8 count;
+	/* PMC of the first one; MPMU_NO_PMC: not of one PMC. */
+	u8 pmc;
+};
+#define MPMU_NO_PMC 0xff
+
+/* Selector bits that are writable with a feature, in some GP counters. */
+struct mpmu_sel_extra {
+	u64 bits;
+	u32 gps;
+	u32 feature;
+};
+
+/* A feature, the version it came with, and the phrase for a host without. */
+struct mpmu_requirement {
+	u32 features;
+	const char *name;
+};
+
+/* A feature that only exists from some version on. */
+struct mpmu_since {
+	u32 feature;
+	u8 version;
+};
+
+/* One vendor's protocol: the only place where vendors differ. */
+struct mpmu_desc {
+	/* Every MSR that a guest of this vendor may have. */
+	const struct mpmu_msr_range *ranges;
+	const struct mpmu_sel_extra *sel_extras;
+	const struct mpmu_requirement *requirements;
+	const struct mpmu_since *since;
+	u8 nr_ranges;
+	u8 nr_sel_extras;
+	u8 nr_requirements;
+	u8 nr_since;
+	/* Newest version that the core knows. */
+	u8 max_version;
+	/* GP counters that policy compat offers. */
+	u8 compat_gp;
+	/* GP counters beyond these need wide_gp_feature. */
+	u8 narrow_gp;
+	u32 wide_gp_feature;
+	/* PMCs that the MSR numbers below can reach. */
+	mpmu_pmcs reachable;
+
+	/* MSRs that hardware is driven with; 0: there is none. */
+	u32 gp;
+	u32 eventsel;
+	u32 fixed;
+	u32 fixed_ctrl;
+	u32 global_ctrl;
+	u32 status;
+	u32 status_clear;
+	u32 status_set;
+	u8 gp_shift;
+
+	/* Reserved bits and read-only registers fault; else they are ignored. */
+	bool strict;
+	/* STATUS_SET may be direct where the other global registers are. */
+	bool status_set_direct;
+	/* ECX of RDPMC for fixed counter 0; 0: there is none. */
+	u32 rdpmc_fixed;
+	/* Bits of the status registers that are no counter, yet the guest's. */
+	u64 status_extra;
+	/* Selector bits: writable always, those that name the event. */
+	u64 sel_writable;
+	u64 sel_event;
+	/* Selector bits of a hypervisor: count outside, or inside, its guests. */
+	u64 sel_host_only;
+	u64 sel_guest_only;
+	/* Selectors (event and unit mask) by enum mpmu_event. */
+	u64 events[2];
+	/* Fixed counters by enum mpmu_event. */
+	mpmu_pmcs fixed_events[2];
+
+	int (*decode)(struct mpmu_caps *caps, const struct mpmu_cpuid *leaves);
+};
+
+extern const struct mpmu_desc mpmu_intel;
+extern const struct mpmu_desc mpmu_amd;
+
+#define MPMU_ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+
+/* Visit the PMCs of a set, lowest first. */
+#define mpmu_for_each_pmc(pmc, set)                                                              \
+	for (u64 left_ = (set); left_ && ((pmc) = (u32)__builtin_ctzll(left_), true);             \
+	     left_ &= left_ - 1)
+
+static inline mpmu_pmcs mpmu_bit(u32 pmc)
+{
+	return 1ull << pmc;
+}
+
+/* Values of a register that is width bits wide. */
+static inline u64 mpmu_mask(u32 width)
+{
+	return width >= 64 ? ~0ull : (1ull << width) - 1;
+}
+
+static inline u32 mpmu_fixed_field(u64 ctrl, u32 pmc)
+{
+	return (ctrl >> (4 * (pmc - MPMU_FIXED_BASE))) & 0xf;
+}
+
+static inline u64 mpmu_fixed_bits(u32 pmc, u32 field)
+{
+	return (u64)field << (4 * (pmc - MPMU_FIXED_BASE));
+}
+
+static inline u32 mpmu_width(const struct mpmu_caps *caps, u32 pmc)
+{
+	return pmc < MPMU_FIXED_BASE ? caps->gp_width : caps->fixed_width;
+}
+
+static inline bool mpmu_has(const struct mpmu_caps *caps, u32 features)
+{
+	return (caps->features & features) == features;
+}
+
+static inline bool mpmu_touched(const struct mpmu_vcpu *vcpu)
+{
+	return vcpu->flags & MPMU_VCPU_TOUCHED;
+}
+
+/* decode.c */
+const struct mpmu_desc *mpmu_desc_of(u32 vendor);
+struct mpmu_reg mpmu_decode(const struct mpmu_vcpu *vcpu, u32 msr);
+bool mpmu_decode_rdpmc(const struct mpmu_vcpu *vcpu, u32 ecx, u32 *pmc);
+
+static inline const struct mpmu_desc *mpmu_desc(const struct mpmu_vcpu *vcpu)
+{
+	return mpmu_desc_of(vcpu->host->caps.vendor);
+}
+
+/* registers.c: where a register's value is, live or saved. */
+u32 mpmu_counter_msr(const struct mpmu_desc *desc, u32 pmc);
+u32 mpmu_eventsel_msr(const struct mpmu_desc *desc, u32 pmc);
+u64 *mpmu_saved_counter(struct mpmu_vcpu *vcpu, u32 pmc);
+bool mpmu_global_ctrl_in_vmcs(const struct mpmu_vcpu *vcpu);
+mpmu_pmcs mpmu_status_pmcs(const struct mpmu_vcpu *vcpu);
+u64 mpmu_counter_read(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc);
+void mpmu_counter_write(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc, u64 value);
+u64 mpmu_global_ctrl_read(const struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu);
+void mpmu_global_ctrl_write(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 value);
+u64 mpmu_status_read(const struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu);
+void mpmu_status_set(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 bits);
+void mpmu_status_clear(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 bits);
+void mpmu_eventsel_hw_write(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc, u64 hw);
+void mpmu_fixed_ctrl_hw_write(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 hw);
+
+/* reprogram.c */
+u64 mpmu_eventsel_disabled(const struct mpmu_desc *desc, u64 eventsel);
+mpmu_pmcs mpmu_enabled_by_guest(const struct mpmu_vcpu *vcpu);
+bool mpmu_enabled_in_hw(const struct mpmu_vcpu *vcpu);
+void mpmu_request_reprogram(struct mpmu_vcpu *vcpu, mpmu_pmcs pmcs);
+void mpmu_cancel_reprogram(struct mpmu_vcpu *vcpu, mpmu_pmcs pmcs);
+
+/* policy.c */
+void mpmu_touch(struct mpmu_vcpu *vcpu);
+void mpmu_untouch(struct mpmu_vcpu *vcpu);
+
+/* switch.c */
+void mpmu_release(struct mpmu_cpu *cpu);
+
+#endif

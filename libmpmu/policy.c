@@ -1,0 +1,113 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Which registers the guest reaches without an exit: a pure function of the
+ * model, the machine and the state of the vCPU, applied by one loop.
+ */
+#include "internal.h"
+
+#define ALL_ACCESS (MPMU_READ | MPMU_WRITE)
+
+/* A register's check is hardware's own only where the widths agree. */
+static bool width_matches(const struct mpmu_vcpu *vcpu, u32 pmc)
+{
+	return mpmu_width(&vcpu->caps, pmc) == mpmu_width(&vcpu->host->caps, pmc);
+}
+
+/* One register speaks for all PMCs: the guest must have them all. */
+static bool all_counters(const struct mpmu_vcpu *vcpu)
+{
+	return vcpu->caps.counters == vcpu->host->caps.counters;
+}
+
+static bool global_ctrl_direct(const struct mpmu_vcpu *vcpu)
+{
+	return all_counters(vcpu) &&
+	       !(vcpu->host->caps.global_ctrl_extra & ~vcpu->caps.global_ctrl_extra);
+}
+
+static bool status_direct(const struct mpmu_vcpu *vcpu)
+{
+	return global_ctrl_direct(vcpu) && !(vcpu->flags & MPMU_VCPU_HOST_STATUS);
+}
+
+static bool direct(const struct mpmu_vcpu *vcpu, struct mpmu_reg reg)
+{
+	if (!mpmu_touched(vcpu))
+		return false;
+	switch (reg.kind) {
+	case MPMU_KIND_GP:
+	case MPMU_KIND_GP_LEGACY:
+	case MPMU_KIND_FIXED:
+		return width_matches(vcpu, reg.pmc);
+	case MPMU_KIND_GLOBAL_CTRL:
+		return global_ctrl_direct(vcpu);
+	case MPMU_KIND_STATUS:
+	case MPMU_KIND_STATUS_CLEAR:
+		return status_direct(vcpu);
+	case MPMU_KIND_STATUS_SET:
+		return mpmu_desc(vcpu)->status_set_direct && status_direct(vcpu);
+	case MPMU_KIND_NONE:
+	case MPMU_KIND_EVENTSEL:
+	case MPMU_KIND_FIXED_CTRL:
+	case MPMU_KIND_INUSE:
+		break;
+	}
+	return false;
+}
+
+u32 mpmu_msr_intercepts(const struct mpmu_vcpu *vcpu, u32 msr)
+{
+	return direct(vcpu, mpmu_decode(vcpu, msr)) ? 0 : ALL_ACCESS;
+}
+
+/* Hardware must fault on, or the guest must have, all that RDPMC can name. */
+bool mpmu_rdpmc_intercepted(const struct mpmu_vcpu *vcpu)
+{
+	const struct mpmu_caps *guest = &vcpu->caps, *host = &vcpu->host->caps;
+
+	return !mpmu_touched(vcpu) || !all_counters(vcpu) ||
+	       guest->gp_width != host->gp_width || guest->fixed_width != host->fixed_width ||
+	       host->features & (MPMU_FEAT_METRICS | MPMU_FEAT_RDPMC_UNCORE);
+}
+
+void mpmu_vcpu_update_intercepts(const struct mpmu_vcpu *vcpu)
+{
+	const struct mpmu_desc *desc = mpmu_desc(vcpu);
+	u32 i, j;
+
+	for (i = 0; i < desc->nr_ranges; i++) {
+		const struct mpmu_msr_range *range = &desc->ranges[i];
+
+		for (j = 0; j < range->count; j++) {
+			u32 msr = range->first + (j << range->shift);
+			bool intercept = mpmu_msr_intercepts(vcpu, msr);
+
+			mpmu_call(vcpu, set_intercept, msr, ALL_ACCESS, intercept);
+		}
+	}
+	mpmu_call(vcpu, set_rdpmc_intercept, mpmu_rdpmc_intercepted(vcpu));
+}
+
+/* The first use: from here on the registers are worth switching. */
+void mpmu_touch(struct mpmu_vcpu *vcpu)
+{
+	if (mpmu_touched(vcpu))
+		return;
+	vcpu->flags |= MPMU_VCPU_TOUCHED;
+	vcpu->idle_puts = 0;
+	mpmu_call(vcpu, set_touched, true);
+	if (mpmu_global_ctrl_in_vmcs(vcpu))
+		mpmu_call(vcpu, set_global_ctrl, vcpu->global_ctrl);
+	mpmu_call(vcpu, request_intercepts);
+}
+
+void mpmu_untouch(struct mpmu_vcpu *vcpu)
+{
+	if (!mpmu_touched(vcpu))
+		return;
+	if (mpmu_global_ctrl_in_vmcs(vcpu))
+		vcpu->global_ctrl = mpmu_call(vcpu, get_global_ctrl);
+	vcpu->flags &= ~(u32)(MPMU_VCPU_TOUCHED | MPMU_VCPU_ENTERED);
+	mpmu_call(vcpu, set_touched, false);
+	mpmu_call(vcpu, request_intercepts);
+}

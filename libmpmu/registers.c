@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Where a register's value is: in hardware while the vCPU is resident, saved
+ * in memory otherwise; GLOBAL_CTRL may live in the VMCS.  Nothing else in the
+ * core decides that.
+ */
+#include "internal.h"
+
+u32 mpmu_counter_msr(const struct mpmu_desc *desc, u32 pmc)
+{
+	if (pmc < MPMU_FIXED_BASE)
+		return desc->gp + (pmc << desc->gp_shift);
+	return desc->fixed + pmc - MPMU_FIXED_BASE;
+}
+
+u32 mpmu_eventsel_msr(const struct mpmu_desc *desc, u32 pmc)
+{
+	return desc->eventsel + (pmc << desc->gp_shift);
+}
+
+u64 *mpmu_saved_counter(struct mpmu_vcpu *vcpu, u32 pmc)
+{
+	return pmc < MPMU_FIXED_BASE ? &vcpu->gp[pmc] : &vcpu->fixed[pmc - MPMU_FIXED_BASE];
+}
+
+u64 mpmu_counter_read(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc)
+{
+	u64 value;
+
+	if (mpmu_resident(cpu, vcpu))
+		value = mpmu_call(vcpu, rdmsr, mpmu_counter_msr(mpmu_desc(vcpu), pmc));
+	else
+		value = *mpmu_saved_counter(vcpu, pmc);
+	return value & mpmu_mask(mpmu_width(&vcpu->caps, pmc));
+}
+
+void mpmu_counter_write(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc, u64 value)
+{
+	if (mpmu_resident(cpu, vcpu))
+		mpmu_call(vcpu, wrmsr, mpmu_counter_msr(mpmu_desc(vcpu), pmc), value);
+	else
+		*mpmu_saved_counter(vcpu, pmc) = value;
+}
+
+/* An untouched vCPU enters with the host's own GLOBAL_CTRL, so no VMCS has it. */
+bool mpmu_global_ctrl_in_vmcs(const struct mpmu_vcpu *vcpu)
+{
+	return mpmu_touched(vcpu) && mpmu_has(&vcpu->host->caps, MPMU_FEAT_VMCS_GLOBAL_CTRL);
+}
+
+u64 mpmu_global_ctrl_read(const struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
+{
+	if (mpmu_global_ctrl_in_vmcs(vcpu))
+		return mpmu_call(vcpu, get_global_ctrl);
+	if (mpmu_resident(cpu, vcpu))
+		return mpmu_call(vcpu, rdmsr, mpmu_desc(vcpu)->global_ctrl);
+	return vcpu->global_ctrl;
+}
+
+void mpmu_global_ctrl_write(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 value)
+{
+	if (mpmu_global_ctrl_in_vmcs(vcpu))
+		mpmu_call(vcpu, set_global_ctrl, value);
+	else if (mpmu_resident(cpu, vcpu))
+		mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->global_ctrl, value);
+	else
+		vcpu->global_ctrl = value;
+}
+
+/*
+ * Only the counters' bits of the live status are the guest's; its other bits,
+ * which the owner of the VM may have set, are always saved.
+ */
+u64 mpmu_status_read(const struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
+{
+	mpmu_pmcs pmcs = vcpu->caps.counters;
+
+	if (!mpmu_resident(cpu, vcpu))
+		return vcpu->global_status;
+	return (mpmu_call(vcpu, rdmsr, mpmu_desc(vcpu)->status) & pmcs) |
+	       (vcpu->global_status & ~pmcs);
+}
+
+void mpmu_status_set(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 bits)
+{
+	mpmu_pmcs pmcs = mpmu_resident(cpu, vcpu) ? bits & vcpu->caps.counters : 0;
+
+	if (pmcs)
+		mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->status_set, pmcs);
+	vcpu->global_status |= bits & ~pmcs;
+}
+
+void mpmu_status_clear(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 bits)
+{
+	mpmu_pmcs pmcs = mpmu_resident(cpu, vcpu) ? bits & vcpu->caps.counters : 0;
+
+	if (pmcs)
+		mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->status_clear, pmcs);
+	vcpu->global_status &= ~bits;
+}
+
+void mpmu_eventsel_hw_write(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc, u64 hw)
+{
+	if (vcpu->eventsel_hw[pmc] == hw)
+		return;
+	vcpu->eventsel_hw[pmc] = hw;
+	if (mpmu_resident(cpu, vcpu))
+		mpmu_call(vcpu, wrmsr, mpmu_eventsel_msr(mpmu_desc(vcpu), pmc), hw);
+}
+
+void mpmu_fixed_ctrl_hw_write(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 hw)
+{
+	if (vcpu->fixed_ctrl_hw == hw)
+		return;
+	vcpu->fixed_ctrl_hw = hw;
+	if (mpmu_resident(cpu, vcpu))
+		mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->fixed_ctrl, hw);
+}

@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * From what the guest asked for to what hardware gets: the one place that
+ * enables a PMC.
+ */
+#include "internal.h"
+
+/* Fail-closed image: the guest's, never enabled, never counting outside it. */
+u64 mpmu_eventsel_disabled(const struct mpmu_desc *desc, u64 eventsel)
+{
+	if (!eventsel)
+		return 0;
+	eventsel &= ~(MPMU_SEL_ENABLE | desc->sel_host_only);
+	return eventsel | desc->sel_guest_only;
+}
+
+/*
+ * Host-Only and Guest-Only of a guest that is a hypervisor itself: its own
+ * guests are this vCPU's guest mode.
+ */
+static bool mode_matches(const struct mpmu_vcpu *vcpu, u64 eventsel)
+{
+	const struct mpmu_desc *desc = mpmu_desc(vcpu);
+	u64 both = desc->sel_host_only | desc->sel_guest_only;
+	u64 wanted = eventsel & both;
+
+	if (!wanted)
+		return true;
+	if (!(vcpu->flags & MPMU_VCPU_SVME))
+		return false;
+	if (wanted == both)
+		return true;
+	return !!(vcpu->flags & MPMU_VCPU_GUEST_MODE) == (wanted == desc->sel_guest_only);
+}
+
+mpmu_pmcs mpmu_enabled_by_guest(const struct mpmu_vcpu *vcpu)
+{
+	mpmu_pmcs enabled = 0;
+	u32 pmc;
+
+	mpmu_for_each_pmc(pmc, vcpu->caps.counters & MPMU_GP_MASK) {
+		if (vcpu->eventsel[pmc] & MPMU_SEL_ENABLE)
+			enabled |= mpmu_bit(pmc);
+	}
+	mpmu_for_each_pmc(pmc, vcpu->caps.counters & MPMU_FIXED_MASK) {
+		if (mpmu_fixed_field(vcpu->fixed_ctrl, pmc))
+			enabled |= mpmu_bit(pmc);
+	}
+	return enabled;
+}
+
+bool mpmu_enabled_in_hw(const struct mpmu_vcpu *vcpu)
+{
+	u32 pmc;
+
+	if (vcpu->fixed_ctrl_hw)
+		return true;
+	mpmu_for_each_pmc(pmc, vcpu->caps.counters & MPMU_GP_MASK) {
+		if (vcpu->eventsel_hw[pmc] & MPMU_SEL_ENABLE)
+			return true;
+	}
+	return false;
+}
+
+void mpmu_request_reprogram(struct mpmu_vcpu *vcpu, mpmu_pmcs pmcs)
+{
+	if (!pmcs)
+		return;
+	vcpu->reprogram |= pmcs;
+	mpmu_call(vcpu, request_reprogram);
+}
+
+/* The PMCs are disabled in hardware and stay so until the next request. */
+void mpmu_cancel_reprogram(struct mpmu_vcpu *vcpu, mpmu_pmcs pmcs)
+{
+	vcpu->reprogram &= ~pmcs;
+	vcpu->counts_instructions &= ~pmcs;
+	vcpu->counts_branches &= ~pmcs;
+}
+
+/* Only a plain count of an event advances by one with each instruction. */
+static bool selects(const struct mpmu_desc *desc, u64 eventsel, enum mpmu_event event)
+{
+	u64 bits = desc->sel_event | MPMU_SEL_UMASK | MPMU_SEL_EDGE | MPMU_SEL_INV | MPMU_SEL_CMASK;
+
+	return (eventsel & bits) == desc->events[event];
+}
+
+static void assign(mpmu_pmcs *set, mpmu_pmcs bit, bool member)
+{
+	*set = member ? *set | bit : *set & ~bit;
+}
+
+static void reprogram_gp(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
+			 const struct mpmu_filter *filter, u32 pmc)
+{
+	const struct mpmu_desc *desc = mpmu_desc(vcpu);
+	u64 eventsel = vcpu->eventsel[pmc];
+	u64 hw = mpmu_eventsel_disabled(desc, eventsel);
+	bool enabled = eventsel & MPMU_SEL_ENABLE && mode_matches(vcpu, eventsel) &&
+		       mpmu_filter_allows(filter, eventsel);
+
+	if (enabled)
+		hw |= MPMU_SEL_ENABLE;
+	assign(&vcpu->counts_instructions, mpmu_bit(pmc),
+	       enabled && selects(desc, eventsel, MPMU_EVENT_INSTRUCTIONS));
+	assign(&vcpu->counts_branches, mpmu_bit(pmc),
+	       enabled && selects(desc, eventsel, MPMU_EVENT_BRANCHES));
+	mpmu_eventsel_hw_write(cpu, vcpu, pmc, hw);
+}
+
+static void reprogram_fixed(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
+			    const struct mpmu_filter *filter, mpmu_pmcs pmcs)
+{
+	const struct mpmu_desc *desc = mpmu_desc(vcpu);
+	u64 hw = vcpu->fixed_ctrl_hw;
+	u32 pmc;
+
+	mpmu_for_each_pmc(pmc, pmcs) {
+		u32 field = mpmu_fixed_field(vcpu->fixed_ctrl, pmc);
+		mpmu_pmcs bit = mpmu_bit(pmc);
+
+		if (!mpmu_filter_allows_fixed(filter, pmc - MPMU_FIXED_BASE))
+			field = 0;
+		hw = (hw & ~mpmu_fixed_bits(pmc, 0xf)) | mpmu_fixed_bits(pmc, field);
+		assign(&vcpu->counts_instructions, bit,
+		       field && desc->fixed_events[MPMU_EVENT_INSTRUCTIONS] & bit);
+		assign(&vcpu->counts_branches, bit,
+		       field && desc->fixed_events[MPMU_EVENT_BRANCHES] & bit);
+	}
+	mpmu_fixed_ctrl_hw_write(cpu, vcpu, hw);
+}
+
+void mpmu_vcpu_reprogram(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
+			 const struct mpmu_filter *filter)
+{
+	mpmu_pmcs pmcs = vcpu->reprogram;
+	u32 pmc;
+
+	if (!pmcs)
+		return;
+	vcpu->reprogram = 0;
+	mpmu_for_each_pmc(pmc, pmcs & MPMU_GP_MASK)
+		reprogram_gp(cpu, vcpu, filter, pmc);
+	reprogram_fixed(cpu, vcpu, filter, pmcs & MPMU_FIXED_MASK);
+	/* Restored by the owner of the VM, the guest counts without an access. */
+	if (mpmu_enabled_in_hw(vcpu))
+		mpmu_touch(vcpu);
+}
+
+void mpmu_vcpu_filter_changed(struct mpmu_vcpu *vcpu)
+{
+	mpmu_request_reprogram(vcpu, mpmu_enabled_by_guest(vcpu));
+}

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * World switch: registers move when their owner changes, never because a
+ * VM-exit happened.
+ */
+#include "internal.h"
+
+static void forget(struct mpmu_cpu *cpu)
+{
+	cpu->zero_counters = 0;
+	cpu->zero_eventsels = 0;
+}
+
+/*
+ * Counters of the model get the guest's values; others that hold a value of
+ * the host get 0, since a guest may reach them by RDPMC.
+ */
+static void load_counters(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, mpmu_pmcs dirty)
+{
+	const struct mpmu_desc *desc = mpmu_desc(vcpu);
+	mpmu_pmcs mine = vcpu->caps.counters;
+	mpmu_pmcs all = mine | (dirty & vcpu->host->caps.counters & desc->reachable);
+	u32 pmc;
+
+	mpmu_for_each_pmc(pmc, all) {
+		u64 value = mine & mpmu_bit(pmc) ? *mpmu_saved_counter(vcpu, pmc) : 0;
+
+		if (value || !(cpu->zero_counters & mpmu_bit(pmc)))
+			mpmu_call(vcpu, wrmsr, mpmu_counter_msr(desc, pmc), value);
+	}
+	cpu->zero_counters = (cpu->zero_counters | all) & ~mine;
+}
+
+static void load_eventsels(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
+{
+	const struct mpmu_desc *desc = mpmu_desc(vcpu);
+	mpmu_pmcs mine = vcpu->caps.counters & MPMU_GP_MASK;
+	u32 pmc;
+
+	mpmu_for_each_pmc(pmc, mine) {
+		u64 hw = vcpu->eventsel_hw[pmc];
+
+		if (hw || !(cpu->zero_eventsels & mpmu_bit(pmc)))
+			mpmu_call(vcpu, wrmsr, mpmu_eventsel_msr(desc, pmc), hw);
+	}
+	cpu->zero_eventsels &= ~(u32)mine;
+}
+
+static void load(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
+{
+	const struct mpmu_desc *desc = mpmu_desc(vcpu);
+	mpmu_pmcs dirty = mpmu_call(vcpu, take_dirty);
+	mpmu_pmcs status = vcpu->global_status & vcpu->caps.counters;
+
+	/* The host also leaves a selector behind where it leaves a counter. */
+	cpu->zero_counters &= ~dirty;
+	cpu->zero_eventsels &= ~(u32)dirty;
+	load_counters(cpu, vcpu, dirty);
+	load_eventsels(cpu, vcpu);
+	if (desc->fixed_ctrl)
+		mpmu_call(vcpu, wrmsr, desc->fixed_ctrl, vcpu->fixed_ctrl_hw);
+	if (status)
+		mpmu_call(vcpu, wrmsr, desc->status_set, status);
+	if (!mpmu_global_ctrl_in_vmcs(vcpu))
+		mpmu_call(vcpu, wrmsr, desc->global_ctrl, vcpu->global_ctrl);
+}
+
+static void save_counters(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
+{
+	const struct mpmu_desc *desc = mpmu_desc(vcpu);
+	u32 pmc;
+
+	mpmu_for_each_pmc(pmc, vcpu->caps.counters) {
+		u32 msr = mpmu_counter_msr(desc, pmc);
+		u64 value = mpmu_call(vcpu, rdmsr, msr);
+
+		*mpmu_saved_counter(vcpu, pmc) = value;
+		if (value)
+			mpmu_call(vcpu, wrmsr, msr, 0);
+	}
+	cpu->zero_counters |= vcpu->caps.counters;
+}
+
+static void scrub_eventsels(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
+{
+	const struct mpmu_desc *desc = mpmu_desc(vcpu);
+	mpmu_pmcs mine = vcpu->caps.counters & MPMU_GP_MASK;
+	u32 pmc;
+
+	mpmu_for_each_pmc(pmc, mine) {
+		if (vcpu->eventsel_hw[pmc])
+			mpmu_call(vcpu, wrmsr, mpmu_eventsel_msr(desc, pmc), 0);
+	}
+	if (vcpu->fixed_ctrl_hw)
+		mpmu_call(vcpu, wrmsr, desc->fixed_ctrl, 0);
+	cpu->zero_eventsels |= (u32)mine;
+}
+
+/* A guest without status registers cannot clear a bit: drop it. */
+static void save_status(struct mpmu_vcpu *vcpu)
+{
+	const struct mpmu_desc *desc = mpmu_desc(vcpu);
+	mpmu_pmcs mine = vcpu->caps.counters;
+	mpmu_pmcs status = mpmu_call(vcpu, rdmsr, desc->status) & mine;
+
+	if (status)
+		mpmu_call(vcpu, wrmsr, desc->status_clear, status);
+	if (!mpmu_has(&vcpu->caps, MPMU_FEAT_GLOBAL))
+		status = 0;
+	vcpu->global_status = (vcpu->global_status & ~mine) | status;
+}
+
+/* Where VM-exit loads GLOBAL_CTRL, everything has stopped already. */
+static void save(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
+{
+	const struct mpmu_desc *desc = mpmu_desc(vcpu);
+
+	if (!mpmu_global_ctrl_in_vmcs(vcpu)) {
+		vcpu->global_ctrl = mpmu_call(vcpu, rdmsr, desc->global_ctrl);
+		mpmu_call(vcpu, wrmsr, desc->global_ctrl, 0);
+	}
+	scrub_eventsels(cpu, vcpu);
+	save_counters(cpu, vcpu);
+	save_status(vcpu);
+}
+
+/* Hand the PMU back to the host; late interrupts stay the guest's. */
+void mpmu_release(struct mpmu_cpu *cpu)
+{
+	struct mpmu_vcpu *vcpu = cpu->owner;
+
+	if (!vcpu)
+		return;
+	save(cpu, vcpu);
+	mpmu_call(vcpu, disown);
+	cpu->owner = NULL;
+}
+
+/*
+ * With everything stopped, a counter's status bit is an overflow of the host
+ * whose interrupt is still to come.  One that stays was abandoned by the host
+ * and would refuse every entry: acknowledge it.
+ */
+static bool host_pmi_pending(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
+{
+	const struct mpmu_desc *desc = mpmu_desc(vcpu);
+	u64 status = mpmu_call(vcpu, rdmsr, desc->status) & vcpu->host->caps.counters;
+
+	if (status && cpu->retries++ < MPMU_ENTER_RETRIES)
+		return true;
+	if (status)
+		mpmu_call(vcpu, wrmsr, desc->status_clear, status);
+	cpu->retries = 0;
+	return false;
+}
+
+static int acquire(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
+{
+	mpmu_call(vcpu, own);
+	mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->global_ctrl, 0);
+	if (host_pmi_pending(cpu, vcpu)) {
+		mpmu_call(vcpu, disown);
+		return -EAGAIN;
+	}
+	load(cpu, vcpu);
+	mpmu_call(vcpu, route_pmi);
+	vcpu->flags |= MPMU_VCPU_ENTERED;
+	cpu->owner = vcpu;
+	cpu->pmi_target = vcpu;
+	return 0;
+}
+
+/* The host writes its registers on either side: what was known is not. */
+static void displace(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
+{
+	mpmu_reclaim(cpu);
+	mpmu_call(vcpu, displace);
+	cpu->displaced = true;
+}
+
+static void replace(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
+{
+	if (!cpu->displaced)
+		return;
+	forget(cpu);
+	cpu->displaced = false;
+	mpmu_call(vcpu, replace);
+}
+
+int mpmu_enter(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
+{
+	bool host_active;
+	int err;
+
+	if (cpu->owner != vcpu)
+		mpmu_release(cpu);
+	if (!mpmu_touched(vcpu))
+		return 0;
+	host_active = mpmu_call(vcpu, host_active);
+	if (cpu->owner == vcpu && !host_active)
+		return 0;
+	if (host_active)
+		displace(cpu, vcpu);
+	err = acquire(cpu, vcpu);
+	if (err)
+		replace(cpu, vcpu);
+	return err;
+}
+
+void mpmu_exit(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
+{
+	if (!cpu->displaced)
+		return;
+	mpmu_release(cpu);
+	replace(cpu, vcpu);
+}
+
+/* A PMU that counts nothing for some switches is not worth switching. */
+static void account_idle(struct mpmu_vcpu *vcpu)
+{
+	if (!(vcpu->flags & MPMU_VCPU_ENTERED))
+		return;
+	vcpu->flags &= ~(u32)MPMU_VCPU_ENTERED;
+	if (vcpu->reprogram || mpmu_enabled_in_hw(vcpu))
+		vcpu->idle_puts = 0;
+	else if (++vcpu->idle_puts >= MPMU_IDLE_PUTS)
+		mpmu_untouch(vcpu);
+}
+
+void mpmu_put(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
+{
+	if (cpu->owner == vcpu)
+		mpmu_release(cpu);
+	account_idle(vcpu);
+}
+
+void mpmu_reclaim(struct mpmu_cpu *cpu)
+{
+	mpmu_release(cpu);
+	forget(cpu);
+}
+
+void mpmu_pmi(struct mpmu_cpu *cpu)
+{
+	if (cpu->pmi_target)
+		mpmu_call(cpu->pmi_target, request_pmi);
+}
+
+void mpmu_cpu_forget_vcpu(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
+{
+	if (cpu->owner == vcpu)
+		cpu->owner = NULL;
+	if (cpu->pmi_target == vcpu)
+		cpu->pmi_target = NULL;
+}
+
+void mpmu_cpu_reset(struct mpmu_cpu *cpu)
+{
+	memset(cpu, 0, sizeof(*cpu));
+}

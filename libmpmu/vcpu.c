@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Life of the objects: machine and vCPU.
+ */
+#include "internal.h"
+
+/* Flags that the backend sets from state outside the PMU. */
+#define OUTSIDE_FLAGS (MPMU_VCPU_SVME | MPMU_VCPU_GUEST_MODE | MPMU_VCPU_HOST_STATUS)
+
+static bool ops_complete(const struct mpmu_ops *ops)
+{
+#define MPMU_OP(ret, name, args)                                                                 \
+	if (!ops->name)                                                                          \
+		return false;
+#include <mpmu/ops.def>
+#undef MPMU_OP
+	return true;
+}
+
+int mpmu_host_init(struct mpmu_host *host, const struct mpmu_ops *ops,
+		   const struct mpmu_caps *caps)
+{
+	if (!ops || !ops_complete(ops))
+		return -EINVAL;
+	if (mpmu_caps_missing(caps))
+		return -EOPNOTSUPP;
+	host->ops = ops;
+	host->caps = *caps;
+	return 0;
+}
+
+void mpmu_vcpu_init(struct mpmu_vcpu *vcpu, const struct mpmu_host *host)
+{
+	memset(vcpu, 0, sizeof(*vcpu));
+	vcpu->host = host;
+	vcpu->caps.vendor = host->caps.vendor;
+}
+
+/* A guest without the register counts all that its selectors enable. */
+static u64 global_ctrl_reset(const struct mpmu_caps *caps)
+{
+	if (!mpmu_has(caps, MPMU_FEAT_GLOBAL))
+		return caps->counters;
+	return caps->counters & MPMU_GP_MASK;
+}
+
+/* Everything but the machine, the model and what comes from outside. */
+static void reset_registers(struct mpmu_vcpu *vcpu)
+{
+	const struct mpmu_host *host = vcpu->host;
+	struct mpmu_caps caps = vcpu->caps;
+	u32 flags = vcpu->flags & OUTSIDE_FLAGS;
+
+	memset(vcpu, 0, sizeof(*vcpu));
+	vcpu->host = host;
+	vcpu->caps = caps;
+	vcpu->flags = flags;
+	vcpu->global_ctrl = global_ctrl_reset(&caps);
+}
+
+void mpmu_vcpu_configure(struct mpmu_vcpu *vcpu, const struct mpmu_caps *caps)
+{
+	struct mpmu_caps offer;
+
+	mpmu_untouch(vcpu);
+	mpmu_caps_offer(&offer, &vcpu->host->caps, MPMU_POLICY_FULL);
+	vcpu->caps = *caps;
+	mpmu_caps_clamp(&vcpu->caps, &offer);
+	reset_registers(vcpu);
+	mpmu_call(vcpu, request_intercepts);
+}
+
+void mpmu_vcpu_reset(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
+{
+	if (mpmu_resident(cpu, vcpu))
+		mpmu_release(cpu);
+	mpmu_untouch(vcpu);
+	reset_registers(vcpu);
+}
+
+/* Enabled selectors whose meaning depends on the mode. */
+static mpmu_pmcs mode_dependent(const struct mpmu_vcpu *vcpu)
+{
+	const struct mpmu_desc *desc = mpmu_desc(vcpu);
+	mpmu_pmcs pmcs = 0;
+	u32 pmc;
+
+	mpmu_for_each_pmc(pmc, mpmu_enabled_by_guest(vcpu) & MPMU_GP_MASK) {
+		if (vcpu->eventsel[pmc] & (desc->sel_host_only | desc->sel_guest_only))
+			pmcs |= mpmu_bit(pmc);
+	}
+	return pmcs;
+}
+
+void mpmu_vcpu_set_flags(struct mpmu_vcpu *vcpu, u32 set, u32 clear)
+{
+	u32 flags = (vcpu->flags & ~(clear & OUTSIDE_FLAGS)) | (set & OUTSIDE_FLAGS);
+	u32 changed = flags ^ vcpu->flags;
+
+	vcpu->flags = flags;
+	if (changed & (MPMU_VCPU_SVME | MPMU_VCPU_GUEST_MODE))
+		mpmu_request_reprogram(vcpu, mode_dependent(vcpu));
+	if (changed & MPMU_VCPU_HOST_STATUS)
+		mpmu_call(vcpu, request_intercepts);
+}
