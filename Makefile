@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# The hosted library and its tests.  The kernel builds the same list of files
+# through backends/kvm.
+#
+#	make			library, static and shared
+#	make tests		every CMocka program, build/tests/AREA/NAME.t
+#	make check		all tests: ./check
+#	make install		library, headers, pkg-config file (DESTDIR, PREFIX)
+#	make clean
+
+VERSION := 0.1.0
+SONAME := libmpmu.so.0
+
+PREFIX ?= /usr/local
+LIBDIR ?= $(PREFIX)/lib
+INCLUDEDIR ?= $(PREFIX)/include
+BUILD ?= build
+
+CFLAGS ?= -O2 -g
+WARNINGS := -Wall -Wextra -Werror -Wswitch-enum -Wdeclaration-after-statement -Wshadow \
+	-Wstrict-prototypes -Wmissing-prototypes
+ALL_CFLAGS = -std=gnu11 $(WARNINGS) -Iinclude -Ibackends/stub -fPIC -MMD -MP $(CFLAGS)
+
+include libmpmu/sources.mk
+
+CORE := $(MPMU_SOURCES:%.c=$(BUILD)/libmpmu/%.o)
+STUB := $(patsubst %.c,$(BUILD)/%.o,$(wildcard backends/stub/*.c))
+TESTS := $(patsubst %.c,$(BUILD)/%.t,$(wildcard tests/unit/*.c tests/model/*.c))
+HEADERS := $(wildcard include/mpmu/*.h include/mpmu/*.def)
+LIBRARIES := $(BUILD)/libmpmu.a $(BUILD)/$(SONAME) $(BUILD)/mpmu.pc
+
+all: $(LIBRARIES)
+
+tests: $(TESTS)
+
+check:
+	./check
+
+clean:
+	rm -rf $(BUILD)/libmpmu* $(BUILD)/backends $(BUILD)/tests $(BUILD)/mpmu.pc
+
+$(BUILD)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -c $< -o $@
+
+$(BUILD)/libmpmu.a: $(CORE)
+$(BUILD)/libstub.a: $(STUB)
+$(BUILD)/%.a:
+	rm -f $@
+	$(AR) rcs $@ $^
+
+$(BUILD)/$(SONAME): $(CORE)
+	$(CC) -shared -Wl,-soname,$(SONAME) -Wl,-z,defs $(CFLAGS) $(LDFLAGS) $^ -o $@
+
+$(BUILD)/tests/%.t: $(BUILD)/tests/%.o $(BUILD)/libstub.a $(BUILD)/libmpmu.a
+	$(CC) $(CFLAGS) $(LDFLAGS) $^ -lcmocka -o $@
+
+$(BUILD)/mpmu.pc: Makefile
+	@mkdir -p $(@D)
+	printf '%s\n' 'libdir=$(LIBDIR)' 'includedir=$(INCLUDEDIR)' '' 'Name: mpmu' \
+		'Description: Real performance counters for virtual machines' \
+		'Version: $(VERSION)' 'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -lmpmu' >$@
+
+# The port header stays outside mpmu/, so that -I finds another one first.
+install: all
+	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)/mpmu
+	install -m 644 $(HEADERS) $(DESTDIR)$(INCLUDEDIR)/mpmu
+	install -m 644 backends/stub/mpmu_port.h $(DESTDIR)$(INCLUDEDIR)
+	install -m 644 $(BUILD)/libmpmu.a $(DESTDIR)$(LIBDIR)
+	install -m 755 $(BUILD)/$(SONAME) $(DESTDIR)$(LIBDIR)
+	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libmpmu.so
+	install -m 644 $(BUILD)/mpmu.pc $(DESTDIR)$(LIBDIR)/pkgconfig
+
+.PHONY: all tests check clean install
+.SECONDARY:
+
+-include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
