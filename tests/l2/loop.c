@@ -12,7 +12,7 @@
 #define SYS_WRITE	1
 #define SYS_EXIT	60
 #define DIGITS		16
-#define VALUES		6
+#define VALUES		7
 
 static struct mpmu_truth before, after;
 static struct mpmu_region region_before, region_after;
@@ -80,6 +80,11 @@ static unsigned long long user(unsigned long long (*last)[2], unsigned long long
 	return last[MPMU_GUEST][MPMU_USER] - first[MPMU_GUEST][MPMU_USER];
 }
 
+static unsigned long long kernel(unsigned long long (*last)[2], unsigned long long (*first)[2])
+{
+	return last[MPMU_GUEST][MPMU_KERNEL] - first[MPMU_GUEST][MPMU_KERNEL];
+}
+
 static unsigned long long root_accesses(const struct mpmu_region *r)
 {
 	return r->pmu_rdmsr[MPMU_ROOT] + r->pmu_wrmsr[MPMU_ROOT];
@@ -92,6 +97,7 @@ static void report(void)
 		user(after.instructions, before.instructions),
 		user(after.cycles, before.cycles),
 		user(after.branches, before.branches),
+		kernel(after.instructions, before.instructions),
 		region_after.vmexits_total - region_before.vmexits_total,
 		root_accesses(&region_after) - root_accesses(&region_before),
 	};
