@@ -7,7 +7,7 @@
 #define INUSE_PMI (1ull << 63)
 
 /* Bits 31:0, sign-extended: what a legacy counter write means. */
-static u64 sign_extend32(u64 value)
+static u64 extend_legacy(u64 value)
 {
 	return ((value & 0xffffffffull) ^ 0x80000000ull) - 0x80000000ull;
 }
@@ -50,7 +50,7 @@ static enum mpmu_result check_legacy(const struct mpmu_vcpu *vcpu, enum mpmu_ini
 				     u64 *value)
 {
 	if (by == MPMU_BY_GUEST)
-		*value = sign_extend32(*value);
+		*value = extend_legacy(*value);
 	*value &= mpmu_mask(vcpu->caps.gp_width);
 	return MPMU_DONE;
 }
@@ -88,8 +88,9 @@ static enum mpmu_result check(const struct mpmu_vcpu *vcpu, struct mpmu_reg reg,
 	case MPMU_KIND_STATUS:
 		return check_read_only(vcpu, by) ?: check_status(vcpu, value);
 	case MPMU_KIND_STATUS_CLEAR:
-	case MPMU_KIND_STATUS_SET:
 		return check_status(vcpu, value);
+	case MPMU_KIND_STATUS_SET:
+		return check_bits(vcpu, caps->counters, value);
 	case MPMU_KIND_INUSE:
 		return check_read_only(vcpu, by);
 	}

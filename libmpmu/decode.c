@@ -16,7 +16,7 @@ const struct mpmu_desc *mpmu_desc_of(u32 vendor)
 	return NULL;
 }
 
-static bool in_range(const struct mpmu_msr_range *range, u32 msr)
+static bool contains(const struct mpmu_msr_range *range, u32 msr)
 {
 	u32 offset = msr - range->first;
 
@@ -29,7 +29,7 @@ static const struct mpmu_msr_range *find_range(const struct mpmu_desc *desc, u32
 	u32 i;
 
 	for (i = 0; i < desc->nr_ranges; i++) {
-		if (in_range(&desc->ranges[i], msr))
+		if (contains(&desc->ranges[i], msr))
 			return &desc->ranges[i];
 	}
 	return NULL;

@@ -26,8 +26,6 @@
 
 /* Puts in a row without an enabled PMC after which intercepts close. */
 #define MPMU_IDLE_PUTS 8
-/* Entries in a row that a host overflow may refuse before it counts as stale. */
-#define MPMU_ENTER_RETRIES 8
 
 /* What an MSR is; all code but the decoder knows registers by kind. */
 enum mpmu_kind {

@@ -136,32 +136,10 @@ void mpmu_release(struct mpmu_cpu *cpu)
 	cpu->owner = NULL;
 }
 
-/*
- * With everything stopped, a counter's status bit is an overflow of the host
- * whose interrupt is still to come.  One that stays was abandoned by the host
- * and would refuse every entry: acknowledge it.
- */
-static bool host_pmi_pending(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
-{
-	const struct mpmu_desc *desc = mpmu_desc(vcpu);
-	u64 status = mpmu_call(vcpu, rdmsr, desc->status) & vcpu->host->caps.counters;
-
-	if (status && cpu->retries++ < MPMU_ENTER_RETRIES)
-		return true;
-	if (status)
-		mpmu_call(vcpu, wrmsr, desc->status_clear, status);
-	cpu->retries = 0;
-	return false;
-}
-
 static int acquire(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
-	mpmu_call(vcpu, own);
-	mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->global_ctrl, 0);
-	if (host_pmi_pending(cpu, vcpu)) {
-		mpmu_call(vcpu, disown);
+	if (!mpmu_call(vcpu, own))
 		return -EAGAIN;
-	}
 	load(cpu, vcpu);
 	mpmu_call(vcpu, route_pmi);
 	vcpu->flags |= MPMU_VCPU_ENTERED;

@@ -105,7 +105,7 @@ static void op_replace(const struct mpmu_vcpu *vcpu)
 	stub_perf_replace(stub_vcpu_of(vcpu)->machine);
 }
 
-static void op_own(const struct mpmu_vcpu *vcpu)
+static bool op_own(const struct mpmu_vcpu *vcpu)
 {
 	struct stub_cpu *cpu = here_no_reclaim(vcpu, "own");
 
@@ -113,7 +113,12 @@ static void op_own(const struct mpmu_vcpu *vcpu)
 		stub_fault("own: the PMU is owned already");
 	if (stub_perf_active(cpu))
 		stub_fault("own: host events are on the PMU");
+	/* Its interrupt is late, and the host's to take. */
+	if (cpu->pmu.status & cpu->pmu.caps.counters)
+		return false;
 	cpu->pmu.owned = true;
+	cpu->pmu.global_ctrl = (struct stub_reg){0};
+	return true;
 }
 
 /* No value of a guest may be left (invariant 2). */

@@ -43,8 +43,12 @@ enum mpmu_access {
  * - displace: take the host's events off this CPU's PMU.  Pairs with replace.
  * - replace: let them run again.
  * - own: the registers of this CPU's PMU hold a guest's values from now on;
- *   NMIs of the host must not read or acknowledge them.  Before the first
- *   write of a guest value.  Pairs with disown.
+ *   NMIs of the host must not read or acknowledge them.  Called before the
+ *   first write of a guest value, with no host event on the PMU.  True:
+ *   GLOBAL_CTRL is 0 in hardware and no counter's status bit is set; pairs
+ *   with disown.  False: a status bit says that a performance interrupt of
+ *   the host is still to come; nothing changed.  The backend bounds how often
+ *   in a row it says so.
  * - disown (reclaim): they hold none any more; restore what the host believes
  *   of control registers, and the routing of the PMI to the host.
  * - take_dirty: the counters that hold values of the host; the caller

@@ -32,8 +32,6 @@ struct mpmu_cpu {
 	mpmu_pmcs zero_counters;
 	/** GP selectors known to hold 0. */
 	u32 zero_eventsels;
-	/** Entries in a row refused for an overflow of the host. */
-	u32 retries;
 	/** Host events are off this CPU's PMU until mpmu_exit(). */
 	bool displaced;
 };
