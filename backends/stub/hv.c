@@ -359,25 +359,41 @@ void stub_guest_emulated(struct stub_vcpu *vcpu, bool branch, u32 cpl)
 	vcpu->machine->irqs_off = false;
 }
 
-enum mpmu_result stub_host_rdmsr(struct stub_vcpu *vcpu, u32 msr, u64 *value)
+/* As an ioctl: from user space, with the vCPU loaded, which owns no PMU then. */
+static bool begin_ioctl(struct stub_vcpu *vcpu)
 {
-	enum mpmu_result result;
+	bool loaded = vcpu->loaded;
 
 	stub_vcpu_put(vcpu);
-	*value = 0;
+	stub_vcpu_load(vcpu, vcpu->cpu);
 	vcpu->machine->irqs_off = true;
-	result = mpmu_msr_read(NULL, &vcpu->mpmu, msr, MPMU_BY_HOST, value);
+	return loaded;
+}
+
+static void end_ioctl(struct stub_vcpu *vcpu, bool loaded)
+{
 	vcpu->machine->irqs_off = false;
+	if (!loaded)
+		stub_vcpu_put(vcpu);
+}
+
+enum mpmu_result stub_host_rdmsr(struct stub_vcpu *vcpu, u32 msr, u64 *value)
+{
+	bool loaded = begin_ioctl(vcpu);
+	enum mpmu_result result;
+
+	*value = 0;
+	result = mpmu_msr_read(&vcpu->cpu->mpmu, &vcpu->mpmu, msr, MPMU_BY_HOST, value);
+	end_ioctl(vcpu, loaded);
 	return result;
 }
 
 enum mpmu_result stub_host_wrmsr(struct stub_vcpu *vcpu, u32 msr, u64 value)
 {
+	bool loaded = begin_ioctl(vcpu);
 	enum mpmu_result result;
 
-	stub_vcpu_put(vcpu);
-	vcpu->machine->irqs_off = true;
-	result = mpmu_msr_write(NULL, &vcpu->mpmu, msr, MPMU_BY_HOST, value);
-	vcpu->machine->irqs_off = false;
+	result = mpmu_msr_write(&vcpu->cpu->mpmu, &vcpu->mpmu, msr, MPMU_BY_HOST, value);
+	end_ioctl(vcpu, loaded);
 	return result;
 }

@@ -36,7 +36,7 @@ static void check_gp(const struct stub_vcpu *vcpu, const struct stub_pmu *pmu, u
 
 	if (hw & STUB_EVENTSEL_ENABLE && !stub_has(vcpu->mpmu.reprogram, i) && !may_count(vcpu, i))
 		stub_fault("invariant 1: selector %u is enabled in hardware", i);
-	if (pmu && pmu->eventsel[i].value != hw)
+	if (pmu && stub_has(vcpu->mpmu.caps.counters, i) && pmu->eventsel[i].value != hw)
 		stub_fault("invariant 1: selector %u differs from its image", i);
 }
 
@@ -83,8 +83,8 @@ static void check_msr(const struct stub_vcpu *vcpu, u32 msr)
 
 	if (stub_intercepts(vcpu, msr) == (MPMU_READ | MPMU_WRITE))
 		return;
-	if (!(vcpu->mpmu.flags & MPMU_VCPU_TOUCHED) || vcpu->mpmu.flags & MPMU_VCPU_GUEST_MODE)
-		stub_fault("invariant 4: MSR %#x is direct", msr);
+	if (!(vcpu->mpmu.flags & MPMU_VCPU_TOUCHED))
+		stub_fault("invariant 4: MSR %#x of an untouched PMU is direct", msr);
 	if (!stub_msr_is_data(guest, msr))
 		stub_fault("invariant 4: MSR %#x is direct, not a data register", msr);
 	if (stub_msr_writable(guest, msr) != stub_msr_writable(&vcpu->mpmu.host->caps, msr))

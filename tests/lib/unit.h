@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What the CMocka programs share: one test per row of a table, and faults of
+ * the software PMU as failures or as what a negative row waits for.
+ */
+#ifndef MPMU_TESTS_UNIT_H
+#define MPMU_TESTS_UNIT_H
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "hv.h"
+
+#define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
+
+static inline void unit_fail(const char *what)
+{
+	fail_msg("%s", what);
+}
+
+static u32 unit_faults;
+static char unit_last_fault[200];
+
+static inline void unit_note(const char *what)
+{
+	unit_faults++;
+	snprintf(unit_last_fault, sizeof(unit_last_fault), "%s", what);
+}
+
+/* From here to unit_expect_fault() a fault is noted, and does not fail. */
+static inline void unit_allow_faults(void)
+{
+	unit_faults = 0;
+	unit_last_fault[0] = 0;
+	stub_fault_hook = unit_note;
+}
+
+/* The text that must be part of the last fault. */
+static inline void unit_expect_fault(const char *text)
+{
+	stub_fault_hook = unit_fail;
+	if (!unit_faults || !strstr(unit_last_fault, text))
+		fail_msg("expected the fault \"%s\", got %u faults, \"%s\"", text, unit_faults,
+			 unit_last_fault);
+}
+
+/* Append one test per row; a row starts with its name, a const char *. */
+static inline size_t unit_rows(struct CMUnitTest *tests, size_t at, const void *rows, size_t size,
+			       size_t count, CMUnitTestFunction run)
+{
+	size_t i;
+
+	for (i = 0; i < count; i++) {
+		char *row = (char *)rows + i * size;
+
+		tests[at++] = (struct CMUnitTest){
+			.name = *(const char **)row,
+			.test_func = run,
+			.initial_state = row,
+		};
+	}
+	return at;
+}
+
+#define UNIT_MAX_TESTS 256
+static struct CMUnitTest unit_tests[UNIT_MAX_TESTS];
+static size_t unit_count;
+
+/* UNIT_TABLE(table, run): run(void **state) with *state = &table[i]. */
+#define UNIT_TABLE(table, run)                                                       \
+	(unit_count = unit_rows(unit_tests, unit_count, (table), sizeof((table)[0]), \
+				ARRAY_SIZE(table), (run)))
+
+static inline int unit_run(const char *group)
+{
+	if (unit_count > UNIT_MAX_TESTS)
+		abort();
+	stub_fault_hook = unit_fail;
+	return _cmocka_run_group_tests(group, unit_tests, unit_count, NULL, NULL);
+}
+
+/* A machine of a model with one vCPU of another, loaded on CPU 0. */
+struct unit_world {
+	struct stub_machine machine;
+	struct stub_vcpu vcpu;
+};
+
+static inline const struct mpmu_caps *unit_caps(const char *model)
+{
+	const struct stub_model *found = stub_model_find(model);
+
+	if (!found)
+		fail_msg("no model %s", model);
+	return &found->caps;
+}
+
+static inline struct stub_vcpu *unit_world_init(struct unit_world *world, const char *host,
+						const char *guest)
+{
+	stub_fault_hook = unit_fail;
+	assert_int_equal(stub_machine_init(&world->machine, unit_caps(host)), 0);
+	stub_vcpu_init(&world->vcpu, &world->machine, unit_caps(guest));
+	stub_vcpu_load(&world->vcpu, &world->machine.cpus[0]);
+	return &world->vcpu;
+}
+
+#endif
