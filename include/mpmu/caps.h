@@ -74,7 +74,7 @@ struct mpmu_cpuid {
 	u8 vendor;
 };
 
-/** How much of the host's PMU a guest may be offered (features B7). */
+/** How much of the host's PMU a guest may be offered. */
 enum mpmu_policy {
 	/** GP 8 (Intel) or 6 (AMD), 3 fixed. */
 	MPMU_POLICY_COMPAT,
@@ -95,7 +95,7 @@ enum mpmu_policy {
 int mpmu_caps_decode(struct mpmu_caps *caps, const struct mpmu_cpuid *leaves);
 
 /**
- * Name the first requirement that a host PMU does not meet (features B2, B3).
+ * Name the first requirement that a host PMU does not meet.
  *
  * @return NULL if mediated PMUs are possible, else a static, short English
  *         phrase for a log line, such as "PMU version 4 or later"

@@ -46,7 +46,7 @@ enum mpmu_result {
 enum mpmu_initiator {
 	/** The guest, by RDMSR, WRMSR or RDPMC. */
 	MPMU_BY_GUEST,
-	/** The owner of the VM, by an ioctl or its like (features D6). */
+	/** The owner of the VM, by an ioctl or its like. */
 	MPMU_BY_HOST,
 };
 

@@ -152,7 +152,7 @@ void mpmu_vcpu_reprogram(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
 void mpmu_vcpu_filter_changed(struct mpmu_vcpu *vcpu);
 
 /**
- * EFER.SVME or guest mode of the vCPU changed (AMD, features D9).
+ * EFER.SVME or guest mode of the vCPU changed (AMD).
  *
  * @param set   enum mpmu_vcpu_flag bits to set (SVME, GUEST_MODE, HOST_STATUS)
  * @param clear bits to clear
