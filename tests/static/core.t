@@ -119,6 +119,8 @@ done
 silent "the checks of this file notice a planted offender" planted
 silent "sources.mk lists the core's files, and all of them" unlisted
 silent "functions are short" check_lengths
-git ls-files 'backends/*.c' 'tests/*.c' | while read -r file; do lengths "$file"; done |
+git ls-files 'backends/*.c' 'tests/*.c' | while read -r file; do
+	[ ! -f "$file" ] || lengths "$file"
+done |
 	awk '$1 > 60 { print "# long: " $0 }'
 done_testing

@@ -10,7 +10,7 @@ cd "$MPMU_TOP"
 is_data()
 {
 	case $1 in
-	*.patch | LICENSES/* | */KERNEL-BASE) return 0 ;;
+	*/patches/* | LICENSES/* | */KERNEL-BASE) return 0 ;;
 	esac
 	return 1
 }
@@ -71,7 +71,7 @@ check_shell()
 		*) continue ;;
 		esac
 		head -n 3 "$file" | grep -qE '^#!.*sh$|shellcheck shell=' || continue
-		shellcheck -x --source-path=SCRIPTDIR -e SC1091 -f gcc "$file" || true
+		shellcheck -x --source-path=SCRIPTDIR -e SC1091,SC2016 -f gcc "$file" || true
 	done
 }
 
