@@ -63,7 +63,13 @@ static inline const unsigned long long (*truth_of(const struct mpmu_truth *t,
 	return 0;
 }
 
-/* One counter as its control register describes it. */
+/*
+ * Which modes an Intel counter counts in is not in its selector: the hypervisor
+ * switches GLOBAL_CTRL.  AUDIT_GUEST: only there, so it is off at a snapshot.
+ */
+enum audit_mode { AUDIT_BOTH, AUDIT_ROOT, AUDIT_GUEST };
+
+/* One counter, as its control register describes it. */
 struct counter {
 	enum truth_kind kind;
 	bool usr, os, root, guest;
@@ -74,7 +80,15 @@ static inline bool has_global_ctrl(const struct mpmu_regs *r)
 	return r->version >= 2;
 }
 
-static inline bool counter_gp(const struct mpmu_regs *r, int i, struct counter *c)
+static inline bool counter_enabled(const struct mpmu_regs *r, int bit, enum audit_mode mode)
+{
+	if (r->intel && mode == AUDIT_GUEST)
+		return true;
+	return !has_global_ctrl(r) || (r->global_ctrl >> bit & 1);
+}
+
+static inline bool counter_gp(const struct mpmu_regs *r, int i, enum audit_mode mode,
+			      struct counter *c)
 {
 	const struct truth_event *e = r->intel ? intel_events : amd_events;
 	uint64_t sel = r->eventsel[i];
@@ -82,28 +96,30 @@ static inline bool counter_gp(const struct mpmu_regs *r, int i, struct counter *
 
 	if (!(sel & EVENTSEL_EN) || (sel & (EVENTSEL_EDGE | EVENTSEL_INV | EVENTSEL_CMASK)))
 		return false;
-	if (has_global_ctrl(r) && !(r->global_ctrl >> i & 1))
+	if (!counter_enabled(r, i, mode))
 		return false;
 	while (e->kind && e->select != (sel & 0xffff))
 		e++;
 	c->kind = e->kind;
 	c->usr = sel & EVENTSEL_USR;
 	c->os = sel & EVENTSEL_OS;
-	c->root = only != AMD_GUESTONLY;
-	c->guest = only != AMD_HOSTONLY;
+	c->root = only != AMD_GUESTONLY && (!r->intel || mode != AUDIT_GUEST);
+	c->guest = only != AMD_HOSTONLY && (!r->intel || mode != AUDIT_ROOT);
 	return e->kind != TRUTH_NONE;
 }
 
-static inline bool counter_fixed(const struct mpmu_regs *r, int i, struct counter *c)
+static inline bool counter_fixed(const struct mpmu_regs *r, int i, enum audit_mode mode,
+				 struct counter *c)
 {
 	unsigned int field = r->fixed_ctrl >> (4 * i) & 3;
 
-	if (!field || !(r->global_ctrl >> (32 + i) & 1) || i > 3)
+	if (!field || !counter_enabled(r, 32 + i, mode) || i > 3)
 		return false;
 	c->kind = fixed_events[i];
 	c->os = field & 1;
 	c->usr = field & 2;
-	c->root = c->guest = true;
+	c->root = mode != AUDIT_GUEST;
+	c->guest = mode != AUDIT_ROOT;
 	return true;
 }
 
@@ -142,7 +158,8 @@ static inline void audit_one(struct audit *a, unsigned int bit, const struct cou
 	a->worst = (int64_t)(got - want);
 }
 
-static inline struct audit audit(const struct snapshot *from, const struct snapshot *to)
+static inline struct audit audit(const struct snapshot *from, const struct snapshot *to,
+				 enum audit_mode mode)
 {
 	const struct mpmu_regs *r = &from->regs, *s = &to->regs;
 	struct audit a = { 0 };
@@ -150,9 +167,9 @@ static inline struct audit audit(const struct snapshot *from, const struct snaps
 	int i;
 
 	for (i = 0; i < MPMU_MAX_PMCS; i++) {
-		if (r->eventsel[i] == s->eventsel[i] && counter_gp(r, i, &c))
+		if (r->eventsel[i] == s->eventsel[i] && counter_gp(r, i, mode, &c))
 			audit_one(&a, i, &c, (s->gp[i] - r->gp[i]) & COUNTER_MASK, from, to);
-		if (r->intel && r->fixed_ctrl == s->fixed_ctrl && counter_fixed(r, i, &c))
+		if (r->intel && r->fixed_ctrl == s->fixed_ctrl && counter_fixed(r, i, mode, &c))
 			audit_one(&a, 32 + i, &c, (s->fixed[i] - r->fixed[i]) & COUNTER_MASK,
 				  from, to);
 	}

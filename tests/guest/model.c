@@ -246,7 +246,7 @@ static uint64_t check_mix(const struct mix *mix)
 	enable_all(fds, nr, PERF_EVENT_IOC_DISABLE);
 	for (i = 0; i < nr; i++)
 		close(fds[i]);
-	a = audit(&from, &to);
+	a = audit(&from, &to, AUDIT_BOTH);
 	if (a.wrong)
 		note("wrong counters %#llx of %#llx, one by %lld",
 		     (unsigned long long)a.wrong, (unsigned long long)a.active,

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Proof of the emulator's PMU across VM entry and exit, on a stock kernel: a
+ * guest without a PMU of its own, counted from the host with exclude_host and
+ * exclude_guest events.
+ *
+ * hostvm [-n LENGTH]
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <linux/kvm.h>
+#include <sched.h>
+#include <sys/mman.h>
+
+#include "tap.h"
+#include "emu.h"
+#include "audit.h"
+#include "pmc.h"
+
+static long length = 3001;
+
+/* Real mode, at 0x1000; ESI is the length, each program ends in OUT. */
+struct program {
+	const char *name;
+	unsigned char code[32];
+	unsigned int instructions, branches;	/* per n: what retires, exits do not */
+};
+
+static const struct program programs[] = {
+	{ "CPUID exits", {
+		0x66, 0x31, 0xc0,	/* 1: xor %eax, %eax */
+		0x0f, 0xa2,		/* cpuid */
+		0x66, 0x4e,		/* dec %esi */
+		0x75, 0xf7,		/* jnz 1b */
+		0xe6, 0x10,		/* out %al, $0x10 */
+	}, 3, 1 },
+	{ "port I/O exits to user space", {
+		0xe6, 0x11,		/* 1: out %al, $0x11 */
+		0x66, 0x4e,		/* dec %esi */
+		0x75, 0xfa,		/* jnz 1b */
+		0xe6, 0x10,		/* out %al, $0x10 */
+	}, 2, 1 },
+	{ "a loop without exits", {
+		0x66, 0x4e,		/* 1: dec %esi */
+		0x75, 0xfc,		/* jnz 1b */
+		0xe6, 0x10,		/* out %al, $0x10 */
+	}, 2, 1 },
+	{ }
+};
+
+struct vm {
+	int vcpu;
+	unsigned char *memory;
+	struct kvm_run *run;
+};
+
+static void need(bool ok, const char *what)
+{
+	if (ok)
+		return;
+	printf("Bail out! %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static void vm_memory(struct vm *vm, int fd)
+{
+	struct kvm_userspace_memory_region region = { .memory_size = 0x10000 };
+
+	vm->memory = mmap(NULL, region.memory_size, PROT_READ | PROT_WRITE,
+			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	need(vm->memory != MAP_FAILED, "mmap");
+	region.userspace_addr = (uintptr_t)vm->memory;
+	need(!ioctl(fd, KVM_SET_USER_MEMORY_REGION, &region), "memory region");
+}
+
+static void vm_open(struct vm *vm)
+{
+	int kvm = open("/dev/kvm", O_RDWR), fd;
+
+	need(kvm >= 0, "/dev/kvm");
+	fd = ioctl(kvm, KVM_CREATE_VM, 0);
+	need(fd >= 0, "KVM_CREATE_VM");
+	vm_memory(vm, fd);
+	vm->vcpu = ioctl(fd, KVM_CREATE_VCPU, 0);
+	need(vm->vcpu >= 0, "KVM_CREATE_VCPU");
+	vm->run = mmap(NULL, ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), PROT_READ | PROT_WRITE,
+		       MAP_SHARED, vm->vcpu, 0);
+	need(vm->run != MAP_FAILED, "mmap of kvm_run");
+}
+
+static void vm_set(struct vm *vm, const struct program *p, long n)
+{
+	struct kvm_regs regs = { .rip = 0x1000, .rsi = n, .rflags = 2 };
+	struct kvm_sregs sregs;
+
+	need(!ioctl(vm->vcpu, KVM_GET_SREGS, &sregs), "KVM_GET_SREGS");
+	sregs.cs.base = sregs.cs.selector = 0;
+	need(!ioctl(vm->vcpu, KVM_SET_SREGS, &sregs), "KVM_SET_SREGS");
+	need(!ioctl(vm->vcpu, KVM_SET_REGS, &regs), "KVM_SET_REGS");
+	memcpy(vm->memory + 0x1000, p->code, sizeof(p->code));
+}
+
+static void vm_run(struct vm *vm, const struct program *p, long n)
+{
+	vm_set(vm, p, n);
+	do {
+		need(!ioctl(vm->vcpu, KVM_RUN, 0), "KVM_RUN");
+		need(vm->run->exit_reason == KVM_EXIT_IO, "an exit that is port I/O");
+	} while (vm->run->io.port != 0x10);
+}
+
+static int open_counter(struct event e, bool guest, bool whole_cpu)
+{
+	struct perf_event_attr attr = event_attr(e);
+
+	attr.pinned = 1;
+	attr.exclude_host = guest;
+	attr.exclude_guest = !guest;
+	return event_open(&attr, whole_cpu ? -1 : 0, whole_cpu ? 0 : -1, -1);
+}
+
+/* --- guest events: what read() returns --- */
+
+static uint64_t count(int fd, struct vm *vm, const struct program *p, long n)
+{
+	uint64_t value = 0;
+
+	ioctl(fd, PERF_EVENT_IOC_RESET, 0);
+	ioctl(fd, PERF_EVENT_IOC_ENABLE, 0);
+	vm_run(vm, p, n);
+	ioctl(fd, PERF_EVENT_IOC_DISABLE, 0);
+	event_read(fd, &value);
+	return value;
+}
+
+static void check_guest(struct vm *vm, struct event e, const struct program *p, unsigned int each)
+{
+	int fd = open_counter(e, true, false);
+	uint64_t one = count(fd, vm, p, length);
+	uint64_t two = count(fd, vm, p, 2 * length);
+
+	check_eq(two - one, (uint64_t)length * each, "guest: %s over %s, exact", e.name, p->name);
+	close(fd);
+}
+
+/* --- both sides, against the truth --- */
+
+static const struct event events[] = { EVENT_INSTRUCTIONS, EVENT_BRANCHES, EVENT_CYCLES };
+
+static void check_truth(struct vm *vm, const struct program *p, bool guest)
+{
+	static struct snapshot from, to;
+	struct audit a;
+	int fds[3], i;
+
+	for (i = 0; i < 3; i++) {
+		fds[i] = open_counter(events[i], guest, true);
+		ioctl(fds[i], PERF_EVENT_IOC_ENABLE, 0);
+	}
+	emu_snapshot(&from);
+	vm_run(vm, p, length);
+	emu_snapshot(&to);
+	for (i = 0; i < 3; i++)
+		close(fds[i]);
+	a = audit(&from, &to, guest ? AUDIT_GUEST : AUDIT_ROOT);
+	if (a.wrong)
+		note("wrong counters %#llx of %#llx, one by %lld",
+		     (unsigned long long)a.wrong, (unsigned long long)a.active,
+		     (long long)a.worst);
+	check(a.active && !a.wrong, "%s: three events over %s equal the truth",
+	      guest ? "guest" : "host", p->name);
+}
+
+int main(int argc, char **argv)
+{
+	const struct program *p;
+	cpu_set_t set;
+	struct vm vm;
+
+	if (argc == 3 && !strcmp(argv[1], "-n"))
+		length = atol(argv[2]);
+	CPU_ZERO(&set);
+	CPU_SET(0, &set);
+	sched_setaffinity(0, sizeof(set), &set);
+	need(emu_present(), "the emulator");
+	vm_open(&vm);
+	for (p = programs; p->name; p++) {
+		check_guest(&vm, events[0], p, p->instructions);
+		check_guest(&vm, events[1], p, p->branches);
+		check_truth(&vm, p, true);
+		check_truth(&vm, p, false);
+	}
+	return tap_end();
+}

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# shellcheck shell=bash
+# The kernel tree's own vPMU tests in an emulated machine.  Source it after
+# machine.sh.
+
+# What the tests themselves refuse to run on, with the stock kernel.
+kselftests_skips='
+amd-v2 pmu_counters_test
+amd-v2 vmx_pmu_caps_test
+amd-core6 pmu_counters_test
+amd-core6 vmx_pmu_caps_test
+amd-k7 pmu_counters_test
+amd-k7 vmx_pmu_caps_test
+'
+
+# kselftests_prepare VARIANT
+kselftests_prepare()
+{
+	local tree folder modules
+
+	tree=$("$MPMU_TOP/tests/kernel/build" "$1")
+	folder=$("$MPMU_TOP/tests/kernel/kselftests")
+	mapfile -t modules < <(kernel_modules "$tree")
+	kselftests_kernel=$tree/arch/x86/boot/bzImage
+	kselftests_initrd=$MACHINE_WORK/kselftests.cpio
+	"$MPMU_TOP/tests/rig/initramfs" "$kselftests_initrd" \
+		"$MPMU_TOP/tests/guest/main-kselftests:/main" \
+		"$folder"/* "${modules[@]}"
+}
+
+# kselftests_run PERSONALITY TESTS TIMEOUT [PARAMETERS]: all must pass, or skip
+# themselves where kselftests_skips says "PERSONALITY TEST".
+kselftests_run()
+{
+	local personality=$1 tests=$2 limit=$3 parameters=${4:-} name
+
+	machine_test "$personality" "$personality" "$kselftests_kernel" "$kselftests_initrd" \
+		--timeout "$limit" --append "mpmu.tests=$tests mpmu.kvm=$parameters"
+	for name in ${tests//,/ }; do
+		if grep -qF "$personality $name" <<<"$kselftests_skips"; then
+			try "$personality: $name skips itself" \
+				grep -qx "# $name: exit 4" "$MACHINE_CONSOLE"
+		else
+			try "$personality: $name runs" \
+				grep -qx "# $name: exit 0" "$MACHINE_CONSOLE"
+		fi
+	done
+}

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# The PMU model across VM entry and exit on the stock kernel, and the test of
+# the tests: each mutation of the model makes a named check fail.
+
+. "$(dirname "$0")/../lib/common.sh"
+. "$MPMU_TOP/tests/lib/tap.sh"
+. "$MPMU_TOP/tests/rig/machine.sh"
+
+both=vmresume-credit,lose-pmi,sticky-status,status-set-ignored,skid-64,leak-counter
+
+tree=$("$MPMU_TOP/tests/kernel/build" stock)
+programs=$("$MPMU_TOP/tests/guest/build")
+probe=$("$MPMU_TOP/tests/guest/module" stock)
+mapfile -t modules < <(kernel_modules "$tree")
+initrd=$MACHINE_WORK/mutations.cpio
+"$MPMU_TOP/tests/rig/initramfs" "$initrd" \
+	"$MPMU_TOP/tests/guest/main-mutations:/main" "$probe" "${modules[@]}" \
+	"$programs"/{model,registers,hostvm,mutate}
+
+# AMD has no saving of GLOBAL_CTRL that could go missing.
+machine_test intel intel-v5-8-4 "$tree/arch/x86/boot/bzImage" "$initrd" \
+	--append "mpmu.mutations=$both,no-global-save"
+machine_test amd amd-v2 "$tree/arch/x86/boot/bzImage" "$initrd" \
+	--append "mpmu.mutations=$both"
+done_testing
