@@ -266,6 +266,13 @@ enum mpmu_result mpmu_msr_read(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32
 	return MPMU_DONE;
 }
 
+/* Would a write be done?  Changes nothing. */
+enum mpmu_result mpmu_check_write(const struct mpmu_vcpu *vcpu, u32 msr, enum mpmu_initiator by,
+				  u64 value)
+{
+	return check(vcpu, mpmu_decode(vcpu, msr), by, &value);
+}
+
 enum mpmu_result mpmu_msr_write(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 msr,
 				enum mpmu_initiator by, u64 value)
 {

@@ -206,6 +206,10 @@ void mpmu_status_clear(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 b
 void mpmu_eventsel_hw_write(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc, u64 hw);
 void mpmu_fixed_ctrl_hw_write(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 hw);
 
+/* access.c */
+enum mpmu_result mpmu_check_write(const struct mpmu_vcpu *vcpu, u32 msr, enum mpmu_initiator by,
+				  u64 value);
+
 /* reprogram.c */
 u64 mpmu_eventsel_disabled(const struct mpmu_desc *desc, u64 eventsel);
 mpmu_pmcs mpmu_enabled_by_guest(const struct mpmu_vcpu *vcpu);

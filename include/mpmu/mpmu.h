@@ -13,6 +13,7 @@
 #include <mpmu/caps.h>
 #include <mpmu/filter.h>
 #include <mpmu/ops.h>
+#include <mpmu/snapshot.h>
 #include <mpmu/types.h>
 #include <mpmu/vcpu.h>
 

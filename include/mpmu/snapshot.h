@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/**
+ * @file
+ * @brief A vCPU's PMU as a list of architectural MSRs, for save and restore.
+ *
+ * A pending performance interrupt is not among them: it is in the vCPU's local
+ * APIC.  A pending overflow is, as a bit of GLOBAL_STATUS; restoring that
+ * raises no interrupt.
+ */
+#ifndef MPMU_SNAPSHOT_H
+#define MPMU_SNAPSHOT_H
+
+#include <mpmu/vcpu.h>
+
+/** One register. */
+struct mpmu_msr {
+	/** MSR number. */
+	u32 index;
+	/** Value, as the owner of the VM reads and writes it. */
+	u64 value;
+};
+
+/** How many registers mpmu_snapshot_save() lists for this model.  Pure. */
+u32 mpmu_snapshot_size(const struct mpmu_vcpu *vcpu);
+
+/**
+ * List all registers that hold state, each once, whatever aliases it has.
+ *
+ * @param cpu  where the vCPU is loaded, or NULL
+ * @param list room for mpmu_snapshot_size() registers, all of which are written
+ */
+void mpmu_snapshot_save(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mpmu_msr *list);
+
+/**
+ * Write a list of registers, in any order, all or none.  Registers that the
+ * list lacks keep their values.
+ *
+ * @param cpu     where the vCPU is loaded, or NULL
+ * @param err_msr the MSR that was rejected, where the result is -EINVAL
+ * @return 0; -EINVAL: not a register of this PMU, or not a value of it;
+ *         nothing changed
+ */
+int mpmu_snapshot_restore(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
+			  const struct mpmu_msr *list, u32 count, u32 *err_msr);
+
+#endif

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Save and restore as a list of MSRs, which any version of the library and
+ * any other PMU of the same model can read.
+ */
+#include "internal.h"
+
+static bool holds_state(enum mpmu_kind kind)
+{
+	switch (kind) {
+	case MPMU_KIND_GP:
+	case MPMU_KIND_GP_LEGACY:
+	case MPMU_KIND_FIXED:
+	case MPMU_KIND_EVENTSEL:
+	case MPMU_KIND_FIXED_CTRL:
+	case MPMU_KIND_GLOBAL_CTRL:
+	case MPMU_KIND_STATUS:
+		return true;
+	case MPMU_KIND_NONE:
+	case MPMU_KIND_STATUS_CLEAR:
+	case MPMU_KIND_STATUS_SET:
+	case MPMU_KIND_INUSE:
+		break;
+	}
+	return false;
+}
+
+/* Sets of PMCs whose counter and selector are listed already. */
+struct listed {
+	mpmu_pmcs counters;
+	mpmu_pmcs eventsels;
+};
+
+/* The first name of a register counts, others are aliases. */
+static bool is_alias(struct listed *listed, struct mpmu_reg reg)
+{
+	bool eventsel = reg.kind == MPMU_KIND_EVENTSEL;
+	mpmu_pmcs *set = eventsel ? &listed->eventsels : &listed->counters;
+	bool known = *set & mpmu_bit(reg.pmc);
+
+	if (reg.kind != MPMU_KIND_GP && reg.kind != MPMU_KIND_GP_LEGACY && !eventsel)
+		return false;
+	*set |= mpmu_bit(reg.pmc);
+	return known;
+}
+
+/* Add what a range names; with list NULL, count only. */
+static u32 add_range(const struct mpmu_vcpu *vcpu, const struct mpmu_msr_range *range,
+		     struct listed *listed, struct mpmu_msr *list)
+{
+	u32 count = 0, i;
+
+	for (i = 0; i < range->count; i++) {
+		u32 msr = range->first + (i << range->shift);
+		struct mpmu_reg reg = mpmu_decode(vcpu, msr);
+
+		if (!holds_state(reg.kind) || is_alias(listed, reg))
+			continue;
+		if (list)
+			list[count].index = msr;
+		count++;
+	}
+	return count;
+}
+
+static u32 add_all(const struct mpmu_vcpu *vcpu, struct mpmu_msr *list)
+{
+	const struct mpmu_desc *desc = mpmu_desc(vcpu);
+	struct listed listed = { 0 };
+	u32 count = 0, i;
+
+	for (i = 0; i < desc->nr_ranges; i++)
+		count += add_range(vcpu, &desc->ranges[i], &listed, list ? list + count : NULL);
+	return count;
+}
+
+u32 mpmu_snapshot_size(const struct mpmu_vcpu *vcpu)
+{
+	return add_all(vcpu, NULL);
+}
+
+void mpmu_snapshot_save(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mpmu_msr *list)
+{
+	u32 count = add_all(vcpu, list), i;
+
+	for (i = 0; i < count; i++)
+		mpmu_msr_read(cpu, vcpu, list[i].index, MPMU_BY_HOST, &list[i].value);
+}
+
+int mpmu_snapshot_restore(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
+			  const struct mpmu_msr *list, u32 count, u32 *err_msr)
+{
+	u32 i;
+
+	for (i = 0; i < count; i++) {
+		if (mpmu_check_write(vcpu, list[i].index, MPMU_BY_HOST, list[i].value) != MPMU_DONE) {
+			*err_msr = list[i].index;
+			return -EINVAL;
+		}
+	}
+	for (i = 0; i < count; i++)
+		mpmu_msr_write(cpu, vcpu, list[i].index, MPMU_BY_HOST, list[i].value);
+	return 0;
+}

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Save and restore as a list of MSRs: invariant 5, on every model. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "hv.h"
+
+#define MAX_LIST 128
+#define ROUNDS   200
+
+struct fixture {
+	struct stub_machine machine;
+	struct stub_vcpu vcpu;
+	struct mpmu_msr list[MAX_LIST];
+	u32 count;
+};
+
+static const char *const hosts[] = {"intel-v5-8-4", "amd-v2"};
+
+static void start(struct fixture *fixture, const char *host, const struct mpmu_caps *guest)
+{
+	memset(fixture, 0, sizeof(*fixture));
+	assert_int_equal(
+		stub_machine_init(&fixture->machine, &stub_model_find(host)->caps), 0);
+	stub_vcpu_init(&fixture->vcpu, &fixture->machine, guest);
+	stub_vcpu_load(&fixture->vcpu, &fixture->machine.cpus[0]);
+	/* The owner of the VM calls with the vCPU loaded and IRQs off. */
+	fixture->machine.irqs_off = true;
+	fixture->count = mpmu_snapshot_size(&fixture->vcpu.mpmu);
+	assert_true(fixture->count <= MAX_LIST);
+}
+
+static void save(struct fixture *fixture)
+{
+	mpmu_snapshot_save(&fixture->vcpu.cpu->mpmu, &fixture->vcpu.mpmu, fixture->list);
+}
+
+static int restore(struct fixture *fixture, const struct mpmu_msr *list, u32 count, u32 *err_msr)
+{
+	return mpmu_snapshot_restore(&fixture->vcpu.cpu->mpmu, &fixture->vcpu.mpmu, list, count,
+				     err_msr);
+}
+
+/* Any value that the register takes. */
+static void scribble(struct fixture *fixture)
+{
+	const struct mpmu_caps *caps = &fixture->vcpu.mpmu.caps;
+	u32 err_msr, i;
+
+	save(fixture);
+	for (i = 0; i < fixture->count; i++) {
+		u64 mask = stub_msr_writable(caps, fixture->list[i].index);
+
+		/* Read-only for the guest, and at most the width of the register. */
+		if (!mask)
+			mask = caps->counters;
+		fixture->list[i].value = ((u64)random() << 33 ^ (u64)random() << 11) & mask &
+					 stub_width_mask(caps->gp_width < 40 ? 32 : 40);
+	}
+	assert_int_equal(restore(fixture, fixture->list, fixture->count, &err_msr), 0);
+}
+
+static void round_trip(const char *host, const struct mpmu_caps *guest)
+{
+	struct mpmu_msr before[MAX_LIST];
+	struct fixture f;
+	u32 err_msr;
+	int i;
+
+	for (i = 0; i < ROUNDS; i++) {
+		start(&f, host, guest);
+		scribble(&f);
+		save(&f);
+		memcpy(before, f.list, sizeof(before));
+		start(&f, host, guest);
+		assert_int_equal(restore(&f, before, f.count, &err_msr), 0);
+		save(&f);
+		assert_memory_equal(f.list, before, f.count * sizeof(before[0]));
+	}
+}
+
+static void each_model(void (*test)(const char *host, const struct mpmu_caps *guest))
+{
+	u32 i, j;
+
+	for (i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++)
+		for (j = 0; j < stub_nr_models; j++)
+			if (stub_models[j].caps.vendor == stub_model_find(hosts[i])->caps.vendor)
+				test(hosts[i], &stub_models[j].caps);
+}
+
+static void test_round_trip(void **state)
+{
+	(void)state;
+	each_model(round_trip);
+}
+
+/* Counters, selectors and the registers that exist once: no alias twice. */
+static void check_size(const char *host, const struct mpmu_caps *guest)
+{
+	struct fixture f;
+	mpmu_pmcs pmcs;
+	u32 expected = 0;
+
+	start(&f, host, guest);
+	for (pmcs = f.vcpu.mpmu.caps.counters; pmcs; pmcs &= pmcs - 1)
+		expected += pmcs & MPMU_GP_MASK ? 2 : 1;
+	if (f.vcpu.mpmu.caps.features & MPMU_FEAT_GLOBAL)
+		expected += guest->vendor == MPMU_VENDOR_INTEL ? 3 : 2;
+	assert_int_equal(f.count, expected);
+}
+
+static void test_size(void **state)
+{
+	(void)state;
+	each_model(check_size);
+}
+
+/* One bad entry at any place: nothing changes, and it is named. */
+static void test_rejected(void **state)
+{
+	static const struct mpmu_msr bad[] = {
+		{0x10, 0},			/* no PMU register */
+		{0x18e, 0},			/* a ninth selector */
+		{0x186, 1ull << 21},		/* AnyThread */
+		{0x186, 1ull << 40},
+		{0x30d, 0},			/* a fifth fixed counter */
+		{0x38d, 1ull << 2},
+		{0x38d, 1ull << 16},
+		{0x38e, 1ull << 55},
+		{0x38f, 1ull << 8},
+		{0x4c1, 1ull << 48},
+		{0x309, 1ull << 48},
+	};
+	const struct mpmu_caps *caps = &stub_model_find("intel-v5-8-4")->caps;
+	struct mpmu_msr list[MAX_LIST + 1];
+	struct mpmu_vcpu before;
+	struct fixture f;
+	u32 err_msr, i, at;
+
+	(void)state;
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		start(&f, "intel-v5-8-4", caps);
+		scribble(&f);
+		for (at = 0; at <= f.count; at++) {
+			memset(list, 0, sizeof(list));
+			memcpy(list, f.list, at * sizeof(list[0]));
+			list[at] = bad[i];
+			list[0].value ^= at ? 1 : 0;
+			before = f.vcpu.mpmu;
+			err_msr = 0;
+			assert_int_equal(restore(&f, list, at + 1, &err_msr), -EINVAL);
+			assert_int_equal(err_msr, bad[i].index);
+			assert_memory_equal(&before, &f.vcpu.mpmu, sizeof(before));
+		}
+	}
+}
+
+/* A pending overflow stays pending, and raises no second interrupt. */
+static void test_pending_overflow(void **state)
+{
+	const struct mpmu_msr list[] = {{0x38e, 1}, {0x390, 1}, {0x391, 0}};
+	const struct mpmu_caps *caps = &stub_model_find("intel-v5-8-4")->caps;
+	struct fixture f;
+	u32 err_msr;
+	u64 value;
+
+	(void)state;
+	start(&f, "intel-v5-8-4", caps);
+	assert_int_equal(restore(&f, list, 3, &err_msr), 0);
+	f.machine.irqs_off = false;
+	assert_false(f.vcpu.requests.pmi);
+	assert_true(stub_guest_rdmsr(&f.vcpu, 0x38e, &value));
+	assert_int_equal(value, 1);
+	assert_int_equal(f.vcpu.pmis, 0);
+}
+
+/* A guest that counted goes on counting without an access of its own. */
+static void test_restored_counts(void **state)
+{
+	const u64 eventsel = 0xc0 | STUB_EVENTSEL_ENABLE | STUB_EVENTSEL_USR;
+	const struct mpmu_msr list[] = {{0x186, eventsel}, {0xc1, 5}, {0x38f, 1}};
+	const struct stub_work work = {.instructions = 10, .cpl = 3};
+	const struct mpmu_caps *caps = &stub_model_find("intel-v5-8-4")->caps;
+	struct fixture f;
+	u32 err_msr;
+	u64 value;
+
+	(void)state;
+	start(&f, "intel-v5-8-4", caps);
+	assert_int_equal(restore(&f, list, 3, &err_msr), 0);
+	f.machine.irqs_off = false;
+	stub_guest_run(&f.vcpu, &work);
+	assert_true(stub_guest_rdmsr(&f.vcpu, 0xc1, &value));
+	assert_int_equal(value, 15);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_round_trip),
+		cmocka_unit_test(test_size),
+		cmocka_unit_test(test_rejected),
+		cmocka_unit_test(test_pending_overflow),
+		cmocka_unit_test(test_restored_counts),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
