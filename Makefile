@@ -23,8 +23,12 @@ ALL_CFLAGS = -std=gnu11 $(WARNINGS) -Iinclude -Ibackends/stub -fPIC -MMD -MP $(C
 
 include libmpmu/sources.mk
 
+# Tests run on a core of their own, with every access checked.
+SANITIZE ?= -fsanitize=address,undefined -fno-sanitize-recover=all
+
 CORE := $(MPMU_SOURCES:%.c=$(BUILD)/libmpmu/%.o)
-STUB := $(patsubst %.c,$(BUILD)/%.o,$(wildcard backends/stub/*.c))
+CHECKED := $(MPMU_SOURCES:%.c=$(BUILD)/tests/libmpmu/%.o) \
+	$(patsubst backends/%.c,$(BUILD)/tests/%.o,$(wildcard backends/stub/*.c))
 TESTS := $(patsubst %.c,$(BUILD)/%.t,$(wildcard tests/unit/*.c tests/model/*.c))
 HEADERS := $(wildcard include/mpmu/*.h include/mpmu/*.def)
 LIBRARIES := $(BUILD)/libmpmu.a $(BUILD)/$(SONAME) $(BUILD)/mpmu.pc
@@ -43,8 +47,20 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c $< -o $@
 
+$(BUILD)/tests/libmpmu/%.o: libmpmu/%.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(SANITIZE) -c $< -o $@
+
+$(BUILD)/tests/stub/%.o: backends/stub/%.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(SANITIZE) -c $< -o $@
+
+$(BUILD)/tests/%.o: tests/%.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) $(SANITIZE) -c $< -o $@
+
 $(BUILD)/libmpmu.a: $(CORE)
-$(BUILD)/libstub.a: $(STUB)
+$(BUILD)/tests/libmpmu-checked.a: $(CHECKED)
 $(BUILD)/%.a:
 	rm -f $@
 	$(AR) rcs $@ $^
@@ -52,8 +68,8 @@ $(BUILD)/%.a:
 $(BUILD)/$(SONAME): $(CORE)
 	$(CC) -shared -Wl,-soname,$(SONAME) -Wl,-z,defs $(CFLAGS) $(LDFLAGS) $^ -o $@
 
-$(BUILD)/tests/%.t: $(BUILD)/tests/%.o $(BUILD)/libstub.a $(BUILD)/libmpmu.a
-	$(CC) $(CFLAGS) $(LDFLAGS) $^ -lcmocka -o $@
+$(BUILD)/tests/%.t: $(BUILD)/tests/%.o $(BUILD)/tests/libmpmu-checked.a
+	$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) $^ -lcmocka -o $@
 
 $(BUILD)/mpmu.pc: Makefile
 	@mkdir -p $(@D)

@@ -55,6 +55,18 @@ static enum mpmu_result check_legacy(const struct mpmu_vcpu *vcpu, enum mpmu_ini
 	return MPMU_DONE;
 }
 
+/* A counter in full; the owner of a VM may restore what another width held. */
+static enum mpmu_result check_fixed(const struct mpmu_vcpu *vcpu, enum mpmu_initiator by,
+				    u64 *value)
+{
+	u64 mask = mpmu_mask(vcpu->caps.fixed_width);
+
+	if (by == MPMU_BY_GUEST)
+		return check_bits(vcpu, mask, value);
+	*value &= mask;
+	return MPMU_DONE;
+}
+
 static enum mpmu_result check_read_only(const struct mpmu_vcpu *vcpu, enum mpmu_initiator by)
 {
 	return by == MPMU_BY_GUEST && mpmu_desc(vcpu)->strict ? MPMU_GP : MPMU_DONE;
@@ -75,8 +87,9 @@ static enum mpmu_result check(const struct mpmu_vcpu *vcpu, struct mpmu_reg reg,
 	case MPMU_KIND_NONE:
 		return MPMU_NOT_PMU;
 	case MPMU_KIND_GP:
+		return check_bits(vcpu, mpmu_mask(caps->gp_width), value);
 	case MPMU_KIND_FIXED:
-		return check_bits(vcpu, mpmu_mask(mpmu_width(caps, reg.pmc)), value);
+		return check_fixed(vcpu, by, value);
 	case MPMU_KIND_GP_LEGACY:
 		return check_legacy(vcpu, by, value);
 	case MPMU_KIND_EVENTSEL:
@@ -191,18 +204,12 @@ static u64 inuse(const struct mpmu_vcpu *vcpu)
 	mpmu_for_each_pmc(pmc, vcpu->caps.counters & MPMU_GP_MASK) {
 		if (vcpu->eventsel[pmc] & MPMU_SEL_EVENT)
 			value |= mpmu_bit(pmc);
-		if (vcpu->eventsel[pmc] & MPMU_SEL_INT)
-			value |= INUSE_PMI;
 	}
 	mpmu_for_each_pmc(pmc, vcpu->caps.counters & MPMU_FIXED_MASK) {
-		u32 field = mpmu_fixed_field(vcpu->fixed_ctrl, pmc);
-
-		if (field & (MPMU_FIXED_OS | MPMU_FIXED_USR))
+		if (mpmu_fixed_field(vcpu->fixed_ctrl, pmc) & (MPMU_FIXED_OS | MPMU_FIXED_USR))
 			value |= mpmu_bit(pmc);
-		if (field & MPMU_FIXED_PMI)
-			value |= INUSE_PMI;
 	}
-	return value;
+	return value | (mpmu_interrupting(vcpu) ? INUSE_PMI : 0);
 }
 
 static u64 fetch(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mpmu_reg reg)

@@ -22,18 +22,11 @@ static bool cpl_matches(const struct mpmu_vcpu *vcpu, u32 pmc, u32 cpl)
 	return mpmu_fixed_field(vcpu->fixed_ctrl, pmc) & (cpl ? MPMU_FIXED_USR : MPMU_FIXED_OS);
 }
 
-static bool wants_pmi(const struct mpmu_vcpu *vcpu, u32 pmc)
-{
-	if (pmc < MPMU_FIXED_BASE)
-		return vcpu->eventsel[pmc] & MPMU_SEL_INT;
-	return mpmu_fixed_field(vcpu->fixed_ctrl, pmc) & MPMU_FIXED_PMI;
-}
-
 /* What hardware does at a wrap. */
 static void overflow(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc)
 {
 	mpmu_status_set(cpu, vcpu, mpmu_bit(pmc));
-	if (wants_pmi(vcpu, pmc))
+	if (mpmu_interrupting(vcpu) & mpmu_bit(pmc))
 		mpmu_call(vcpu, request_pmi);
 }
 

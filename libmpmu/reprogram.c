@@ -49,6 +49,23 @@ mpmu_pmcs mpmu_enabled_by_guest(const struct mpmu_vcpu *vcpu)
 	return enabled;
 }
 
+/* PMCs whose overflow raises an interrupt. */
+mpmu_pmcs mpmu_interrupting(const struct mpmu_vcpu *vcpu)
+{
+	mpmu_pmcs pmcs = 0;
+	u32 pmc;
+
+	mpmu_for_each_pmc(pmc, vcpu->caps.counters & MPMU_GP_MASK) {
+		if (vcpu->eventsel[pmc] & MPMU_SEL_INT)
+			pmcs |= mpmu_bit(pmc);
+	}
+	mpmu_for_each_pmc(pmc, vcpu->caps.counters & MPMU_FIXED_MASK) {
+		if (mpmu_fixed_field(vcpu->fixed_ctrl, pmc) & MPMU_FIXED_PMI)
+			pmcs |= mpmu_bit(pmc);
+	}
+	return pmcs;
+}
+
 bool mpmu_enabled_in_hw(const struct mpmu_vcpu *vcpu)
 {
 	u32 pmc;

@@ -103,6 +103,8 @@ static void save_status(struct mpmu_vcpu *vcpu)
 	mpmu_pmcs mine = vcpu->caps.counters;
 	mpmu_pmcs status = mpmu_call(vcpu, rdmsr, desc->status) & mine;
 
+	if (status & mpmu_interrupting(vcpu))
+		mpmu_call(vcpu, drain_pmi);
 	if (status)
 		mpmu_call(vcpu, wrmsr, desc->status_clear, status);
 	if (!mpmu_has(&vcpu->caps, MPMU_FEAT_GLOBAL))
@@ -111,17 +113,14 @@ static void save_status(struct mpmu_vcpu *vcpu)
 }
 
 /* Where VM-exit loads GLOBAL_CTRL, everything has stopped already. */
-static void save(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
+static void stop(struct mpmu_vcpu *vcpu)
 {
-	const struct mpmu_desc *desc = mpmu_desc(vcpu);
+	u32 msr = mpmu_desc(vcpu)->global_ctrl;
 
-	if (!mpmu_global_ctrl_in_vmcs(vcpu)) {
-		vcpu->global_ctrl = mpmu_call(vcpu, rdmsr, desc->global_ctrl);
-		mpmu_call(vcpu, wrmsr, desc->global_ctrl, 0);
-	}
-	scrub_eventsels(cpu, vcpu);
-	save_counters(cpu, vcpu);
-	save_status(vcpu);
+	if (mpmu_global_ctrl_in_vmcs(vcpu))
+		return;
+	vcpu->global_ctrl = mpmu_call(vcpu, rdmsr, msr);
+	mpmu_call(vcpu, wrmsr, msr, 0);
 }
 
 /* Hand the PMU back to the host; late interrupts stay the guest's. */
@@ -131,7 +130,10 @@ void mpmu_release(struct mpmu_cpu *cpu)
 
 	if (!vcpu)
 		return;
-	save(cpu, vcpu);
+	stop(vcpu);
+	save_status(vcpu);
+	scrub_eventsels(cpu, vcpu);
+	save_counters(cpu, vcpu);
 	mpmu_call(vcpu, disown);
 	cpu->owner = NULL;
 }

@@ -172,6 +172,15 @@ static void op_route_pmi(const struct mpmu_vcpu *vcpu)
 	cpu->pmu.lvtpc.masked = stub_vcpu_of(vcpu)->lvtpc_masked;
 }
 
+/* What is on its way arrives. */
+static void op_drain_pmi(const struct mpmu_vcpu *vcpu)
+{
+	struct stub_cpu *cpu = here(vcpu, "drain_pmi");
+
+	if (!cpu->pmu.owned || cpu->pmu.lvtpc.route != STUB_VECTOR_OF_GUEST)
+		stub_fault("drain_pmi: the vector is not the guest's");
+}
+
 static void irqs_must_be_off(const struct mpmu_vcpu *vcpu, const char *op)
 {
 	if (!stub_vcpu_of(vcpu)->machine->irqs_off)
