@@ -1,0 +1,2 @@
+#include "vpmu.h"
+int test_access(void) { return 0; }

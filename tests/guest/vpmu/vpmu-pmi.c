@@ -1,0 +1,2 @@
+#include "vpmu.h"
+int test_pmi(void) { return 0; }

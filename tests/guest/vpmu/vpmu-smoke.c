@@ -1,0 +1,53 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* What needs no PMU: every body runs, at both privileges, and comes back. */
+#include "vpmu.h"
+
+static const char *const names[NR_BODIES] = {
+	[BODY_EMPTY] = "an empty body", [BODY_PLAIN] = "a loop", [BODY_CPUID] = "CPUID",
+	[BODY_PORT_KERNEL] = "a port in the kernel", [BODY_PORT_USER] = "a port in user space",
+	[BODY_HLT] = "HLT", [BODY_TOUCH] = "new pages", [BODY_MIXED] = "a mixture",
+	[BODY_REP] = "REP STOS",
+};
+
+static void run_body(struct machine *machine, int body, bool user)
+{
+	struct vcpu *vcpu = &machine->vm.cpu[0];
+	struct guest_job *job = &vcpu->area->job;
+	uint64_t exits = vcpu->user_exits, done = vcpu->area->result.done;
+	int status;
+
+	job_clear(job, &machine->pmu);
+	job->body = (uint32_t)body;
+	job->count = 100;
+	job->ctrl = machine->pmu.ctrl ? machine->pmu.ctrl : 0x277;
+	job->start = machine->pmu.ctrl ? 0 : 0x0007040600070406ULL;
+	job->pointer = body == BODY_HLT ? 1000 : GUEST_TOUCH;
+	job->flags |= user ? JOB_USER : 0;
+	status = machine_run(machine);
+	check(!status && vcpu->area->result.done == done + 1, "%s at CPL %d runs", names[body],
+	      user ? 3 : 0);
+	if (body == BODY_PORT_USER || body == BODY_MIXED)
+		check(vcpu->user_exits - exits == 100, "%s at CPL %d comes to user space each time",
+		      names[body], user ? 3 : 0);
+	if (body == BODY_HLT)
+		check(vcpu->area->result.timers == 100, "the timer wakes each HLT");
+}
+
+int test_smoke(void)
+{
+	struct machine machine;
+	int body;
+
+	machine_start(&machine, &(struct vm_config){ 0 });
+	note("%s, version %d, %d GP, %d fixed", machine.pmu.intel ? "Intel" : "AMD",
+	     machine.pmu.version, machine.pmu.nr_gp, machine.pmu.nr_fixed);
+	for (body = 0; body < NR_BODIES; body++) {
+		run_body(&machine, body, false);
+		if (body != BODY_HLT)
+			run_body(&machine, body, true);
+	}
+	check((machine.vm.cpu[0].area->result.present == MPMU_MAGIC_PRESENT) == in_emulator(),
+	      "guest and host agree about the emulator");
+	machine_stop(&machine);
+	return 0;
+}

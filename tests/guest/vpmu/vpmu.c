@@ -1,0 +1,180 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* vpmu LIST: run one list of tests, print TAP. */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vpmu.h"
+
+struct options options = { .seed = 1, .scale = 1 };
+
+static int checks, failures;
+static uint64_t random_state;
+
+static const struct {
+	const char *name;
+	int (*run)(void);
+	const char *what;
+} lists[] = {
+	{ "smoke", test_smoke, "the VMM and its guest work, PMU or not" },
+	{ "count", test_count, "every counter counts exactly across every kind of exit" },
+	{ "access", test_access, "which register accesses exit" },
+	{ "put", test_put, "nothing of a guest is left in hardware after a put" },
+	{ "pmi", test_pmi, "one interrupt per overflow" },
+};
+
+static void result(bool ok, const char *format, va_list arguments)
+{
+	checks++;
+	failures += !ok;
+	printf("%sok %d - ", ok ? "" : "not ", checks);
+	vprintf(format, arguments);
+}
+
+bool check(bool ok, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	result(ok, format, arguments);
+	va_end(arguments);
+	puts("");
+	return ok;
+}
+
+void skip(const char *reason, const char *format, ...)
+{
+	va_list arguments;
+
+	va_start(arguments, format);
+	result(true, format, arguments);
+	va_end(arguments);
+	printf(" # SKIP %s\n", reason);
+}
+
+void note(const char *format, ...)
+{
+	va_list arguments;
+
+	printf("# ");
+	va_start(arguments, format);
+	vprintf(format, arguments);
+	va_end(arguments);
+	puts("");
+}
+
+void fatal(const char *format, ...)
+{
+	va_list arguments;
+
+	printf("Bail out! ");
+	va_start(arguments, format);
+	vprintf(format, arguments);
+	va_end(arguments);
+	puts("");
+	exit(1);
+}
+
+uint64_t random_below(uint64_t limit)
+{
+	random_state ^= random_state << 13;
+	random_state ^= random_state >> 7;
+	random_state ^= random_state << 17;
+	return random_state % limit;
+}
+
+bool in_emulator(void)
+{
+	uint64_t present = 0;
+
+	MPMU_MAGIC_NOP_RDI(MPMU_CMD_PRESENT, 0, &present);
+	return present == MPMU_MAGIC_PRESENT;
+}
+
+void emulator_regs(struct mpmu_regs *regs)
+{
+	memset(regs, 0, sizeof(*regs));
+	MPMU_MAGIC_NOP_RDI(MPMU_CMD_READ_REGS, 0, regs);
+}
+
+void emulator_delay(uint64_t instructions)
+{
+	MPMU_MAGIC_NOP_RDI(MPMU_CMD_SET_PMI_DELAY, 0, instructions);
+}
+
+void emulator_mutate(uint64_t mask)
+{
+	MPMU_MAGIC_NOP_RDI(MPMU_CMD_SET_MUTATE, 0, mask);
+}
+
+void machine_start(struct machine *machine, const struct vm_config *config)
+{
+	int status = vm_create(&machine->vm, config);
+
+	if (status)
+		fatal("no VM: %s", strerror(-status));
+	pmu_detect(&machine->pmu, &machine->vm);
+}
+
+void machine_stop(struct machine *machine)
+{
+	vm_destroy(&machine->vm);
+}
+
+int machine_run(struct machine *machine)
+{
+	return vcpu_run_job(&machine->vm.cpu[0]);
+}
+
+static int usage(void)
+{
+	size_t i;
+
+	fprintf(stderr, "usage: vpmu LIST [--seed N] [--cpu N] [--scale N] [--full]\n");
+	for (i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+		fprintf(stderr, "  %-8s %s\n", lists[i].name, lists[i].what);
+	return 2;
+}
+
+static bool parse(int argc, char **argv)
+{
+	int i;
+
+	for (i = 2; i < argc; i++) {
+		if (!strcmp(argv[i], "--full"))
+			options.policy_full = 1;
+		else if (i + 1 == argc)
+			return false;
+		else if (!strcmp(argv[i], "--seed"))
+			options.seed = (unsigned int)atoi(argv[++i]);
+		else if (!strcmp(argv[i], "--cpu"))
+			options.cpu = atoi(argv[++i]);
+		else if (!strcmp(argv[i], "--scale"))
+			options.scale = atoi(argv[++i]);
+		else
+			return false;
+	}
+	return options.scale > 0;
+}
+
+int main(int argc, char **argv)
+{
+	size_t i;
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	if (argc < 2 || !parse(argc, argv))
+		return usage();
+	for (i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
+		if (!strcmp(argv[1], lists[i].name))
+			break;
+	if (i == sizeof(lists) / sizeof(lists[0]))
+		return usage();
+	random_state = 0x9e3779b97f4a7c15ULL * (options.seed + 1);
+	note("%s: %s; seed %u", lists[i].name, lists[i].what, options.seed);
+	vmm_pin(options.cpu);
+	if (lists[i].run())
+		return 1;
+	printf("1..%d\n", checks);
+	return failures != 0;
+}

@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Tests of a guest's PMU: what they share. */
+#ifndef VPMU_H
+#define VPMU_H
+
+#include "pmu.h"
+
+/* Options of the command line. */
+struct options {
+	unsigned int seed;
+	int policy_full;
+	int cpu;
+	int scale;		/* divides the length of long tests */
+};
+
+extern struct options options;
+
+/* TAP */
+bool check(bool ok, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void skip(const char *reason, const char *format, ...) __attribute__((format(printf, 2, 3)));
+void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void fatal(const char *format, ...) __attribute__((format(printf, 1, 2), noreturn));
+
+/* Equal to the bit for one seed. */
+uint64_t random_below(uint64_t limit);
+
+/* Talk to the emulator from here. */
+bool in_emulator(void);
+void emulator_regs(struct mpmu_regs *regs);
+void emulator_delay(uint64_t instructions);
+void emulator_mutate(uint64_t mask);
+
+/* A VM with its PMU, or the end of the program. */
+struct machine {
+	struct vm vm;
+	struct pmu pmu;
+};
+
+void machine_start(struct machine *machine, const struct vm_config *config);
+void machine_stop(struct machine *machine);
+int machine_run(struct machine *machine);
+
+/* Programs: one per test list. */
+int test_count(void);
+int test_access(void);
+int test_put(void);
+int test_pmi(void);
+int test_smoke(void);
+
+#endif
