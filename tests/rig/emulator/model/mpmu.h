@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// A PMU for the emulated CPU: counters, their registers and their interrupt.
+//
+// Nothing is counted per instruction.  Each source of events is a running sum
+// that the CPU keeps anyway, or that a hook increments; counters fold the
+// growth of their source since the last fold.  A fold happens where something
+// a counter depends on is about to change, where a register is read, and at a
+// deadline before the first counter can wrap.  The CPU compares its icount
+// with that deadline where traces end, and calls boundary() when it is due.
+
+#ifndef BX_MPMU_H
+#define BX_MPMU_H
+
+#include "mpmu_truth.h"
+
+class BX_CPU_C;
+struct cpuid_function_t;
+struct mpmu_regs;
+struct mpmu_personality;
+
+enum mpmu_source {
+  MPMU_NOTHING,
+  MPMU_INSTRUCTIONS,
+  MPMU_CYCLES,
+  MPMU_REF_CYCLES,
+  MPMU_SLOTS,
+  MPMU_BRANCHES,
+  MPMU_BRANCH_MISSES,
+  MPMU_LLC_REFERENCES,
+  MPMU_LLC_MISSES,
+  MPMU_LOADS,
+  MPMU_STORES,
+  MPMU_MEM_ACCESSES,
+  MPMU_SOURCES
+};
+
+enum {
+  MPMU_GP = 16,                         // room for counters of each kind
+  MPMU_PMCS = 2 * MPMU_GP,              // GP first, then fixed
+  MPMU_SLOTS_PER_CYCLE = 6,
+  MPMU_TRACE = 32,                      // longest run between two boundaries
+  MPMU_PREDICTOR = 1024,
+  MPMU_PENDING = 8
+};
+
+// What makes a counter run, besides its registers.
+enum {
+  MPMU_KEY_USER = 1,
+  MPMU_KEY_GUEST = 2,
+  MPMU_KEY_SVME = 4,
+  MPMU_KEYS = 8
+};
+
+struct mpmu_event {
+  mpmu_source source;
+  int of_source, of_cycles;             // weights, after CMASK and INV
+};
+
+struct mpmu_pmi {
+  Bit64u due;                           // icount
+  Bit32u lvtpc;                         // as it was when asserted
+  Bit32u pmcs;                          // those that raised it
+};
+
+class bx_mpmu_c {
+public:
+  // Touched by the hooks in the CPU.
+  Bit64u deadline;                      // boundary() has work from this icount on
+  Bit64u faults;                        // icount steps without an instruction
+  Bit64u iterations;                    // of REP, which retire nothing
+  Bit64u branches, branch_misses;
+  Bit64u llc_references, llc_misses;
+  Bit64u loads, stores;
+  bool predict;                         // somebody counts branch misses
+
+  void init(BX_CPU_C *cpu);
+  void reset(void);
+
+  void boundary(void);
+  void landing(void);
+  void reconfigure(void);
+  void changed(void) { deadline = 0; }  // mode, CPL or SVME may differ
+  void predict_branch(Bit64u rip, bool taken);
+
+  bool rdmsr(Bit32u index, Bit64u *value, bool *fault);
+  bool wrmsr(Bit32u index, Bit64u value, bool *fault);
+  bool rdpmc(Bit32u index, Bit64u *value);
+  void cpuid(Bit32u function, Bit32u subfunction, cpuid_function_t *leaf) const;
+
+  bool vmx_can_save(void) const;
+  bool vmx_global_ctrl_valid(Bit64u value) const;
+  void vmx_entry(bool load, Bit64u value);
+  bool vmx_exit_save(Bit64u *value);
+  void vmx_exit_load(bool load, Bit64u value);
+  Bit64u vmx_exit_debugctl(void);
+  void vmx_entry_debugctl(Bit64u value);
+  void guest_entered(void);
+  void list_begin(void) { in_list = true; }
+  void list_end(void) { in_list = false; }
+  bool list_store_lost(Bit32u msr) const;
+  void exit_begin(void) { in_exit = true; }
+  void exit_end(void) { in_exit = false; }
+
+  void raise_pt(void);
+  void dump(struct mpmu_regs *regs);
+  void dump_truth(struct mpmu_truth *t) const;
+
+  static unsigned delay;
+  static unsigned mutations;
+  static void configure(void);
+
+private:
+  BX_CPU_C *cpu;
+  const mpmu_personality *model;
+  bool intel;
+  unsigned nr_gp, nr_fixed;
+
+  Bit64u pmc[MPMU_PMCS];
+  Bit64u eventsel[MPMU_GP];
+  Bit64u fixed_ctrl, global_ctrl, global_status;
+  Bit64u debugctl;
+  Bit64u plain[32];                     // registers without a function
+
+  mpmu_event event[MPMU_PMCS];
+  Bit32u runs[MPMU_KEYS];               // counters whose own registers allow it
+  Bit32u interrupts;                    // counters with their interrupt enabled
+  unsigned key;
+  bool retiring;                        // the instruction under way is credited
+  bool in_list, in_exit, credit_guest;
+  Bit64u last[MPMU_SOURCES];
+  Bit8u predictor[MPMU_PREDICTOR];
+
+  mpmu_pmi pending[MPMU_PENDING];
+  unsigned nr_pending;
+  Bit64u nr_pmis, pt_raised, lvtpc_delivered;
+  struct { Bit64u overflows, raised, delivered, dropped; } seen[MPMU_PMCS];
+
+  Bit64u now(unsigned source) const;
+  unsigned current_key(void) const;
+  Bit32u active(void) const;
+  void fold(void);
+  void sync(bool retires);
+  Bit32u advance(Bit32u counters);
+  void overflow(Bit32u wrapped);
+  void assert_pmi(Bit32u pmcs);
+  void deliver_due(bool all);
+  void schedule(void);
+  Bit64u until_wrap(unsigned c) const;
+
+  void rebuild(void);
+  void rebuild_gp(unsigned i);
+  void rebuild_fixed(unsigned i);
+  void allow(unsigned c, bool os, bool usr, unsigned host_guest);
+  mpmu_source decode_intel(Bit64u sel) const;
+  mpmu_source decode_amd(Bit64u sel) const;
+
+  Bit64u counters_mask(void) const;
+  Bit64u global_mask(void) const;
+  Bit64u status_mask(void) const;
+  bool full_width(void) const;
+  bool has_global(void) const;
+  Bit64u inuse(void) const;
+
+  struct reg { unsigned kind, index; };
+  reg decode(Bit32u msr) const;
+  reg decode_intel_msr(Bit32u msr) const;
+  reg decode_amd_msr(Bit32u msr) const;
+  Bit64u read_reg(reg r) const;
+  bool check_reg(reg r, Bit64u value) const;
+  void commit_reg(reg r, Bit64u value);
+  void clear_status(Bit64u value);
+  int find_plain(Bit32u msr) const;
+  void note_access(bool write);
+};
+
+#endif

@@ -1,0 +1,155 @@
+// SPDX-License-Identifier: LGPL-2.1-or-later
+//
+// The truth, the regions and the report.
+
+#include "bochs.h"
+#include "cpu.h"
+
+static const char *const mode_name[2] = { "root", "guest" };
+
+void bx_mpmu_truth_c::init(unsigned cpu)
+{
+  memset(this, 0, sizeof(*this));
+  cpu_id = cpu;
+}
+
+// Credit what ran since the last call to the place where it ran.
+void bx_mpmu_truth_c::settle(void)
+{
+  const Bit64u cycles = retired + partial;
+  const Bit64u cpus = BX_SMP_PROCESSORS;
+
+  at[place].instructions += retired - retired_then;
+  at[place].branches += branches - branches_then;
+  at[place].cycles += cycles - cycles_then;
+  at[place].ref_cycles += cycles / cpus - cycles_then / cpus;
+  retired_then = retired;
+  branches_then = branches;
+  cycles_then = cycles;
+  for (unsigned p = 0; p < 4; p++)
+    seen.instructions[p >> 1][p & 1] = at[p].instructions;
+}
+
+void bx_mpmu_truth_c::move(unsigned where)
+{
+  settle();
+  place = where;
+}
+
+void bx_mpmu_truth_c::vmexit(unsigned reason, bool intel)
+{
+  unsigned index = reason;
+
+  if (!intel && reason >= 0x400)
+    index = MPMU_EXIT_AMD_0X400 + (reason - 0x400);
+  if (index >= MPMU_NR_EXITS)
+    index = MPMU_EXIT_INVALID;
+  seen.vmexits_total++;
+  seen.vmexits[index]++;
+}
+
+void bx_mpmu_truth_c::fill(struct mpmu_truth *t)
+{
+  settle();
+  memset(t, 0, sizeof(*t));
+  t->magic = MPMU_MAGIC_TRUTH;
+  t->cpu = cpu_id;
+  for (unsigned p = 0; p < 4; p++) {
+    t->instructions[p >> 1][p & 1] = at[p].instructions;
+    t->branches[p >> 1][p & 1] = at[p].branches;
+    t->cycles[p >> 1][p & 1] = at[p].cycles;
+    t->ref_cycles[p >> 1][p & 1] = at[p].ref_cycles;
+    t->slots[p >> 1][p & 1] = at[p].cycles * 6;
+  }
+}
+
+// ---------------------------------------------------------------------------
+// Regions.  All of mpmu_events is u64, so regions add and subtract as arrays.
+
+static const unsigned EVENT_WORDS = sizeof(mpmu_events) / sizeof(Bit64u);
+
+static void add(mpmu_events *sum, const mpmu_events *end, const mpmu_events *begin)
+{
+  Bit64u *s = (Bit64u *) sum;
+  const Bit64u *e = (const Bit64u *) end, *b = (const Bit64u *) begin;
+
+  for (unsigned i = 0; i < EVENT_WORDS; i++)
+    s[i] += e[i] - b[i];
+}
+
+// The mark itself is outside: it retires after the call.
+void bx_mpmu_truth_c::mark_begin(unsigned r)
+{
+  settle();
+  region[r].repeats++;
+  region[r].open = true;
+  region[r].begin = seen;
+  region[r].begin.instructions[place >> 1][place & 1]++;
+}
+
+void bx_mpmu_truth_c::mark_end(unsigned r)
+{
+  if (!region[r].open)
+    return;
+  settle();
+  region[r].open = false;
+  add(&region[r].sum, &seen, &region[r].begin);
+}
+
+void bx_mpmu_truth_c::fill(struct mpmu_region *out, unsigned r)
+{
+  mpmu_events e = region[r].sum;
+
+  settle();
+  if (region[r].open)
+    add(&e, &seen, &region[r].begin);
+  memset(out, 0, sizeof(*out));
+  out->magic = MPMU_MAGIC_REGION;
+  out->region = r;
+  out->repeats = region[r].repeats;
+  memcpy(out->instructions, e.instructions, sizeof(e.instructions));
+  memcpy(out->pmu_rdmsr, e.pmu_rdmsr, sizeof(e.pmu_rdmsr));
+  memcpy(out->pmu_wrmsr, e.pmu_wrmsr, sizeof(e.pmu_wrmsr));
+  memcpy(out->rdpmc, e.rdpmc, sizeof(e.rdpmc));
+  out->lvtpc_writes = e.lvtpc_writes;
+  out->pmu_auto = e.pmu_auto;
+  out->vmentries = e.vmentries;
+  out->vmexits_total = e.vmexits_total;
+  memcpy(out->vmexits, e.vmexits, sizeof(e.vmexits));
+}
+
+// ---------------------------------------------------------------------------
+// The report
+
+static void report_events(FILE *out, const char *prefix, const mpmu_events *e)
+{
+  for (unsigned m = 0; m < 2; m++) {
+    fprintf(out, "%s %s: kernel instructions %llu, user instructions %llu, "
+            "PMU rdmsr %llu, wrmsr %llu, rdpmc %llu\n", prefix, mode_name[m],
+            e->instructions[m][0], e->instructions[m][1],
+            e->pmu_rdmsr[m], e->pmu_wrmsr[m], e->rdpmc[m]);
+  }
+  fprintf(out, "%s: LVTPC writes %llu, PMU accesses by lists %llu, VM entries %llu, exits %llu\n",
+          prefix, e->lvtpc_writes, e->pmu_auto, e->vmentries, e->vmexits_total);
+  for (unsigned i = 0; i < MPMU_NR_EXITS; i++) {
+    if (e->vmexits[i])
+      fprintf(out, "%s: exit %u: %llu\n", prefix, i, e->vmexits[i]);
+  }
+}
+
+void bx_mpmu_truth_c::report(FILE *out)
+{
+  char prefix[32];
+
+  settle();
+  snprintf(prefix, sizeof(prefix), "cpu %u", cpu_id);
+  report_events(out, prefix, &seen);
+  for (unsigned r = 0; r < MPMU_MAX_REGIONS; r++) {
+    if (!region[r].repeats)
+      continue;
+    mark_end(r);
+    snprintf(prefix, sizeof(prefix), "cpu %u region %u", cpu_id, r);
+    fprintf(out, "%s: repeats %llu\n", prefix, region[r].repeats);
+    report_events(out, prefix, &region[r].sum);
+  }
+}
