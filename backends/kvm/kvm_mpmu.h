@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What KVM calls, and what the vendor modules supply.  The hooks in KVM's own
+ * files include this header only; without CONFIG_MPMU it makes each of them
+ * disappear.
+ */
+#ifndef KVM_MPMU_H
+#define KVM_MPMU_H
+
+#include <linux/kvm_host.h>
+
+/* Fixed counters that KVM's list of MSRs to save has room for. */
+#define KVM_MPMU_MAX_FIXED 7
+
+/*
+ * The vendor's part.  All slots run with IRQs off on the CPU that the vCPU is
+ * loaded on; slots that read or write a VMCS find the vCPU's own loaded.
+ */
+struct kvm_mpmu_vendor {
+	/* The module's parameters. */
+	bool *enable;
+	int *policy;
+	/* enum mpmu_vendor and the host features that only the vendor knows. */
+	u8 vendor;
+	u32 (*features)(void);
+	/* A reason of the vendor's own against mediated PMUs, or NULL. */
+	const char *(*missing)(void);
+	/* As the ops of the same names, see mpmu/ops.h. */
+	u64 (*get_global_ctrl)(struct kvm_vcpu *vcpu);
+	void (*set_global_ctrl)(struct kvm_vcpu *vcpu, u64 value);
+	void (*set_intercept)(struct kvm_vcpu *vcpu, u32 msr, u32 access, bool intercept);
+	void (*set_rdpmc_intercept)(struct kvm_vcpu *vcpu, bool intercept);
+	void (*set_touched)(struct kvm_vcpu *vcpu, bool touched);
+};
+
+/* The machine: vendor module loaded and unloaded, CPU up and down. */
+void __kvm_mpmu_hardware_setup(const struct kvm_mpmu_vendor *vendor);
+void __kvm_mpmu_hardware_unsetup(void);
+void __kvm_mpmu_cpu_online(void);
+void __kvm_mpmu_cpu_offline(void);
+
+/* What user space is offered. */
+void __kvm_mpmu_override_cpuid(struct kvm_cpuid_entry2 *entry);
+u64 __kvm_mpmu_filter_perf_cap(struct kvm_vcpu *vcpu, u64 perf_cap);
+u32 __kvm_mpmu_nr_fixed(void);
+
+/* A VM. */
+int __kvm_mpmu_vm_create(struct kvm *kvm);
+void __kvm_mpmu_vm_destroy(struct kvm *kvm);
+size_t __kvm_mpmu_filter_size(u32 nevents);
+int __kvm_mpmu_compile_filter(struct kvm_x86_pmu_event_filter *filter);
+
+/* A vCPU, its switches and requests. */
+int __kvm_mpmu_vcpu_create(struct kvm_vcpu *vcpu);
+void __kvm_mpmu_vcpu_destroy(struct kvm_vcpu *vcpu);
+int __kvm_mpmu_enter(struct kvm_vcpu *vcpu);
+void __kvm_mpmu_exit(struct kvm_vcpu *vcpu);
+void __kvm_mpmu_put(struct kvm_vcpu *vcpu);
+void __kvm_mpmu_request_intercepts(struct kvm_vcpu *vcpu);
+void __kvm_mpmu_lvtpc_changed(struct kvm_vcpu *vcpu);
+void kvm_mpmu_refresh(struct kvm_vcpu *vcpu);
+void kvm_mpmu_handle_event(struct kvm_vcpu *vcpu);
+void kvm_mpmu_trigger_event(struct kvm_vcpu *vcpu, u64 eventsel);
+bool kvm_mpmu_rdpmc_intercepted(struct kvm_vcpu *vcpu);
+
+/* A vCPU's registers; results are those of KVM's own MSR handlers. */
+bool kvm_mpmu_is_valid_msr(struct kvm_vcpu *vcpu, u32 msr);
+int kvm_mpmu_get_msr(struct kvm_vcpu *vcpu, struct msr_data *msr_info);
+int kvm_mpmu_set_msr(struct kvm_vcpu *vcpu, struct msr_data *msr_info);
+int kvm_mpmu_rdpmc(struct kvm_vcpu *vcpu, u32 ecx, u64 *data);
+
+/* In the vendor modules. */
+struct vcpu_vmx;
+extern const struct kvm_mpmu_vendor vmx_mpmu_vendor;
+extern const struct kvm_mpmu_vendor svm_mpmu_vendor;
+void vmx_mpmu_load_global_ctrl(struct vcpu_vmx *vmx);
+u64 vmx_mpmu_leave_vmcs(struct vcpu_vmx *vmx);
+void vmx_mpmu_enter_vmcs(struct vcpu_vmx *vmx, u64 global_ctrl);
+/* In KVM's vmx.c: end the switching of perf's MSRs at VM-entry and VM-exit. */
+void vmx_mpmu_stop_perf_switch(struct vcpu_vmx *vmx);
+
+#ifdef CONFIG_MPMU
+#define kvm_mpmu_vcpu(vcpu) ((vcpu)->arch.mpmu)
+#define kvm_mpmu_touched(vcpu) ((vcpu)->arch.mpmu_touched)
+#else
+#define kvm_mpmu_vcpu(vcpu) ((struct kvm_mpmu *)NULL)
+#define kvm_mpmu_touched(vcpu) false
+#endif
+
+static __always_inline bool kvm_vcpu_has_mediated_pmu(struct kvm_vcpu *vcpu)
+{
+	return kvm_mpmu_vcpu(vcpu);
+}
+
+/* The vCPU uses its PMU: it owns it whenever it runs. */
+static __always_inline bool kvm_vcpu_uses_mediated_pmu(struct kvm_vcpu *vcpu)
+{
+	return kvm_mpmu_touched(vcpu);
+}
+
+static inline void kvm_mpmu_hardware_setup(const struct kvm_mpmu_vendor *vendor)
+{
+	if (IS_ENABLED(CONFIG_MPMU))
+		__kvm_mpmu_hardware_setup(vendor);
+}
+
+static inline void kvm_mpmu_hardware_unsetup(void)
+{
+	if (IS_ENABLED(CONFIG_MPMU))
+		__kvm_mpmu_hardware_unsetup();
+}
+
+static inline void kvm_mpmu_cpu_online(void)
+{
+	if (IS_ENABLED(CONFIG_MPMU))
+		__kvm_mpmu_cpu_online();
+}
+
+static inline void kvm_mpmu_cpu_offline(void)
+{
+	if (IS_ENABLED(CONFIG_MPMU))
+		__kvm_mpmu_cpu_offline();
+}
+
+/* Describe the kind of PMU that a VM gets by default. */
+static inline void kvm_mpmu_override_cpuid(struct kvm_cpuid_entry2 *entry)
+{
+	if (IS_ENABLED(CONFIG_MPMU))
+		__kvm_mpmu_override_cpuid(entry);
+}
+
+/* The same for PERF_CAPABILITIES; vcpu may be NULL. */
+static inline u64 kvm_mpmu_filter_perf_cap(struct kvm_vcpu *vcpu, u64 perf_cap)
+{
+	return IS_ENABLED(CONFIG_MPMU) ? __kvm_mpmu_filter_perf_cap(vcpu, perf_cap) : perf_cap;
+}
+
+static inline u32 kvm_mpmu_nr_fixed(void)
+{
+	return IS_ENABLED(CONFIG_MPMU) ? __kvm_mpmu_nr_fixed() : 0;
+}
+
+/* kvm->lock is held, a vCPU is about to be created. */
+static inline int kvm_mpmu_vm_create(struct kvm *kvm)
+{
+	return IS_ENABLED(CONFIG_MPMU) ? __kvm_mpmu_vm_create(kvm) : 0;
+}
+
+static inline void kvm_mpmu_vm_destroy(struct kvm *kvm)
+{
+	if (IS_ENABLED(CONFIG_MPMU))
+		__kvm_mpmu_vm_destroy(kvm);
+}
+
+/* Room for a compiled filter behind KVM's own. */
+static inline size_t kvm_mpmu_filter_size(u32 nevents)
+{
+	return IS_ENABLED(CONFIG_MPMU) ? __kvm_mpmu_filter_size(nevents) : 0;
+}
+
+/* Before KVM sorts and converts the entries. */
+static inline int kvm_mpmu_compile_filter(struct kvm_x86_pmu_event_filter *filter)
+{
+	return IS_ENABLED(CONFIG_MPMU) ? __kvm_mpmu_compile_filter(filter) : 0;
+}
+
+static inline int kvm_mpmu_vcpu_create(struct kvm_vcpu *vcpu)
+{
+	return IS_ENABLED(CONFIG_MPMU) ? __kvm_mpmu_vcpu_create(vcpu) : 0;
+}
+
+static inline void kvm_mpmu_vcpu_destroy(struct kvm_vcpu *vcpu)
+{
+	if (kvm_vcpu_has_mediated_pmu(vcpu))
+		__kvm_mpmu_vcpu_destroy(vcpu);
+}
+
+/* IRQs off, before VM-entry.  Not 0: serve requests and interrupts first. */
+static inline int kvm_mpmu_enter(struct kvm_vcpu *vcpu)
+{
+	return kvm_vcpu_uses_mediated_pmu(vcpu) ? __kvm_mpmu_enter(vcpu) : 0;
+}
+
+/* IRQs off, after VM-exit and before any interrupt of the host is handled. */
+static inline void kvm_mpmu_exit(struct kvm_vcpu *vcpu)
+{
+	if (kvm_vcpu_uses_mediated_pmu(vcpu))
+		__kvm_mpmu_exit(vcpu);
+}
+
+/* The vCPU leaves this CPU or returns to user space; its VMCS is still loaded. */
+static inline void kvm_mpmu_put(struct kvm_vcpu *vcpu)
+{
+	if (kvm_vcpu_uses_mediated_pmu(vcpu))
+		__kvm_mpmu_put(vcpu);
+}
+
+/* Something that decides about intercepts changed. */
+static inline void kvm_mpmu_request_intercepts(struct kvm_vcpu *vcpu)
+{
+	if (kvm_vcpu_has_mediated_pmu(vcpu))
+		__kvm_mpmu_request_intercepts(vcpu);
+}
+
+/* The guest's LVTPC was written or masked. */
+static inline void kvm_mpmu_lvtpc_changed(struct kvm_vcpu *vcpu)
+{
+	if (kvm_vcpu_uses_mediated_pmu(vcpu))
+		__kvm_mpmu_lvtpc_changed(vcpu);
+}
+
+/* PMU registers have their intercepts from the core, not from KVM's tables. */
+static inline bool kvm_mpmu_controls_intercept(u32 msr)
+{
+	if (!IS_ENABLED(CONFIG_MPMU))
+		return false;
+
+	switch (msr) {
+	case MSR_ARCH_PERFMON_PERFCTR0 ... MSR_ARCH_PERFMON_PERFCTR0 + 31:
+	case MSR_ARCH_PERFMON_EVENTSEL0 ... MSR_ARCH_PERFMON_EVENTSEL0 + 31:
+	case MSR_CORE_PERF_FIXED_CTR0 ... MSR_CORE_PERF_FIXED_CTR0 + 15:
+	case MSR_CORE_PERF_FIXED_CTR_CTRL ... MSR_CORE_PERF_FIXED_CTR_CTRL + 5:
+	case MSR_IA32_PMC0 ... MSR_IA32_PMC0 + 31:
+		return true;
+	default:
+		return false;
+	}
+}
+
+#endif

@@ -1,0 +1,123 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The ops of the core: perf's interface, KVM's requests, and the vendor
+ * modules behind static calls.
+ */
+#include <linux/perf_event.h>
+#include <linux/rcuwait.h>
+
+#include <asm/perf_event.h>
+
+#include "glue.h"
+#include "lapic.h"
+
+#define VENDOR_OPS(op)		\
+	op(get_global_ctrl)	\
+	op(set_global_ctrl)	\
+	op(set_intercept)	\
+	op(set_rdpmc_intercept)	\
+	op(set_touched)
+
+#define DEFINE_VENDOR_CALL(slot) \
+	DEFINE_STATIC_CALL_NULL(kvm_mpmu_##slot, *((struct kvm_mpmu_vendor *)NULL)->slot);
+VENDOR_OPS(DEFINE_VENDOR_CALL)
+
+void kvm_mpmu_set_vendor(const struct kvm_mpmu_vendor *vendor)
+{
+#define UPDATE_VENDOR_CALL(slot) static_call_update(kvm_mpmu_##slot, vendor->slot);
+	VENDOR_OPS(UPDATE_VENDOR_CALL)
+}
+
+u64 mpmu_kvm_get_global_ctrl(const struct mpmu_vcpu *core)
+{
+	return static_call(kvm_mpmu_get_global_ctrl)(core_to_vcpu(core));
+}
+
+void mpmu_kvm_set_global_ctrl(const struct mpmu_vcpu *core, u64 value)
+{
+	static_call(kvm_mpmu_set_global_ctrl)(core_to_vcpu(core), value);
+}
+
+void mpmu_kvm_set_intercept(const struct mpmu_vcpu *core, u32 msr, u32 access, bool intercept)
+{
+	static_call(kvm_mpmu_set_intercept)(core_to_vcpu(core), msr, access, intercept);
+}
+
+void mpmu_kvm_set_rdpmc_intercept(const struct mpmu_vcpu *core, bool intercept)
+{
+	static_call(kvm_mpmu_set_rdpmc_intercept)(core_to_vcpu(core), intercept);
+}
+
+void mpmu_kvm_set_touched(const struct mpmu_vcpu *core, bool touched)
+{
+	struct kvm_vcpu *vcpu = core_to_vcpu(core);
+
+	vcpu->arch.mpmu_touched = touched;
+	static_call(kvm_mpmu_set_touched)(vcpu, touched);
+}
+
+bool mpmu_kvm_host_active(const struct mpmu_vcpu *core)
+{
+	return x86_perf_host_active();
+}
+
+void mpmu_kvm_displace(const struct mpmu_vcpu *core)
+{
+	perf_load_guest_context();
+}
+
+void mpmu_kvm_replace(const struct mpmu_vcpu *core)
+{
+	perf_put_guest_context();
+}
+
+bool mpmu_kvm_own(const struct mpmu_vcpu *core)
+{
+	return x86_perf_guest_own();
+}
+
+void mpmu_kvm_disown(const struct mpmu_vcpu *core)
+{
+	x86_perf_guest_disown();
+}
+
+mpmu_pmcs mpmu_kvm_take_dirty(const struct mpmu_vcpu *core)
+{
+	return x86_perf_take_dirty();
+}
+
+void mpmu_kvm_route_pmi(const struct mpmu_vcpu *core)
+{
+	perf_load_guest_lvtpc(kvm_lapic_get_reg(core_to_vcpu(core)->arch.apic, APIC_LVTPC));
+}
+
+/*
+ * A vCPU that runs on this CPU finds the request before it enters the guest.
+ * One that sleeps, or is about to, must be woken; one on another CPU must be
+ * kicked.  Neither can be done here, as the scheduler's locks may be held.
+ */
+void mpmu_kvm_request_pmi(const struct mpmu_vcpu *core)
+{
+	struct kvm_mpmu *mpmu = container_of(core, struct kvm_mpmu, core);
+	struct kvm_vcpu *vcpu = mpmu->vcpu;
+
+	kvm_make_request(KVM_REQ_PMI, vcpu);
+	if (kvm_get_running_vcpu() != vcpu || rcuwait_active(kvm_arch_vcpu_get_wait(vcpu)))
+		irq_work_queue(&mpmu->kick);
+}
+
+void mpmu_kvm_request_reprogram(const struct mpmu_vcpu *core)
+{
+	kvm_make_request(KVM_REQ_PMU, core_to_vcpu(core));
+}
+
+void mpmu_kvm_request_intercepts(const struct mpmu_vcpu *core)
+{
+	__kvm_mpmu_request_intercepts(core_to_vcpu(core));
+}
+
+const struct mpmu_ops kvm_mpmu_ops = {
+#define MPMU_OP(ret, name, args) .name = mpmu_kvm_##name,
+#include <mpmu/ops.def>
+#undef MPMU_OP
+};

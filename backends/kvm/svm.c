@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * AMD: GLOBAL_CTL stays in hardware while the vCPU owns the PMU, and the
+ * selectors count in guest mode only.  KVM's list of MSRs with direct access
+ * is full, so the permission map is written here.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/moduleparam.h>
+
+#include <mpmu/mpmu.h>
+
+#include "kvm_mpmu.h"
+#include "params.h"
+#include "x86.h"
+#include "svm/svm.h"
+#include "svm/svm_onhyperv.h"
+
+static bool enable_mediated_pmu = true;
+module_param(enable_mediated_pmu, bool, 0444);
+MODULE_PARM_DESC(enable_mediated_pmu, "Give VMs the real PMU while they use it (default: Y)");
+
+static int mediated_pmu_policy = MPMU_POLICY_COMPAT;
+module_param_cb(mediated_pmu_policy, &kvm_mpmu_policy_ops, &mediated_pmu_policy, 0444);
+MODULE_PARM_DESC(mediated_pmu_policy, "What a mediated PMU has: compat (default) or full");
+
+static u32 svm_mpmu_features(void)
+{
+	return 0;
+}
+
+static const char *svm_mpmu_missing(void)
+{
+	return NULL;
+}
+
+/* Without MPMU_FEAT_VMCS_GLOBAL_CTRL the core calls neither. */
+static u64 svm_mpmu_get_global_ctrl(struct kvm_vcpu *vcpu)
+{
+	WARN_ON_ONCE(1);
+	return 0;
+}
+
+static void svm_mpmu_set_global_ctrl(struct kvm_vcpu *vcpu, u64 value)
+{
+	WARN_ON_ONCE(1);
+}
+
+static void svm_mpmu_set_touched(struct kvm_vcpu *vcpu, bool touched)
+{
+}
+
+static void change_bit_of_map(u32 *map, u32 bit, bool intercept)
+{
+	if (intercept)
+		*map |= BIT(bit);
+	else
+		*map &= ~BIT(bit);
+}
+
+/* The two bits of an MSR, read first; a filter of user space wins. */
+static void svm_mpmu_set_intercept(struct kvm_vcpu *vcpu, u32 msr, u32 access, bool intercept)
+{
+	struct vcpu_svm *svm = to_svm(vcpu);
+	u32 offset = svm_msrpm_offset(msr);
+	u32 bit = 2 * (msr & 0xf);
+
+	if (WARN_ON_ONCE(offset == MSR_INVALID))
+		return;
+
+	if (access & MPMU_READ)
+		change_bit_of_map(&svm->msrpm[offset], bit,
+				  intercept || !kvm_msr_allowed(vcpu, msr, KVM_MSR_FILTER_READ));
+	if (access & MPMU_WRITE)
+		change_bit_of_map(&svm->msrpm[offset], bit + 1,
+				  intercept || !kvm_msr_allowed(vcpu, msr, KVM_MSR_FILTER_WRITE));
+	svm_hv_vmcb_dirty_nested_enlightenments(vcpu);
+	svm->nested.force_msr_bitmap_recalc = true;
+}
+
+static void svm_mpmu_set_rdpmc_intercept(struct kvm_vcpu *vcpu, bool intercept)
+{
+	struct vcpu_svm *svm = to_svm(vcpu);
+
+	if (intercept)
+		svm_set_intercept(svm, INTERCEPT_RDPMC);
+	else
+		svm_clr_intercept(svm, INTERCEPT_RDPMC);
+}
+
+const struct kvm_mpmu_vendor svm_mpmu_vendor = {
+	.enable = &enable_mediated_pmu,
+	.policy = &mediated_pmu_policy,
+	.vendor = MPMU_VENDOR_AMD,
+	.features = svm_mpmu_features,
+	.missing = svm_mpmu_missing,
+	.get_global_ctrl = svm_mpmu_get_global_ctrl,
+	.set_global_ctrl = svm_mpmu_set_global_ctrl,
+	.set_intercept = svm_mpmu_set_intercept,
+	.set_rdpmc_intercept = svm_mpmu_set_rdpmc_intercept,
+	.set_touched = svm_mpmu_set_touched,
+};

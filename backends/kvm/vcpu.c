@@ -1,0 +1,369 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A VM and its vCPUs: which kind of PMU, its life, its registers and requests.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": mediated PMU: " fmt
+
+#include <linux/perf_event.h>
+#include <linux/slab.h>
+#include <linux/smp.h>
+
+#include <asm/perf_event.h>
+
+#include "x86.h"
+#include "glue.h"
+#include "cpuid.h"
+#include "irq.h"
+#include "lapic.h"
+#include "pmu.h"
+
+static_assert((int)MPMU_DONE == 0, "a KVM MSR handler's success");
+static_assert((int)MPMU_GP == 1, "a KVM MSR handler's #GP");
+static_assert((int)MPMU_NOT_PMU == KVM_MSR_RET_UNSUPPORTED, "a KVM MSR handler's unknown MSR");
+static_assert((int)MPMU_FILTER_ALLOW == KVM_PMU_EVENT_ALLOW, "KVM's filter actions");
+static_assert((int)MPMU_FILTER_DENY == KVM_PMU_EVENT_DENY, "KVM's filter actions");
+static_assert(MPMU_FILTER_MASKED == KVM_PMU_EVENT_FLAG_MASKED_EVENTS, "KVM's filter flags");
+
+/* The kind of PMU is decided as the first vCPU is created. */
+static bool wants_mediated_pmu(const struct kvm *kvm)
+{
+	return kvm_mpmu_enabled() && kvm->arch.enable_pmu &&
+	       irqchip_in_kernel((struct kvm *)kvm) && !kvm->arch.has_protected_state;
+}
+
+int __kvm_mpmu_vm_create(struct kvm *kvm)
+{
+	int r;
+
+	lockdep_assert_held(&kvm->lock);
+	if (kvm->created_vcpus || kvm->arch.has_mediated_pmu || !wants_mediated_pmu(kvm))
+		return 0;
+
+	r = perf_create_mediated_pmu();
+	if (r) {
+		pr_info_ratelimited("refused (%d): a perf event that counts guests is open; close it or give it exclude_guest\n",
+				    r);
+		return r;
+	}
+	kvm->arch.has_mediated_pmu = true;
+	return 0;
+}
+
+void __kvm_mpmu_vm_destroy(struct kvm *kvm)
+{
+	if (kvm->arch.has_mediated_pmu)
+		perf_release_mediated_pmu();
+}
+
+static void kick(struct irq_work *work)
+{
+	kvm_vcpu_kick(container_of(work, struct kvm_mpmu, kick)->vcpu);
+}
+
+int __kvm_mpmu_vcpu_create(struct kvm_vcpu *vcpu)
+{
+	struct kvm_mpmu *mpmu;
+
+	if (!vcpu->kvm->arch.has_mediated_pmu)
+		return 0;
+
+	mpmu = kzalloc(sizeof(*mpmu), GFP_KERNEL_ACCOUNT);
+	if (!mpmu)
+		return -ENOMEM;
+
+	mpmu->vcpu = vcpu;
+	init_irq_work(&mpmu->kick, kick);
+	vcpu->arch.mpmu = mpmu;
+	mpmu_vcpu_init(&mpmu->core, &kvm_mpmu_host);
+	return 0;
+}
+
+static void forget(void *core)
+{
+	mpmu_cpu_forget_vcpu(this_cpu_ptr(&kvm_mpmu_cpu), core);
+}
+
+/*
+ * A late interrupt of a CPU may still find the vCPU there.  Few CPUs, if any,
+ * remember it; an offline one runs no interrupt.
+ */
+static void forget_everywhere(struct mpmu_vcpu *core)
+{
+	struct mpmu_cpu *mpmu_cpu;
+	int cpu;
+
+	for_each_possible_cpu(cpu) {
+		mpmu_cpu = per_cpu_ptr(&kvm_mpmu_cpu, cpu);
+		if (READ_ONCE(mpmu_cpu->pmi_target) != core)
+			continue;
+		if (smp_call_function_single(cpu, forget, core, true))
+			mpmu_cpu_forget_vcpu(mpmu_cpu, core);
+	}
+}
+
+void __kvm_mpmu_vcpu_destroy(struct kvm_vcpu *vcpu)
+{
+	struct kvm_mpmu *mpmu = vcpu->arch.mpmu;
+
+	forget_everywhere(&mpmu->core);
+	irq_work_sync(&mpmu->kick);
+	vcpu->arch.mpmu = NULL;
+	vcpu->arch.mpmu_touched = false;
+	kfree(mpmu);
+}
+
+static void copy_leaf(struct kvm_vcpu *vcpu, u32 function, struct kvm_cpuid_entry2 *copy)
+{
+	struct kvm_cpuid_entry2 *entry = kvm_find_cpuid_entry_index(vcpu, function, 0);
+
+	*copy = entry ? *entry : (struct kvm_cpuid_entry2){};
+}
+
+static void read_guest_leaves(struct kvm_vcpu *vcpu, struct mpmu_cpuid *leaves)
+{
+	struct kvm_cpuid_entry2 leaf_07, leaf_0a, leaf_80000001, leaf_80000022;
+
+	copy_leaf(vcpu, 0x7, &leaf_07);
+	copy_leaf(vcpu, 0xa, &leaf_0a);
+	copy_leaf(vcpu, 0x80000001, &leaf_80000001);
+	copy_leaf(vcpu, 0x80000022, &leaf_80000022);
+	*leaves = (struct mpmu_cpuid){
+		.vendor = kvm_mpmu_host.caps.vendor,
+		.leaf_0a = { leaf_0a.eax, leaf_0a.ebx, leaf_0a.ecx, leaf_0a.edx },
+		.leaf_80000022 = { leaf_80000022.eax, leaf_80000022.ebx },
+		.leaf_80000001_ecx = leaf_80000001.ecx,
+		.leaf_07_ebx = leaf_07.ebx,
+	};
+	if (guest_cpuid_has(vcpu, X86_FEATURE_PDCM))
+		leaves->perf_capabilities = vcpu->arch.perf_capabilities;
+}
+
+/* The guest's model, as its CPUID and the machine's offer allow. */
+static void read_guest_caps(struct kvm_vcpu *vcpu, struct mpmu_caps *caps)
+{
+	struct mpmu_cpuid leaves;
+
+	*caps = (struct mpmu_caps){};
+	read_guest_leaves(vcpu, &leaves);
+	if (!vcpu->arch.cpuid_nent || mpmu_caps_decode(caps, &leaves))
+		return;
+
+	mpmu_caps_clamp(caps, &kvm_mpmu_offer);
+	/* Guest-Only and Host-Only wait for nested virtualization. */
+	caps->features &= ~MPMU_FEAT_SVM;
+}
+
+/* KVM decides some things outside of the PMU by these fields. */
+static void mirror_model(struct kvm_pmu *pmu, const struct mpmu_caps *caps)
+{
+	pmu->version = caps->version;
+	pmu->nr_arch_gp_counters = fls64(caps->counters & MPMU_GP_MASK);
+	pmu->global_ctrl_rsvd = ~(caps->counters | caps->global_ctrl_extra);
+	pmu->global_status_rsvd = ~caps->counters;
+}
+
+void kvm_mpmu_refresh(struct kvm_vcpu *vcpu)
+{
+	struct mpmu_vcpu *core = vcpu_to_core(vcpu);
+	struct mpmu_caps caps;
+	unsigned long flags;
+
+	read_guest_caps(vcpu, &caps);
+	local_irq_save(flags);
+	mpmu_vcpu_configure(core, &caps);
+	local_irq_restore(flags);
+	mirror_model(vcpu_to_pmu(vcpu), &core->caps);
+}
+
+bool kvm_mpmu_is_valid_msr(struct kvm_vcpu *vcpu, u32 msr)
+{
+	return mpmu_msr_exists(vcpu_to_core(vcpu), msr);
+}
+
+static enum mpmu_initiator initiator(const struct msr_data *msr_info)
+{
+	return msr_info->host_initiated ? MPMU_BY_HOST : MPMU_BY_GUEST;
+}
+
+int kvm_mpmu_get_msr(struct kvm_vcpu *vcpu, struct msr_data *msr_info)
+{
+	unsigned long flags;
+	int r;
+
+	local_irq_save(flags);
+	r = mpmu_msr_read(this_cpu_ptr(&kvm_mpmu_cpu), vcpu_to_core(vcpu), msr_info->index,
+			  initiator(msr_info), &msr_info->data);
+	local_irq_restore(flags);
+	return r;
+}
+
+int kvm_mpmu_set_msr(struct kvm_vcpu *vcpu, struct msr_data *msr_info)
+{
+	unsigned long flags;
+	int r;
+
+	local_irq_save(flags);
+	r = mpmu_msr_write(this_cpu_ptr(&kvm_mpmu_cpu), vcpu_to_core(vcpu), msr_info->index,
+			   initiator(msr_info), msr_info->data);
+	local_irq_restore(flags);
+	return r;
+}
+
+static bool may_rdpmc(struct kvm_vcpu *vcpu)
+{
+	return kvm_is_cr4_bit_set(vcpu, X86_CR4_PCE) || !kvm_is_cr0_bit_set(vcpu, X86_CR0_PE) ||
+	       kvm_x86_call(get_cpl)(vcpu) == 0;
+}
+
+int kvm_mpmu_rdpmc(struct kvm_vcpu *vcpu, u32 ecx, u64 *data)
+{
+	unsigned long flags;
+	int r;
+
+	if (!may_rdpmc(vcpu))
+		return MPMU_GP;
+
+	local_irq_save(flags);
+	r = mpmu_rdpmc(this_cpu_ptr(&kvm_mpmu_cpu), vcpu_to_core(vcpu), ecx, data);
+	local_irq_restore(flags);
+	return r;
+}
+
+bool kvm_mpmu_rdpmc_intercepted(struct kvm_vcpu *vcpu)
+{
+	return mpmu_rdpmc_intercepted(vcpu_to_core(vcpu));
+}
+EXPORT_SYMBOL_GPL(kvm_mpmu_rdpmc_intercepted);
+
+size_t __kvm_mpmu_filter_size(u32 nevents)
+{
+	return kvm_mpmu_enabled() ? mpmu_filter_size(nevents) : 0;
+}
+
+int __kvm_mpmu_compile_filter(struct kvm_x86_pmu_event_filter *filter)
+{
+	const struct mpmu_filter_spec spec = {
+		.action = filter->action,
+		.flags = filter->flags,
+		.fixed_bitmap = filter->fixed_counter_bitmap,
+		.nr_events = filter->nevents,
+		.events = filter->events,
+	};
+
+	if (!kvm_mpmu_enabled())
+		return 0;
+
+	filter->mpmu = (void *)&filter->events[filter->nevents];
+	return mpmu_filter_compile(filter->mpmu, kvm_mpmu_host.caps.vendor, &spec);
+}
+
+/* KVM_REQ_PMU: selectors, filter or intercepts changed. */
+void kvm_mpmu_handle_event(struct kvm_vcpu *vcpu)
+{
+	struct mpmu_vcpu *core = vcpu_to_core(vcpu);
+	struct kvm_x86_pmu_event_filter *filter;
+	unsigned long flags;
+
+	filter = srcu_dereference(vcpu->kvm->arch.pmu_event_filter, &vcpu->kvm->srcu);
+	local_irq_save(flags);
+	/* KVM marks all counters as it installs a filter. */
+	if (atomic64_xchg(&vcpu_to_pmu(vcpu)->__reprogram_pmi, 0))
+		mpmu_vcpu_filter_changed(core);
+	mpmu_vcpu_reprogram(this_cpu_ptr(&kvm_mpmu_cpu), core, filter ? filter->mpmu : NULL);
+	if (vcpu->arch.mpmu->stale_intercepts) {
+		vcpu->arch.mpmu->stale_intercepts = false;
+		mpmu_vcpu_update_intercepts(core);
+	}
+	local_irq_restore(flags);
+}
+
+void __kvm_mpmu_request_intercepts(struct kvm_vcpu *vcpu)
+{
+	vcpu->arch.mpmu->stale_intercepts = true;
+	kvm_make_request(KVM_REQ_PMU, vcpu);
+}
+
+/* An emulated or skipped instruction retired. */
+void kvm_mpmu_trigger_event(struct kvm_vcpu *vcpu, u64 eventsel)
+{
+	bool branch = eventsel == kvm_pmu_eventsel.BRANCH_INSTRUCTIONS_RETIRED;
+	struct mpmu_vcpu *core = vcpu_to_core(vcpu);
+	unsigned long flags;
+	u32 cpl;
+
+	/* The CPL is not free to read. */
+	if (!(branch ? core->counts_branches : core->counts_instructions))
+		return;
+
+	cpl = kvm_x86_call(get_cpl)(vcpu);
+	local_irq_save(flags);
+	mpmu_emulate(this_cpu_ptr(&kvm_mpmu_cpu), core,
+		     branch ? MPMU_EVENT_BRANCHES : MPMU_EVENT_INSTRUCTIONS, cpl);
+	local_irq_restore(flags);
+}
+
+void __kvm_mpmu_lvtpc_changed(struct kvm_vcpu *vcpu)
+{
+	struct mpmu_vcpu *core = vcpu_to_core(vcpu);
+	unsigned long flags;
+
+	local_irq_save(flags);
+	if (mpmu_resident(this_cpu_ptr(&kvm_mpmu_cpu), core))
+		mpmu_kvm_route_pmi(core);
+	local_irq_restore(flags);
+}
+
+/* PT and BTS keep the interrupt while the host runs, and status bits with it. */
+static bool sharing_changed(struct kvm_mpmu *mpmu)
+{
+	bool shared = x86_perf_lvtpc_shared();
+
+	if (likely(shared == mpmu->shared_lvtpc))
+		return false;
+
+	mpmu->shared_lvtpc = shared;
+	mpmu_vcpu_set_flags(&mpmu->core, shared ? MPMU_VCPU_HOST_STATUS : 0,
+			    shared ? 0 : MPMU_VCPU_HOST_STATUS);
+	return true;
+}
+
+int __kvm_mpmu_enter(struct kvm_vcpu *vcpu)
+{
+	struct kvm_mpmu *mpmu = vcpu->arch.mpmu;
+	int r;
+
+	lockdep_assert_irqs_disabled();
+	if (unlikely(sharing_changed(mpmu)))
+		return -EAGAIN;
+
+	r = mpmu_enter(this_cpu_ptr(&kvm_mpmu_cpu), &mpmu->core);
+	if (unlikely(r))
+		return r;
+
+	/* Acquiring can find an overflow whose interrupt is still owed. */
+	if (unlikely(kvm_test_request(KVM_REQ_PMI, vcpu) || kvm_test_request(KVM_REQ_PMU, vcpu))) {
+		mpmu_exit(this_cpu_ptr(&kvm_mpmu_cpu), &mpmu->core);
+		return -EAGAIN;
+	}
+	if (unlikely(mpmu->shared_lvtpc))
+		mpmu_kvm_route_pmi(&mpmu->core);
+	return 0;
+}
+
+void __kvm_mpmu_exit(struct kvm_vcpu *vcpu)
+{
+	struct kvm_mpmu *mpmu = vcpu->arch.mpmu;
+
+	mpmu_exit(this_cpu_ptr(&kvm_mpmu_cpu), &mpmu->core);
+	if (unlikely(mpmu->shared_lvtpc))
+		perf_put_guest_lvtpc();
+}
+
+void __kvm_mpmu_put(struct kvm_vcpu *vcpu)
+{
+	unsigned long flags;
+
+	local_irq_save(flags);
+	mpmu_put(this_cpu_ptr(&kvm_mpmu_cpu), vcpu_to_core(vcpu));
+	local_irq_restore(flags);
+}
