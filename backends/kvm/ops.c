@@ -6,10 +6,15 @@
 #include <linux/perf_event.h>
 #include <linux/rcuwait.h>
 
+#include <asm/apic.h>
+#include <asm/irq_vectors.h>
 #include <asm/perf_event.h>
 
 #include "glue.h"
 #include "lapic.h"
+
+/* More instructions than hardware needs to raise an interrupt. */
+#define DRAIN_POLLS 256
 
 #define VENDOR_OPS(op)		\
 	op(get_global_ctrl)	\
@@ -89,6 +94,25 @@ mpmu_pmcs mpmu_kvm_take_dirty(const struct mpmu_vcpu *core)
 void mpmu_kvm_route_pmi(const struct mpmu_vcpu *core)
 {
 	perf_load_guest_lvtpc(kvm_lapic_get_reg(core_to_vcpu(core)->arch.apic, APIC_LVTPC));
+}
+
+static bool guest_pmi_is_latched(void)
+{
+	const u32 vector = PERF_GUEST_MEDIATED_PMI_VECTOR;
+
+	return apic_read(APIC_IRR + vector / 32 * 0x10) & BIT(vector % 32);
+}
+
+/*
+ * The interrupt comes some instructions after the overflow.  Once the local
+ * APIC has latched it, it has the guest's vector, whatever the LVTPC becomes.
+ */
+void mpmu_kvm_drain_pmi(const struct mpmu_vcpu *core)
+{
+	int i;
+
+	for (i = 0; i < DRAIN_POLLS && !guest_pmi_is_latched(); i++)
+		cpu_relax();
 }
 
 /*
