@@ -4,61 +4,56 @@
  */
 #include "internal.h"
 
-#define AMD_K7_EVENTSEL 0xc0010000
-#define AMD_K7_CTR 0xc0010004
-#define AMD_CORE_EVENTSEL 0xc0010200
-#define AMD_CORE_CTR 0xc0010201
-#define AMD_GLOBAL_STATUS 0xc0000300
-#define AMD_GLOBAL_CTL 0xc0000301
-#define AMD_STATUS_CLR 0xc0000302
-#define AMD_STATUS_SET 0xc0000303
+#define AMD_K7_EVENTSEL     0xc0010000
+#define AMD_K7_CTR          0xc0010004
+#define AMD_CORE_EVENTSEL   0xc0010200
+#define AMD_CORE_CTR        0xc0010201
+#define AMD_GLOBAL_STATUS   0xc0000300
+#define AMD_GLOBAL_CTL      0xc0000301
+#define AMD_STATUS_CLR      0xc0000302
+#define AMD_STATUS_SET      0xc0000303
 
-#define AMD_K7_GP 4
-#define AMD_CORE_GP 6
+#define AMD_K7_GP           4
+#define AMD_CORE_GP         6
 /* What CPUID has room for. */
-#define AMD_MAX_GP 15
-#define AMD_WIDTH 48
+#define AMD_MAX_GP          15
+#define AMD_WIDTH           48
 
 /* Event 7:0 and 35:32, unit mask, USR, OS, edge, INT, EN, INV, CMASK. */
-#define AMD_SEL_WRITABLE 0x0000000fffd7ffffull
-#define AMD_SEL_EVENT 0x0000000f000000ffull
-#define AMD_SEL_GUEST_ONLY (1ull << 40)
-#define AMD_SEL_HOST_ONLY (1ull << 41)
+#define AMD_SEL_WRITABLE    0x0000000fffd7ffffull
+#define AMD_SEL_EVENT       0x0000000f000000ffull
+#define AMD_SEL_GUEST_ONLY  (1ull << 40)
+#define AMD_SEL_HOST_ONLY   (1ull << 41)
 
-#define AMD_LEAF_22_EAX_V2 (1u << 0)
-#define AMD_LEAF_1_ECX_SVM (1u << 2)
+#define AMD_LEAF_22_EAX_V2  (1u << 0)
+#define AMD_LEAF_1_ECX_SVM  (1u << 2)
 #define AMD_LEAF_1_ECX_CORE (1u << 23)
-#define AMD_LEAF_1_ECX_NB (1u << 24)
-#define AMD_LEAF_1_ECX_LLC (1u << 28)
+#define AMD_LEAF_1_ECX_NB   (1u << 24)
+#define AMD_LEAF_1_ECX_LLC  (1u << 28)
 
 static const struct mpmu_msr_range amd_ranges[] = {
-	{ .first = AMD_K7_EVENTSEL, .kind = MPMU_KIND_EVENTSEL, .count = AMD_K7_GP },
-	{ .first = AMD_K7_CTR, .kind = MPMU_KIND_GP, .count = AMD_K7_GP },
-	{ .first = AMD_CORE_EVENTSEL, .kind = MPMU_KIND_EVENTSEL, .count = AMD_MAX_GP,
-	  .shift = 1, .features = MPMU_FEAT_PERFCTR_CORE },
-	{ .first = AMD_CORE_CTR, .kind = MPMU_KIND_GP, .count = AMD_MAX_GP,
-	  .shift = 1, .features = MPMU_FEAT_PERFCTR_CORE },
-	{ .first = AMD_GLOBAL_STATUS, .kind = MPMU_KIND_STATUS, .count = 1,
-	  .pmc = MPMU_NO_PMC, .features = MPMU_FEAT_GLOBAL },
-	{ .first = AMD_GLOBAL_CTL, .kind = MPMU_KIND_GLOBAL_CTRL, .count = 1,
-	  .pmc = MPMU_NO_PMC, .features = MPMU_FEAT_GLOBAL },
-	{ .first = AMD_STATUS_CLR, .kind = MPMU_KIND_STATUS_CLEAR, .count = 1,
-	  .pmc = MPMU_NO_PMC, .features = MPMU_FEAT_GLOBAL },
-	{ .first = AMD_STATUS_SET, .kind = MPMU_KIND_STATUS_SET, .count = 1,
-	  .pmc = MPMU_NO_PMC, .features = MPMU_FEAT_STATUS_SET },
+	MPMU_PER_PMC(MPMU_KIND_EVENTSEL, AMD_K7_EVENTSEL, 0, AMD_K7_GP, 0, 0),
+	MPMU_PER_PMC(MPMU_KIND_GP, AMD_K7_CTR, 0, AMD_K7_GP, 0, 0),
+	MPMU_PER_PMC(MPMU_KIND_EVENTSEL, AMD_CORE_EVENTSEL, 1, AMD_MAX_GP, 0,
+		     MPMU_FEAT_PERFCTR_CORE),
+	MPMU_PER_PMC(MPMU_KIND_GP, AMD_CORE_CTR, 1, AMD_MAX_GP, 0, MPMU_FEAT_PERFCTR_CORE),
+	MPMU_SINGLE(MPMU_KIND_STATUS, AMD_GLOBAL_STATUS, MPMU_FEAT_GLOBAL),
+	MPMU_SINGLE(MPMU_KIND_GLOBAL_CTRL, AMD_GLOBAL_CTL, MPMU_FEAT_GLOBAL),
+	MPMU_SINGLE(MPMU_KIND_STATUS_CLEAR, AMD_STATUS_CLR, MPMU_FEAT_GLOBAL),
+	MPMU_SINGLE(MPMU_KIND_STATUS_SET, AMD_STATUS_SET, MPMU_FEAT_STATUS_SET),
 };
 
 static const struct mpmu_sel_extra amd_sel_extras[] = {
-	{ .feature = MPMU_FEAT_SVM, .gps = ~0u, .bits = AMD_SEL_GUEST_ONLY | AMD_SEL_HOST_ONLY },
+	{.feature = MPMU_FEAT_SVM, .gps = ~0u, .bits = AMD_SEL_GUEST_ONLY | AMD_SEL_HOST_ONLY},
 };
 
 static const struct mpmu_requirement amd_requirements[] = {
-	{ MPMU_FEAT_GLOBAL | MPMU_FEAT_STATUS_SET | MPMU_FEAT_PERFCTR_CORE, "PerfMonV2" },
+	{MPMU_FEAT_GLOBAL | MPMU_FEAT_STATUS_SET | MPMU_FEAT_PERFCTR_CORE, "PerfMonV2"},
 };
 
 static const struct mpmu_since amd_since[] = {
-	{ MPMU_FEAT_GLOBAL, 2 },
-	{ MPMU_FEAT_STATUS_SET, 2 },
+	{MPMU_FEAT_GLOBAL, 2},
+	{MPMU_FEAT_STATUS_SET, 2},
 };
 
 static u32 amd_features(u32 ecx, bool v2)

@@ -4,7 +4,7 @@
  */
 #include "internal.h"
 
-#define COMPAT_FIXED 3
+#define COMPAT_FIXED  3
 
 /* Properties of a machine or a policy, not of a PMU that a guest can have. */
 #define HOST_FEATURES (MPMU_FEAT_METRICS | MPMU_FEAT_RDPMC_UNCORE | MPMU_FEAT_VMCS_GLOBAL_CTRL)
@@ -90,8 +90,7 @@ static void no_pmu(struct mpmu_caps *caps, u8 vendor)
 	caps->vendor = vendor;
 }
 
-void mpmu_caps_offer(struct mpmu_caps *offer, const struct mpmu_caps *host,
-		     enum mpmu_policy policy)
+void mpmu_caps_offer(struct mpmu_caps *offer, const struct mpmu_caps *host, enum mpmu_policy policy)
 {
 	const struct mpmu_desc *desc = mpmu_desc_of(host->vendor);
 

@@ -53,7 +53,7 @@ static u32 range_pmc(const struct mpmu_msr_range *range, u32 msr)
 struct mpmu_reg mpmu_decode(const struct mpmu_vcpu *vcpu, u32 msr)
 {
 	const struct mpmu_msr_range *range = find_range(mpmu_desc(vcpu), msr);
-	struct mpmu_reg reg = { .kind = MPMU_KIND_NONE };
+	struct mpmu_reg reg = {.kind = MPMU_KIND_NONE};
 	u32 pmc;
 
 	if (!range || !mpmu_has(&vcpu->caps, range->features))

@@ -6,8 +6,8 @@
 
 /* Layout of a masked entry. */
 #define ENTRY_MASK_SHIFT 56
-#define ENTRY_EXCLUDE (1ull << 55)
-#define ENTRY_MASK (0xffull << ENTRY_MASK_SHIFT)
+#define ENTRY_EXCLUDE    (1ull << 55)
+#define ENTRY_MASK       (0xffull << ENTRY_MASK_SHIFT)
 
 static u16 event_of(const struct mpmu_desc *desc, u64 eventsel)
 {

@@ -4,71 +4,63 @@
  */
 #include "internal.h"
 
-#define INTEL_PERFCTR 0x0c1
-#define INTEL_PMC 0x4c1
-#define INTEL_EVENTSEL 0x186
-#define INTEL_FIXED_CTR 0x309
-#define INTEL_FIXED_CTR_CTRL 0x38d
-#define INTEL_GLOBAL_STATUS 0x38e
-#define INTEL_GLOBAL_CTRL 0x38f
-#define INTEL_STATUS_RESET 0x390
-#define INTEL_STATUS_SET 0x391
-#define INTEL_GLOBAL_INUSE 0x392
+#define INTEL_PERFCTR            0x0c1
+#define INTEL_PMC                0x4c1
+#define INTEL_EVENTSEL           0x186
+#define INTEL_FIXED_CTR          0x309
+#define INTEL_FIXED_CTR_CTRL     0x38d
+#define INTEL_GLOBAL_STATUS      0x38e
+#define INTEL_GLOBAL_CTRL        0x38f
+#define INTEL_STATUS_RESET       0x390
+#define INTEL_STATUS_SET         0x391
+#define INTEL_GLOBAL_INUSE       0x392
 
 /* The ranges above have room for eight; later ones are elsewhere. */
-#define INTEL_MAX_GP 8
+#define INTEL_MAX_GP             8
 
 /* All but AnyThread, bit 21. */
-#define INTEL_SEL_WRITABLE 0xffdfffffull
-#define INTEL_SEL_IN_TX (1ull << 32)
-#define INTEL_SEL_IN_TXCP (1ull << 33)
+#define INTEL_SEL_WRITABLE       0xffdfffffull
+#define INTEL_SEL_IN_TX          (1ull << 32)
+#define INTEL_SEL_IN_TXCP        (1ull << 33)
 /* The one counter that can check-point. */
-#define INTEL_TXCP_GPS (1u << 2)
+#define INTEL_TXCP_GPS           (1u << 2)
 
-#define INTEL_STATUS_OVF_BUF (1ull << 62)
-#define INTEL_STATUS_COND_CHGD (1ull << 63)
-#define INTEL_CTRL_METRICS (1ull << 48)
+#define INTEL_STATUS_OVF_BUF     (1ull << 62)
+#define INTEL_STATUS_COND_CHGD   (1ull << 63)
+#define INTEL_CTRL_METRICS       (1ull << 48)
 
 #define INTEL_PERF_CAP_FW_WRITES (1ull << 13)
-#define INTEL_PERF_CAP_METRICS (1ull << 15)
-#define INTEL_LEAF_07_EBX_HLE (1u << 4)
-#define INTEL_LEAF_07_EBX_RTM (1u << 11)
+#define INTEL_PERF_CAP_METRICS   (1ull << 15)
+#define INTEL_LEAF_07_EBX_HLE    (1u << 4)
+#define INTEL_LEAF_07_EBX_RTM    (1u << 11)
 
 static const struct mpmu_msr_range intel_ranges[] = {
-	{ .first = INTEL_PERFCTR, .kind = MPMU_KIND_GP_LEGACY, .count = INTEL_MAX_GP },
-	{ .first = INTEL_PMC, .kind = MPMU_KIND_GP, .count = INTEL_MAX_GP,
-	  .features = MPMU_FEAT_FW_WRITES },
-	{ .first = INTEL_EVENTSEL, .kind = MPMU_KIND_EVENTSEL, .count = INTEL_MAX_GP },
-	{ .first = INTEL_FIXED_CTR, .kind = MPMU_KIND_FIXED, .count = MPMU_MAX_FIXED,
-	  .pmc = MPMU_FIXED_BASE },
-	{ .first = INTEL_FIXED_CTR_CTRL, .kind = MPMU_KIND_FIXED_CTRL, .count = 1,
-	  .pmc = MPMU_NO_PMC, .features = MPMU_FEAT_GLOBAL },
-	{ .first = INTEL_GLOBAL_STATUS, .kind = MPMU_KIND_STATUS, .count = 1,
-	  .pmc = MPMU_NO_PMC, .features = MPMU_FEAT_GLOBAL },
-	{ .first = INTEL_GLOBAL_CTRL, .kind = MPMU_KIND_GLOBAL_CTRL, .count = 1,
-	  .pmc = MPMU_NO_PMC, .features = MPMU_FEAT_GLOBAL },
-	{ .first = INTEL_STATUS_RESET, .kind = MPMU_KIND_STATUS_CLEAR, .count = 1,
-	  .pmc = MPMU_NO_PMC, .features = MPMU_FEAT_GLOBAL },
-	{ .first = INTEL_STATUS_SET, .kind = MPMU_KIND_STATUS_SET, .count = 1,
-	  .pmc = MPMU_NO_PMC, .features = MPMU_FEAT_STATUS_SET },
-	{ .first = INTEL_GLOBAL_INUSE, .kind = MPMU_KIND_INUSE, .count = 1,
-	  .pmc = MPMU_NO_PMC, .features = MPMU_FEAT_STATUS_SET },
+	MPMU_PER_PMC(MPMU_KIND_GP_LEGACY, INTEL_PERFCTR, 0, INTEL_MAX_GP, 0, 0),
+	MPMU_PER_PMC(MPMU_KIND_GP, INTEL_PMC, 0, INTEL_MAX_GP, 0, MPMU_FEAT_FW_WRITES),
+	MPMU_PER_PMC(MPMU_KIND_EVENTSEL, INTEL_EVENTSEL, 0, INTEL_MAX_GP, 0, 0),
+	MPMU_PER_PMC(MPMU_KIND_FIXED, INTEL_FIXED_CTR, 0, MPMU_MAX_FIXED, MPMU_FIXED_BASE, 0),
+	MPMU_SINGLE(MPMU_KIND_FIXED_CTRL, INTEL_FIXED_CTR_CTRL, MPMU_FEAT_GLOBAL),
+	MPMU_SINGLE(MPMU_KIND_STATUS, INTEL_GLOBAL_STATUS, MPMU_FEAT_GLOBAL),
+	MPMU_SINGLE(MPMU_KIND_GLOBAL_CTRL, INTEL_GLOBAL_CTRL, MPMU_FEAT_GLOBAL),
+	MPMU_SINGLE(MPMU_KIND_STATUS_CLEAR, INTEL_STATUS_RESET, MPMU_FEAT_GLOBAL),
+	MPMU_SINGLE(MPMU_KIND_STATUS_SET, INTEL_STATUS_SET, MPMU_FEAT_STATUS_SET),
+	MPMU_SINGLE(MPMU_KIND_INUSE, INTEL_GLOBAL_INUSE, MPMU_FEAT_STATUS_SET),
 };
 
 static const struct mpmu_sel_extra intel_sel_extras[] = {
-	{ .feature = MPMU_FEAT_TSX, .gps = ~0u, .bits = INTEL_SEL_IN_TX },
-	{ .feature = MPMU_FEAT_TSX, .gps = INTEL_TXCP_GPS, .bits = INTEL_SEL_IN_TXCP },
+	{.feature = MPMU_FEAT_TSX, .gps = ~0u, .bits = INTEL_SEL_IN_TX},
+	{.feature = MPMU_FEAT_TSX, .gps = INTEL_TXCP_GPS, .bits = INTEL_SEL_IN_TXCP},
 };
 
 static const struct mpmu_requirement intel_requirements[] = {
-	{ MPMU_FEAT_GLOBAL | MPMU_FEAT_STATUS_SET, "PMU version 4 or later" },
-	{ MPMU_FEAT_FW_WRITES, "full-width counter writes (PERF_CAPABILITIES.FW_WRITES)" },
-	{ MPMU_FEAT_VMCS_GLOBAL_CTRL, "VM-entry and VM-exit load of PERF_GLOBAL_CTRL" },
+	{MPMU_FEAT_GLOBAL | MPMU_FEAT_STATUS_SET, "PMU version 4 or later"},
+	{MPMU_FEAT_FW_WRITES, "full-width counter writes (PERF_CAPABILITIES.FW_WRITES)"},
+	{MPMU_FEAT_VMCS_GLOBAL_CTRL, "VM-entry and VM-exit load of PERF_GLOBAL_CTRL"},
 };
 
 static const struct mpmu_since intel_since[] = {
-	{ MPMU_FEAT_GLOBAL, 2 },
-	{ MPMU_FEAT_STATUS_SET, 4 },
+	{MPMU_FEAT_GLOBAL, 2},
+	{MPMU_FEAT_STATUS_SET, 4},
 };
 
 static u32 intel_features(const struct mpmu_cpuid *leaves, u32 version)

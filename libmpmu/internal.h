@@ -8,24 +8,24 @@
 #include <mpmu/mpmu.h>
 
 /* Bits of a selector that both vendors place alike. */
-#define MPMU_SEL_EVENT 0x000000ffull
-#define MPMU_SEL_UMASK 0x0000ff00ull
-#define MPMU_SEL_USR (1ull << 16)
-#define MPMU_SEL_OS (1ull << 17)
-#define MPMU_SEL_EDGE (1ull << 18)
-#define MPMU_SEL_INT (1ull << 20)
-#define MPMU_SEL_ENABLE (1ull << 22)
-#define MPMU_SEL_INV (1ull << 23)
-#define MPMU_SEL_CMASK 0xff000000ull
+#define MPMU_SEL_EVENT      0x000000ffull
+#define MPMU_SEL_UMASK      0x0000ff00ull
+#define MPMU_SEL_USR        (1ull << 16)
+#define MPMU_SEL_OS         (1ull << 17)
+#define MPMU_SEL_EDGE       (1ull << 18)
+#define MPMU_SEL_INT        (1ull << 20)
+#define MPMU_SEL_ENABLE     (1ull << 22)
+#define MPMU_SEL_INV        (1ull << 23)
+#define MPMU_SEL_CMASK      0xff000000ull
 
 /* One fixed counter's field of FIXED_CTR_CTRL. */
-#define MPMU_FIXED_OS 1u
-#define MPMU_FIXED_USR 2u
-#define MPMU_FIXED_PMI 8u
+#define MPMU_FIXED_OS       1u
+#define MPMU_FIXED_USR      2u
+#define MPMU_FIXED_PMI      8u
 #define MPMU_FIXED_WRITABLE (MPMU_FIXED_OS | MPMU_FIXED_USR | MPMU_FIXED_PMI)
 
 /* Puts in a row without an enabled PMC after which intercepts close. */
-#define MPMU_IDLE_PUTS 8
+#define MPMU_IDLE_PUTS      8
 
 /* What an MSR is; all code but the decoder knows registers by kind. */
 enum mpmu_kind {
@@ -60,6 +60,14 @@ struct mpmu_msr_range {
 	u8 pmc;
 };
 #define MPMU_NO_PMC 0xff
+
+/* Rows of a table of ranges: one register per PMC, or one for all. */
+#define MPMU_PER_PMC(kind_, first_, shift_, count_, pmc_, features_)                            \
+	{                                                                                       \
+		.first = (first_), .features = (features_), .kind = (kind_), .shift = (shift_), \
+		.count = (count_), .pmc = (pmc_)                                                \
+	}
+#define MPMU_SINGLE(kind_, msr_, features_) MPMU_PER_PMC(kind_, msr_, 0, 1, MPMU_NO_PMC, features_)
 
 /* Selector bits that are writable with a feature, in some GP counters. */
 struct mpmu_sel_extra {
@@ -139,9 +147,17 @@ extern const struct mpmu_desc mpmu_amd;
 
 #define MPMU_ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
+/* In halves: 64-bit scans need a library on 32-bit machines. */
+static inline u32 mpmu_first_pmc(mpmu_pmcs set)
+{
+	u32 low = (u32)set;
+
+	return low ? __builtin_ctz(low) : 32 + __builtin_ctz((u32)(set >> 32));
+}
+
 /* Visit the PMCs of a set, lowest first. */
-#define mpmu_for_each_pmc(pmc, set)                                                              \
-	for (u64 left_ = (set); left_ && ((pmc) = (u32)__builtin_ctzll(left_), true);             \
+#define mpmu_for_each_pmc(pmc, set)                                                   \
+	for (mpmu_pmcs left_ = (set); left_ && ((pmc) = mpmu_first_pmc(left_), true); \
 	     left_ &= left_ - 1)
 
 static inline mpmu_pmcs mpmu_bit(u32 pmc)

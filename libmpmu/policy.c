@@ -65,8 +65,8 @@ bool mpmu_rdpmc_intercepted(const struct mpmu_vcpu *vcpu)
 {
 	const struct mpmu_caps *guest = &vcpu->caps, *host = &vcpu->host->caps;
 
-	return !mpmu_touched(vcpu) || !all_counters(vcpu) ||
-	       guest->gp_width != host->gp_width || guest->fixed_width != host->fixed_width ||
+	return !mpmu_touched(vcpu) || !all_counters(vcpu) || guest->gp_width != host->gp_width ||
+	       guest->fixed_width != host->fixed_width ||
 	       host->features & (MPMU_FEAT_METRICS | MPMU_FEAT_RDPMC_UNCORE);
 }
 

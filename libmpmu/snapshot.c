@@ -66,7 +66,7 @@ static u32 add_range(const struct mpmu_vcpu *vcpu, const struct mpmu_msr_range *
 static u32 add_all(const struct mpmu_vcpu *vcpu, struct mpmu_msr *list)
 {
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);
-	struct listed listed = { 0 };
+	struct listed listed = {0};
 	u32 count = 0, i;
 
 	for (i = 0; i < desc->nr_ranges; i++)
@@ -87,13 +87,14 @@ void mpmu_snapshot_save(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mpm
 		mpmu_msr_read(cpu, vcpu, list[i].index, MPMU_BY_HOST, &list[i].value);
 }
 
-int mpmu_snapshot_restore(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
-			  const struct mpmu_msr *list, u32 count, u32 *err_msr)
+int mpmu_snapshot_restore(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, const struct mpmu_msr *list,
+			  u32 count, u32 *err_msr)
 {
 	u32 i;
 
 	for (i = 0; i < count; i++) {
-		if (mpmu_check_write(vcpu, list[i].index, MPMU_BY_HOST, list[i].value) != MPMU_DONE) {
+		if (mpmu_check_write(vcpu, list[i].index, MPMU_BY_HOST, list[i].value) !=
+		    MPMU_DONE) {
 			*err_msr = list[i].index;
 			return -EINVAL;
 		}

@@ -9,16 +9,15 @@
 
 static bool ops_complete(const struct mpmu_ops *ops)
 {
-#define MPMU_OP(ret, name, args)                                                                 \
-	if (!ops->name)                                                                          \
+#define MPMU_OP(ret, name, args) \
+	if (!ops->name)          \
 		return false;
 #include <mpmu/ops.def>
 #undef MPMU_OP
 	return true;
 }
 
-int mpmu_host_init(struct mpmu_host *host, const struct mpmu_ops *ops,
-		   const struct mpmu_caps *caps)
+int mpmu_host_init(struct mpmu_host *host, const struct mpmu_ops *ops, const struct mpmu_caps *caps)
 {
 	if (!ops || !ops_complete(ops))
 		return -EINVAL;

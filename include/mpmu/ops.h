@@ -58,7 +58,7 @@ enum mpmu_access {
  * - drain_pmi (reclaim): counters stand still and a counter of the guest has
  *   overflowed: wait, briefly, until an interrupt that may be on its way is
  *   latched by the local APIC.  It still is the guest's vector, so it reaches
- *   mpmu_pmi() once IRQs are open.
+ *   mpmu_pmi() once IRQs are open.  Nothing to do where LVTPC is masked.
  * - request_pmi: raise a performance interrupt in the vCPU through its LVTPC,
  *   before its next entry; wakes it.  From any CPU, IRQs off.
  * - request_reprogram: call mpmu_vcpu_reprogram() before the next entry.
