@@ -211,7 +211,6 @@ u32 mpmu_counter_msr(const struct mpmu_desc *desc, u32 pmc);
 u32 mpmu_eventsel_msr(const struct mpmu_desc *desc, u32 pmc);
 u64 *mpmu_saved_counter(struct mpmu_vcpu *vcpu, u32 pmc);
 bool mpmu_global_ctrl_in_vmcs(const struct mpmu_vcpu *vcpu);
-mpmu_pmcs mpmu_status_pmcs(const struct mpmu_vcpu *vcpu);
 u64 mpmu_counter_read(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc);
 void mpmu_counter_write(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc, u64 value);
 u64 mpmu_global_ctrl_read(const struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu);
