@@ -1,0 +1,260 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# backends/kvm/integrate on a pristine tree, and on each kind of wrong tree.
+
+. "$(dirname "$0")/../lib/common.sh"
+. "$(dirname "$0")/../lib/tap.sh"
+
+integrate=$MPMU_TOP/backends/kvm/integrate
+events=kernel/events/core.c
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+pristine=$("$MPMU_TOP/tests/kernel/source") ||
+	die 3 source "there is no kernel tree to test on" "see the message above"
+
+# The files that integrate looks at: those that it changes, and the version.
+relevant()
+{
+	sed -n 's,^--- a/,,p' "$MPMU_TOP"/backends/kvm/patches/6.12/*.patch
+	printf '%s\n' Makefile arch/x86/kvm/Makefile arch/x86/kvm/Kconfig
+}
+
+# A tree of those, in a folder of that name.
+new_tree()
+{
+	tree=$work/$1
+	rm -rf "$tree"
+	mkdir "$tree"
+	(cd "$pristine" && relevant | sort -u | xargs ls 2>/dev/null |
+		xargs cp -a --parents -t "$tree")
+	remember
+}
+
+# Name, mode and content of each file.
+manifest()
+{
+	(cd "$tree" && find . -type f -printf '%m ' -exec sha256sum {} + | sort -k 2
+		find . -printf '%m %p\n' | sort) 2>/dev/null
+}
+
+remember()
+{
+	manifest >"$tree.before"
+}
+
+untouched()
+{
+	manifest | diff "$tree.before" - >"$work/diff" || { head -n 5 "$work/diff"; return 1; }
+}
+
+# run EXIT-STATUS TEXT [OPTION...]: what it returns, and a line that it prints.
+run()
+{
+	local want=$1 text=$2 got=0
+	shift 2
+
+	"$integrate" "$tree" "$@" >"$work/output" 2>&1 || got=$?
+	[ "$got" = "$want" ] || { echo "exit status $got"; cat "$work/output"; return 1; }
+	grep -qF -- "$text" "$work/output" || { echo "no \"$text\" in:"; cat "$work/output"; return 1; }
+}
+
+# refused NAME TEXT [OPTION...]: exit 3, with the file or reason, tree untouched.
+refused()
+{
+	local name=$1 text=$2
+	shift 2
+
+	try "$name: refused, and says why" run 3 "$text" "$@"
+	try "$name: tree untouched" untouched
+}
+
+has_one_line_more()
+{
+	diff "$pristine/$1" "$tree/$1" >"$work/diff"
+	[ "$(grep -c '^[<>]' "$work/diff")" = 1 ] && grep -q "^> .*$2" "$work/diff"
+}
+
+patch_by_hand()
+{
+	patch -s -p1 -d "$tree" <"$MPMU_TOP/backends/kvm/patches/6.12/$1"
+}
+
+test_pristine()
+{
+	new_tree pristine
+	try "pristine: --check" run 0 "would work" --check
+	try "pristine: --check changes nothing" untouched
+	try "pristine: --check lists what would change" grep -qx "changes: $events" "$work/output"
+	try "pristine: integrate" run 0 "integrated"
+	try "pristine: Makefile has one line more" has_one_line_more arch/x86/kvm/Makefile mpmu/Kbuild
+	try "pristine: Kconfig has one line more" has_one_line_more arch/x86/kvm/Kconfig mpmu/Kconfig
+	try "pristine: the core is there" test -f "$tree/arch/x86/kvm/mpmu/libmpmu/decode.c"
+	try "pristine: its headers are there" test -f "$tree/arch/x86/kvm/mpmu/include/mpmu/mpmu.h"
+	try "pristine: the patches are applied" grep -q perf_load_guest_context "$tree/$events"
+
+	cp "$tree.before" "$work/pristine.manifest"
+	remember
+	try "second run: says so" run 0 "integrated already"
+	try "second run: changes nothing" untouched
+	try "second run: --check says so" run 0 "integrated already" --check
+	cp "$work/pristine.manifest" "$tree.before"
+	try "--revert" run 0 "reverted" --revert
+	try "--revert: byte for byte" untouched
+	try "--revert again: says so" run 0 "not integrated" --revert
+	try "--revert again: changes nothing" untouched
+}
+
+test_not_a_kernel()
+{
+	tree=$work/nothing
+	mkdir -p "$tree"
+	remember
+	refused "empty folder" "no Linux source tree"
+	touch "$tree/Makefile"
+	remember
+	refused "some other tree" "no Linux source tree"
+	tree=$work/missing
+	: >"$tree.before"
+	try "no folder: refused" run 3 "no Linux source tree"
+}
+
+test_not_6_12()
+{
+	new_tree other
+	sed -i 's/^PATCHLEVEL = 12/PATCHLEVEL = 11/' "$tree/Makefile"
+	remember
+	refused "Linux 6.11" "Linux 6.11"
+	refused "Linux 6.11, --check" "Linux 6.11" --check
+}
+
+test_changed()
+{
+	new_tree changed
+	echo "/* mine */" >>"$tree/$events"
+	remember
+	refused "local change elsewhere" "$events: changed locally"
+	refused "local change elsewhere, --check" "$events" --check
+	try "local change elsewhere: --any-base accepts it" run 0 "integrated" --any-base
+	try "local change elsewhere: --revert" run 0 "reverted" --revert
+	try "local change elsewhere: byte for byte" untouched
+
+	new_tree conflict
+	sed -i 's/security_perf_event_free(event);/security_perf_event_free((event));/' "$tree/$events"
+	remember
+	refused "conflict" "$events" --any-base
+
+	new_tree gone
+	rm "$tree/kernel/watchdog_perf.c"
+	remember
+	refused "file is missing" "kernel/watchdog_perf.c"
+
+	new_tree anchor
+	sed -i '/virt\/kvm\/Makefile.kvm/d' "$tree/arch/x86/kvm/Makefile"
+	remember
+	refused "Makefile without the place for the line" "arch/x86/kvm/Makefile" --any-base
+}
+
+test_half_applied()
+{
+	local first
+
+	first=$(head -n 1 "$MPMU_TOP/backends/kvm/patches/6.12/series")
+	new_tree half
+	patch_by_hand "$first"
+	remember
+	refused "a patch applied by hand" "half applied" --any-base
+	refused "a patch applied by hand, base checked" "changed locally"
+
+	new_tree version
+	run 0 "integrated"
+	echo 0123456789abcdef >"$tree/arch/x86/kvm/mpmu/.integrate/id"
+	remember
+	refused "another version of the series" "another version"
+	refused "another version, --check" "another version" --check
+
+	new_tree later
+	run 0 "integrated"
+	echo "/* mine */" >>"$tree/$events"
+	remember
+	refused "changed after integrate" "$events: changed since"
+	refused "changed after integrate, --revert" "$events: changed since" --revert
+}
+
+# A cp that fails from the Nth call on, as on a full disk.
+break_cp()
+{
+	mkdir -p "$work/bin"
+	cat >"$work/bin/cp" <<-END
+		#!/bin/sh
+		echo x >>"$work/calls"
+		[ \$(wc -l <"$work/calls") -lt $1 ] || exit 1
+		exec $(command -v cp) "\$@"
+	END
+	chmod +x "$work/bin/cp"
+	: >"$work/calls"
+}
+
+interrupted()
+{
+	break_cp "$1"
+	PATH=$work/bin:$PATH "$integrate" "$tree" >"$work/output" 2>&1
+	[ $? = 3 ] || { cat "$work/output"; return 1; }
+}
+
+test_interrupted()
+{
+	local calls last
+
+	new_tree whole
+	break_cp 1000000
+	PATH=$work/bin:$PATH run 0 "integrated"
+	last=$(wc -l <"$work/calls")
+	new_tree interrupted
+	for calls in $((last / 2)) $((last - 10)) "$last"; do
+		try "disk full at file $calls of $last: refused" interrupted "$calls"
+		if untouched >/dev/null; then
+			result 0 "disk full at file $calls of $last: tree untouched"
+			continue
+		fi
+		try "disk full at file $calls of $last: half applied is seen" run 3 "half applied"
+		try "disk full at file $calls of $last: --revert" run 0 "reverted" --revert
+		try "disk full at file $calls of $last: byte for byte" untouched
+	done
+}
+
+# Any other 6.12.y is judged by whether the patches apply.
+test_other_sublevel()
+{
+	new_tree sublevel
+	sed -i 's/^SUBLEVEL = .*/SUBLEVEL = 999/' "$tree/Makefile"
+	sed -i '1i /* a line more */' "$tree/$events"
+	remember
+	try "another 6.12.y: integrate" run 0 "integrated"
+	try "another 6.12.y: --revert" run 0 "reverted" --revert
+	try "another 6.12.y: byte for byte" untouched
+}
+
+test_usage()
+{
+	try "no argument: exit 2" sh -c "'$integrate' 2>/dev/null; [ \$? = 2 ]"
+	try "unknown option: exit 2" sh -c "'$integrate' --frob '$pristine' 2>/dev/null; [ \$? = 2 ]"
+}
+
+base_is_complete()
+{
+	"$integrate" "$pristine" --base | diff - "$MPMU_TOP/backends/kvm/KERNEL-BASE"
+}
+
+set +e
+try "KERNEL-BASE is that of the tree and the series" base_is_complete
+test_pristine
+test_not_a_kernel
+test_not_6_12
+test_changed
+test_half_applied
+test_interrupted
+test_other_sublevel
+test_usage
+done_testing
