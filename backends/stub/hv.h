@@ -47,8 +47,10 @@ struct stub_cpu {
 	u64 routes;
 	/* mpmu_reclaim() is on the stack. */
 	bool reclaiming;
-	/* The performance interrupt is late: it is not taken yet. */
+	/* The performance interrupt is late: on its way to the local APIC. */
 	bool late_pmi;
+	/* Late ones that were waited for. */
+	u64 drained;
 };
 
 /* MSRs that have an intercept bit: the rest is intercepted. */

@@ -20,13 +20,13 @@ typedef uint64_t u64;
 typedef int64_t s64;
 
 /* Call an op of the vCPU's backend. */
-#define mpmu_call(vcpu, slot, ...) ((vcpu)->host->ops->slot((vcpu), ##__VA_ARGS__))
+#define mpmu_call(vcpu, slot, ...)          ((vcpu)->host->ops->slot((vcpu), ##__VA_ARGS__))
 
 /* index, known to be below size, clamped against speculation. */
-#define mpmu_nospec(index, size) ((void)(size), (index))
+#define mpmu_nospec(index, size)            ((void)(size), (index))
 
 /* A broken promise of the caller. */
-#define mpmu_assert(condition) assert(condition)
+#define mpmu_assert(condition)              assert(condition)
 
 #define MPMU_STATIC_ASSERT(condition, text) _Static_assert(condition, text)
 

@@ -144,6 +144,8 @@ static void op_disown(const struct mpmu_vcpu *vcpu)
 
 	if (!pmu->owned)
 		stub_fault("disown: the host owns the PMU");
+	if (cpu->late_pmi && pmu->pending[STUB_VECTOR_OF_GUEST])
+		stub_fault("disown: an interrupt of the guest is on its way");
 	check_scrubbed(pmu);
 	pmu->owned = false;
 	pmu->global_ctrl = (struct stub_reg){cpu->perf.global_ctrl, STUB_OF_HOST};
@@ -179,6 +181,8 @@ static void op_drain_pmi(const struct mpmu_vcpu *vcpu)
 
 	if (!cpu->pmu.owned || cpu->pmu.lvtpc.route != STUB_VECTOR_OF_GUEST)
 		stub_fault("drain_pmi: the vector is not the guest's");
+	cpu->drained += cpu->late_pmi && cpu->pmu.pending[STUB_VECTOR_OF_GUEST];
+	cpu->late_pmi = false;
 }
 
 static void irqs_must_be_off(const struct mpmu_vcpu *vcpu, const char *op)

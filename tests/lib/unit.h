@@ -23,29 +23,31 @@ static inline void unit_fail(const char *what)
 }
 
 static u32 unit_faults;
-static char unit_last_fault[200];
+static char unit_fault_texts[2000];
 
 static inline void unit_note(const char *what)
 {
+	size_t used = strlen(unit_fault_texts);
+
 	unit_faults++;
-	snprintf(unit_last_fault, sizeof(unit_last_fault), "%s", what);
+	snprintf(unit_fault_texts + used, sizeof(unit_fault_texts) - used, "%s; ", what);
 }
 
 /* From here to unit_expect_fault() a fault is noted, and does not fail. */
 static inline void unit_allow_faults(void)
 {
 	unit_faults = 0;
-	unit_last_fault[0] = 0;
+	unit_fault_texts[0] = 0;
 	stub_fault_hook = unit_note;
 }
 
-/* The text that must be part of the last fault. */
+/* The text that must be part of a fault. */
 static inline void unit_expect_fault(const char *text)
 {
 	stub_fault_hook = unit_fail;
-	if (!unit_faults || !strstr(unit_last_fault, text))
+	if (!unit_faults || !strstr(unit_fault_texts, text))
 		fail_msg("expected the fault \"%s\", got %u faults, \"%s\"", text, unit_faults,
-			 unit_last_fault);
+			 unit_fault_texts);
 }
 
 /* Append one test per row; a row starts with its name, a const char *. */
@@ -96,6 +98,24 @@ static inline const struct mpmu_caps *unit_caps(const char *model)
 	if (!found)
 		fail_msg("no model %s", model);
 	return &found->caps;
+}
+
+/* The first model on which a guest of model @guest keeps all it has. */
+static inline const char *unit_host_for(const char *guest)
+{
+	const struct mpmu_caps *caps = unit_caps(guest);
+	u32 i;
+
+	for (i = 0; i < stub_nr_models; i++) {
+		const struct mpmu_caps *host = &stub_models[i].caps;
+		struct mpmu_caps clamped = *caps;
+
+		mpmu_caps_clamp(&clamped, host);
+		if (!mpmu_caps_missing(host) && !memcmp(&clamped, caps, sizeof(clamped)))
+			return stub_models[i].name;
+	}
+	fail_msg("no host for %s", guest);
+	return NULL;
 }
 
 static inline struct stub_vcpu *unit_world_init(struct unit_world *world, const char *host,

@@ -190,7 +190,6 @@ static void reclaim(struct world *world)
 
 static void late_pmi(struct world *world)
 {
-	world->tally.late++;
 	world->machine.here->late_pmi = true;
 }
 
@@ -493,13 +492,15 @@ static void add_tally(struct tally *sum, const struct world *world)
 	sum->puts += world->tally.puts;
 	sum->moves += world->tally.moves;
 	sum->events += world->tally.events;
-	sum->late += world->tally.late;
 	sum->resets += world->tally.resets;
 	sum->copies += world->tally.copies;
 	for (i = 0; i < STUB_CPUS; i++)
 		sum->samples += world->machine.cpus[i].perf.samples;
+	for (i = 0; i < STUB_CPUS; i++)
+		sum->late += world->machine.cpus[i].drained;
 	for (i = 0; i < VCPUS; i++) {
 		sum->direct += world->twins[i].direct;
+		sum->late += world->twins[i].late;
 		sum->faults += world->twins[i].faults;
 		sum->pmis += world->twins[i].bare_pmis;
 	}

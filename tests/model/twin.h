@@ -61,6 +61,7 @@ struct twin {
 	/* What this comparison has seen. */
 	u64 faults;
 	u64 direct;
+	u64 late;
 };
 
 static inline bool twin_is_amd(const struct twin *twin)
@@ -234,6 +235,7 @@ static inline void twin_settle(struct twin *twin)
 		stub_exit(twin->vcpu);
 		machine->here = &machine->cpus[i];
 		machine->here->late_pmi = false;
+		twin->late += machine->here->pmu.pending[STUB_VECTOR_OF_GUEST];
 		stub_take_interrupts(machine);
 	}
 	machine->here = twin->vcpu->cpu;

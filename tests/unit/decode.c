@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* decode.c: which MSRs and RDPMC indices a model has. */
+#include "../lib/unit.h"
+
+struct row {
+	const char *id;
+	const char *guest;
+	u32 number;
+	bool exists;
+};
+
+static const struct row msrs[] = {
+	{"D3 IA32_PERFCTR7 of 8", "intel-v5-8-4", 0x0c8, true},
+	{"D3 no IA32_PERFCTR8 of 8", "intel-v5-8-4", 0x0c9, false},
+	{"D3 no IA32_PERFCTR4 of 4", "intel-v2", 0x0c5, false},
+	{"D3 no counter in a hole", "intel-v5-holes", 0x0c3, false},
+	{"D3 counter behind a hole", "intel-v5-holes", 0x0c4, true},
+	{"D3 IA32_PMC0 with FW_WRITES", "intel-v5-8-4", 0x4c1, true},
+	{"D3 no IA32_PMC0 without FW_WRITES", "intel-v2", 0x4c1, false},
+	{"D3 FIXED_CTR3 of 4", "intel-v5-8-4", 0x30c, true},
+	{"D3 no FIXED_CTR3 of 3", "intel-v5-8-3", 0x30c, false},
+	{"D3 no FIXED_CTR2 in a hole", "intel-v5-holes", 0x30b, false},
+	{"D3 FIXED_CTR3 behind a hole", "intel-v5-holes", 0x30c, true},
+	{"D5 version 1 has selectors", "intel-v1-fw", 0x186, true},
+	{"D5 version 1 has no FIXED_CTR_CTRL", "intel-v1-fw", 0x38d, false},
+	{"D5 version 1 has no GLOBAL_STATUS", "intel-v1-fw", 0x38e, false},
+	{"D5 version 1 has no GLOBAL_CTRL", "intel-v1-fw", 0x38f, false},
+	{"D5 version 1 has no OVF_CTRL", "intel-v1-fw", 0x390, false},
+	{"D5 version 2 has GLOBAL_CTRL", "intel-v2", 0x38f, true},
+	{"D5 version 2 has no STATUS_SET", "intel-v2", 0x391, false},
+	{"D5 version 2 has no GLOBAL_INUSE", "intel-v2", 0x392, false},
+	{"D5 version 4 has STATUS_SET", "intel-v4", 0x391, true},
+	{"D5 version 4 has GLOBAL_INUSE", "intel-v4", 0x392, true},
+	{"D5 K7 has PERFCTR3", "amd-k7", 0xc0010007, true},
+	{"D5 K7 has no PERFCTR4", "amd-k7", 0xc0010008, false},
+	{"D5 K7 has no F15H_PERF_CTR0", "amd-k7", 0xc0010201, false},
+	{"D5 core extension has F15H_PERF_CTR5", "amd-core6", 0xc001020b, true},
+	{"D5 core extension has no F15H_PERF_CTR6", "amd-core6", 0xc001020d, false},
+	{"D5 core extension has no GLOBAL_CTL", "amd-core6", 0xc0000301, false},
+	{"D5 PerfMonV2 has GLOBAL_STATUS_SET", "amd-v2", 0xc0000303, true},
+	{"D5 nothing above GLOBAL_STATUS_SET", "amd-v2", 0xc0000304, false},
+	{"B9 no PERF_METRICS", "intel-v5-8-4", 0x329, false},
+	{"B9 no PEBS_ENABLE", "intel-v5-8-4", 0x3f1, false},
+	{"B9 no OFFCORE_RSP", "intel-v5-8-4", 0x1a6, false},
+	{"B9 no IBS_FETCH_CTL", "amd-v2", 0xc0011030, false},
+	{"MISC_ENABLE is no PMU register", "intel-v5-8-4", 0x1a0, false},
+	{"no register of the other vendor (Intel)", "intel-v5-8-4", 0xc0010200, false},
+	{"no register of the other vendor (AMD)", "amd-v2", 0x186, false},
+};
+
+static const struct row rdpmcs[] = {
+	{"C RDPMC 0", "intel-v5-8-4", 0, true},
+	{"C RDPMC 7 of 8", "intel-v5-8-4", 7, true},
+	{"C RDPMC 8 of 8", "intel-v5-8-4", 8, false},
+	{"C RDPMC in a hole", "intel-v5-holes", 2, false},
+	{"C RDPMC fixed 3 of 4", "intel-v5-8-4", 0x40000003, true},
+	{"C RDPMC fixed 3 of 3", "intel-v5-8-3", 0x40000003, false},
+	{"C RDPMC fixed of version 1", "intel-v1-fw", 0x40000000, false},
+	{"C RDPMC fast flag", "intel-v5-8-4", 0x80000000, false},
+	{"C RDPMC metrics type", "intel-v5-8-4", 0x20000000, false},
+	{"C RDPMC fixed type, index beyond all", "intel-v5-8-4", 0x40000010, false},
+	{"C RDPMC all ones", "intel-v5-8-4", 0xffffffff, false},
+	{"C RDPMC 5 of 6 (AMD)", "amd-core6", 5, true},
+	{"C RDPMC 4 of 4 (AMD)", "amd-k7", 4, false},
+	{"C RDPMC of an uncore counter (AMD)", "amd-v2", 6, false},
+	{"C RDPMC has no types (AMD)", "amd-v2", 0x40000000, false},
+};
+
+static void check_msr(void **state)
+{
+	const struct row *row = *state;
+	struct unit_world world;
+	struct stub_vcpu *vcpu = unit_world_init(&world, unit_host_for(row->guest), row->guest);
+	u64 value;
+
+	assert_int_equal(mpmu_msr_exists(&vcpu->mpmu, row->number), row->exists);
+	assert_int_equal(stub_guest_rdmsr(vcpu, row->number, &value), row->exists);
+}
+
+static void check_rdpmc(void **state)
+{
+	const struct row *row = *state;
+	struct unit_world world;
+	struct stub_vcpu *vcpu = unit_world_init(&world, unit_host_for(row->guest), row->guest);
+	u64 value;
+
+	assert_int_equal(mpmu_rdpmc_valid(&vcpu->mpmu, row->number), row->exists);
+	assert_int_equal(stub_guest_rdpmc(vcpu, row->number, &value), row->exists);
+}
+
+/* The software PMU has a decoder of its own: all numbers, all models. */
+static void check_all(void **state)
+{
+	const struct stub_model *model = *state;
+	struct stub_pmu bare = {.bare = true};
+	struct unit_world world;
+	struct stub_vcpu *vcpu = unit_world_init(&world, unit_host_for(model->name), model->name);
+	u64 value;
+	u32 i;
+
+	stub_pmu_reset(&bare, &vcpu->mpmu.caps);
+	for (i = 0; i < STUB_NR_MSRS; i++) {
+		u32 msr = stub_msr_at(i);
+
+		if (mpmu_msr_exists(&vcpu->mpmu, msr) != stub_pmu_rdmsr(&bare, msr, &value))
+			fail_msg("MSR %#x", msr);
+	}
+	for (i = 0; i < 0x100; i++) {
+		u32 ecx = (i & 0x3f) | (i >> 6) << 30;
+
+		if (mpmu_rdpmc_valid(&vcpu->mpmu, ecx) != stub_pmu_rdpmc(&bare, ecx, &value))
+			fail_msg("RDPMC %#x", ecx);
+	}
+}
+
+/* A vCPU that nobody configured has no PMU at all. */
+static void check_unconfigured(void **state)
+{
+	struct stub_machine machine;
+	struct mpmu_vcpu vcpu;
+	u32 i;
+
+	(void)state;
+	assert_int_equal(stub_machine_init(&machine, unit_caps("intel-v5-8-4")), 0);
+	mpmu_vcpu_init(&vcpu, &machine.host);
+	for (i = 0; i < STUB_NR_MSRS; i++)
+		assert_false(mpmu_msr_exists(&vcpu, stub_msr_at(i)));
+	assert_false(mpmu_rdpmc_valid(&vcpu, 0));
+}
+
+static const struct row unconfigured[] = {
+	{"no register without a model", NULL, 0, false},
+};
+
+int main(void)
+{
+	UNIT_TABLE(msrs, check_msr);
+	UNIT_TABLE(rdpmcs, check_rdpmc);
+	unit_count = unit_rows(unit_tests, unit_count, stub_models, sizeof(stub_models[0]),
+			       stub_nr_models, check_all);
+	UNIT_TABLE(unconfigured, check_unconfigured);
+	return unit_run("decode");
+}

@@ -1,0 +1,174 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* policy.c: rows C, each as policy says and as a guest's exits show. */
+#include "../lib/unit.h"
+
+#define RDPMC 0xffffffffu
+#define BOTH  (MPMU_READ | MPMU_WRITE)
+
+struct row {
+	const char *id;
+	const char *host;
+	const char *guest;
+	/* Flags besides TOUCHED. */
+	u32 flags;
+	/* Bits of GLOBAL_CTRL that the host has besides. */
+	u64 host_extra;
+	u32 msr;
+	bool direct;
+};
+
+static const struct row rows[] = {
+	{"C PERFCTR0", "intel-v5-8-4", "intel-v5-8-4", 0, 0, 0xc1, true},
+	{"C PERFCTR7", "intel-v5-8-4", "intel-v5-8-4", 0, 0, 0xc8, true},
+	{"C PERFCTR of a smaller model", "intel-v5-8-4", "intel-v2-fw", 0, 0, 0xc1, true},
+	{"C PERFCTR beyond the model", "intel-v5-8-4", "intel-v2", 0, 0, 0xc5, false},
+	{"C IA32_PMC0", "intel-v5-8-4", "intel-v5-8-4", 0, 0, 0x4c1, true},
+	{"C IA32_PMC0 without FW_WRITES", "intel-v5-8-4", "intel-v2", 0, 0, 0x4c1, false},
+	{"C FIXED_CTR3", "intel-v5-8-4", "intel-v5-8-4", 0, 0, 0x30c, true},
+	{"C FIXED_CTR3 beyond the model", "intel-v5-8-4", "intel-v5-8-3", 0, 0, 0x30c, false},
+	{"C GLOBAL_CTRL, 4 of 4 fixed", "intel-v5-8-4", "intel-v5-8-4", 0, 0, 0x38f, true},
+	{"C GLOBAL_CTRL, 3 of 4 fixed", "intel-v5-8-4", "intel-v5-8-3", 0, 0, 0x38f, false},
+	{"C GLOBAL_CTRL, 3 of 3 fixed", "intel-v5-8-3", "intel-v5-8-3", 0, 0, 0x38f, true},
+	{"C GLOBAL_CTRL, version 4 on 5", "intel-v5-8-3", "intel-v4", 0, 0, 0x38f, true},
+	{"C GLOBAL_CTRL, host with metrics", "intel-v5-8-4", "intel-v5-8-4", 0, 1ull << 48, 0x38f,
+	 false},
+	{"C GLOBAL_STATUS", "intel-v5-8-4", "intel-v5-8-4", 0, 0, 0x38e, true},
+	{"C GLOBAL_STATUS, PT on the host", "intel-v5-8-4", "intel-v5-8-4", MPMU_VCPU_HOST_STATUS,
+	 0, 0x38e, false},
+	{"C GLOBAL_CTRL, PT on the host", "intel-v5-8-4", "intel-v5-8-4", MPMU_VCPU_HOST_STATUS, 0,
+	 0x38f, true},
+	{"C OVF_CTRL", "intel-v5-8-4", "intel-v5-8-4", 0, 0, 0x390, true},
+	{"C OVF_CTRL, PT on the host", "intel-v5-8-4", "intel-v5-8-4", MPMU_VCPU_HOST_STATUS, 0,
+	 0x390, false},
+	{"C OVF_CTRL, 3 of 4 fixed", "intel-v5-8-4", "intel-v5-8-3", 0, 0, 0x390, false},
+	{"C STATUS_SET (Intel)", "intel-v5-8-4", "intel-v5-8-4", 0, 0, 0x391, false},
+	{"C GLOBAL_INUSE", "intel-v5-8-4", "intel-v5-8-4", 0, 0, 0x392, false},
+	{"C selector", "intel-v5-8-4", "intel-v5-8-4", 0, 0, 0x186, false},
+	{"C FIXED_CTR_CTRL", "intel-v5-8-4", "intel-v5-8-4", 0, 0, 0x38d, false},
+	{"C RDPMC", "intel-v5-8-4", "intel-v5-8-4", 0, 0, RDPMC, true},
+	{"C RDPMC, 3 of 4 fixed", "intel-v5-8-4", "intel-v5-8-3", 0, 0, RDPMC, false},
+	{"C RDPMC, 4 of 8 counters", "intel-v4", "intel-v2", 0, 0, RDPMC, false},
+	{"C K7_PERFCTR0", "amd-v2", "amd-v2", 0, 0, 0xc0010004, true},
+	{"C K7_PERFCTR0, guest without core extension", "amd-v2", "amd-k7", 0, 0, 0xc0010004, true},
+	{"C F15H_PERF_CTR5", "amd-v2", "amd-v2", 0, 0, 0xc001020b, true},
+	{"C F15H_PERF_CTR0, guest without core extension", "amd-v2", "amd-k7", 0, 0, 0xc0010201,
+	 false},
+	{"C selector (AMD)", "amd-v2", "amd-v2", 0, 0, 0xc0010200, false},
+	{"C K7 selector (AMD)", "amd-v2", "amd-v2", 0, 0, 0xc0010000, false},
+	{"C GLOBAL_CTL (AMD)", "amd-v2", "amd-v2", 0, 0, 0xc0000301, true},
+	{"C GLOBAL_CTL, guest without PerfMonV2", "amd-v2", "amd-core6", 0, 0, 0xc0000301, false},
+	{"C GLOBAL_STATUS (AMD)", "amd-v2", "amd-v2", 0, 0, 0xc0000300, true},
+	{"C STATUS_CLR (AMD)", "amd-v2", "amd-v2", 0, 0, 0xc0000302, true},
+	{"C STATUS_SET (AMD)", "amd-v2", "amd-v2", 0, 0, 0xc0000303, true},
+	{"C RDPMC (AMD)", "amd-v2", "amd-v2", 0, 0, RDPMC, true},
+	{"C RDPMC, host with NB counters (AMD)", "amd-v2-nb", "amd-v2", 0, 0, RDPMC, false},
+	{"C RDPMC, 4 of 6 counters (AMD)", "amd-v2", "amd-k7", 0, 0, RDPMC, false},
+};
+
+static struct stub_vcpu *prepare(struct unit_world *world, const struct row *row)
+{
+	struct mpmu_caps host = *unit_caps(row->host);
+
+	host.global_ctrl_extra = row->host_extra;
+	host.features |= row->host_extra ? MPMU_FEAT_METRICS : 0;
+	stub_fault_hook = unit_fail;
+	assert_int_equal(stub_machine_init(&world->machine, &host), 0);
+	stub_vcpu_init(&world->vcpu, &world->machine, unit_caps(row->guest));
+	stub_vcpu_load(&world->vcpu, &world->machine.cpus[0]);
+	stub_vcpu_set_flags(&world->vcpu, row->flags, 0);
+	return &world->vcpu;
+}
+
+static u64 exits_of_access(struct stub_vcpu *vcpu, const struct row *row)
+{
+	u64 exits, value;
+
+	stub_enter(vcpu);
+	exits = vcpu->exits;
+	if (row->msr == RDPMC)
+		stub_guest_rdpmc(vcpu, 0, &value);
+	else
+		stub_guest_rdmsr(vcpu, row->msr, &value);
+	return vcpu->exits - exits;
+}
+
+static u32 policy(const struct stub_vcpu *vcpu, const struct row *row)
+{
+	if (row->msr == RDPMC)
+		return mpmu_rdpmc_intercepted(&vcpu->mpmu) ? BOTH : 0;
+	return mpmu_msr_intercepts(&vcpu->mpmu, row->msr);
+}
+
+static void check_row(void **state)
+{
+	const struct row *row = *state;
+	struct unit_world world;
+	struct stub_vcpu *vcpu = prepare(&world, row);
+	u64 value;
+
+	/* Untouched: everything is intercepted. */
+	assert_int_equal(policy(vcpu, row), BOTH);
+	assert_true(stub_guest_rdpmc(vcpu, 0, &value));
+	assert_int_equal(policy(vcpu, row), row->direct ? 0 : BOTH);
+	assert_int_equal(exits_of_access(vcpu, row), row->direct ? 0 : 1);
+	stub_exit(vcpu);
+	stub_check_invariants(vcpu);
+}
+
+/* The first access exits, the second does not; reset closes again. */
+static void check_opening(void **state)
+{
+	const struct row *row = *state;
+	struct unit_world world;
+	struct stub_vcpu *vcpu = prepare(&world, row);
+
+	assert_int_equal(exits_of_access(vcpu, row), 1);
+	assert_int_equal(exits_of_access(vcpu, row), 0);
+	stub_vcpu_reset(vcpu);
+	assert_int_equal(policy(vcpu, row), BOTH);
+	assert_int_equal(exits_of_access(vcpu, row), 1);
+	stub_exit(vcpu);
+	stub_check_invariants(vcpu);
+}
+
+static const struct row openings[] = {
+	{"C first use by RDPMC", "intel-v5-8-4", "intel-v5-8-4", 0, 0, RDPMC, true},
+	{"C first use by a counter", "intel-v5-8-4", "intel-v5-8-4", 0, 0, 0xc1, true},
+	{"C first use by a fixed counter", "intel-v5-8-4", "intel-v5-8-4", 0, 0, 0x309, true},
+	{"C first use by RDPMC (AMD)", "amd-v2", "amd-v2", 0, 0, RDPMC, true},
+	{"C first use by a counter (AMD)", "amd-v2", "amd-v2", 0, 0, 0xc0010201, true},
+};
+
+/* Flags that change what is direct ask for new intercepts. */
+static void check_request(void **state)
+{
+	const struct row *row = *state;
+	struct unit_world world;
+	struct stub_vcpu *vcpu = prepare(&world, row);
+	u64 value;
+
+	assert_true(stub_guest_rdpmc(vcpu, 0, &value));
+	stub_enter(vcpu);
+	assert_int_equal(stub_intercepts(vcpu, row->msr), 0);
+	stub_vcpu_set_flags(vcpu, MPMU_VCPU_HOST_STATUS, 0);
+	stub_enter(vcpu);
+	assert_int_equal(stub_intercepts(vcpu, row->msr), row->direct ? 0 : BOTH);
+	stub_vcpu_set_flags(vcpu, 0, MPMU_VCPU_HOST_STATUS);
+	stub_enter(vcpu);
+	assert_int_equal(stub_intercepts(vcpu, row->msr), 0);
+	stub_exit(vcpu);
+}
+
+static const struct row requests[] = {
+	{"C PT comes and goes: GLOBAL_STATUS", "intel-v5-8-4", "intel-v5-8-4", 0, 0, 0x38e, false},
+	{"C PT comes and goes: OVF_CTRL", "intel-v5-8-4", "intel-v5-8-4", 0, 0, 0x390, false},
+	{"C PT comes and goes: GLOBAL_CTRL", "intel-v5-8-4", "intel-v5-8-4", 0, 0, 0x38f, true},
+};
+
+int main(void)
+{
+	UNIT_TABLE(rows, check_row);
+	UNIT_TABLE(openings, check_opening);
+	UNIT_TABLE(requests, check_request);
+	return unit_run("policy");
+}

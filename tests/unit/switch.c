@@ -1,0 +1,447 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* switch.c: rows E and the ownership of design.md section 4. */
+#include "../lib/unit.h"
+
+#define WORK(n)    (&(struct stub_work){.instructions = (n), .branches = 1, .cycles = 3})
+#define HOST_EVENT (0xc0 | STUB_EVENTSEL_ENABLE | STUB_EVENTSEL_OS | STUB_EVENTSEL_INT)
+
+/* Where the registers of a vendor's machine are. */
+struct map {
+	const char *model;
+	u32 counter;
+	u32 eventsel;
+	u32 global_ctrl;
+	u32 status;
+	u32 status_set;
+};
+
+static const struct map intel = {"intel-v5-8-4", 0x4c1, 0x186, 0x38f, 0x38e, 0x391};
+static const struct map amd = {"amd-v2",   0xc0010201, 0xc0010200,
+			       0xc0000301, 0xc0000300, 0xc0000303};
+
+struct row {
+	const char *id;
+	void (*run)(struct unit_world *world, const struct map *map);
+	const struct map *map;
+};
+
+static void wrmsr(struct stub_vcpu *vcpu, u32 msr, u64 value)
+{
+	assert_true(stub_guest_wrmsr(vcpu, msr, value));
+}
+
+static u64 rdmsr(struct stub_vcpu *vcpu, u32 msr)
+{
+	u64 value;
+
+	assert_true(stub_guest_rdmsr(vcpu, msr, &value));
+	return value;
+}
+
+/* Counter 0 counts instructions, with INT, from @start; the guest runs. */
+static struct stub_vcpu *count(struct unit_world *world, const struct map *map, u64 start)
+{
+	struct stub_vcpu *vcpu = &world->vcpu;
+
+	wrmsr(vcpu, map->counter, start);
+	wrmsr(vcpu, map->eventsel, 0x5300c0);
+	stub_guest_mask_lvtpc(vcpu, false);
+	stub_enter(vcpu);
+	return vcpu;
+}
+
+static u64 accesses(const struct stub_cpu *cpu)
+{
+	return cpu->reads + cpu->writes + cpu->routes;
+}
+
+static u64 host_accesses(struct unit_world *world)
+{
+	return accesses(&world->machine.cpus[0]);
+}
+
+static void install(struct unit_world *world)
+{
+	bool is_amd = world->machine.host.caps.vendor == MPMU_VENDOR_AMD;
+
+	stub_perf_install(&world->machine, 0, 1,
+			  HOST_EVENT | (is_amd ? STUB_EVENTSEL_HOST_ONLY : 0), 0);
+}
+
+static void resident_exits(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = count(world, map, 0);
+	u64 before = host_accesses(world);
+	u32 i;
+
+	for (i = 0; i < 100; i++) {
+		stub_guest_run(vcpu, WORK(7));
+		stub_exit(vcpu);
+		assert_true(mpmu_resident(&vcpu->cpu->mpmu, &vcpu->mpmu));
+	}
+	assert_int_equal(host_accesses(world), before);
+	assert_int_equal(rdmsr(vcpu, map->counter), 700);
+}
+
+static void untouched_exits(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = &world->vcpu;
+	u32 i;
+
+	(void)map;
+	install(world);
+	for (i = 0; i < 100; i++) {
+		stub_guest_run(vcpu, WORK(7));
+		stub_exit(vcpu);
+		stub_perf_run(&world->machine, WORK(3));
+	}
+	stub_vcpu_put(vcpu);
+	assert_int_equal(host_accesses(world), 0);
+	stub_perf_remove(&world->machine, 0);
+	assert_int_equal(world->machine.here->perf.events[0].count, 300);
+}
+
+/* A second acquire by the same vCPU writes what is not known to be 0 alone. */
+static void only_what_differs(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = count(world, map, 0);
+	u64 writes;
+
+	stub_guest_run(vcpu, WORK(7));
+	stub_vcpu_put(vcpu);
+	stub_vcpu_load(vcpu, &world->machine.cpus[0]);
+	writes = vcpu->cpu->writes;
+	stub_enter(vcpu);
+	/* Counter, selector, and FIXED_CTR_CTRL or GLOBAL_CTL. */
+	assert_int_equal(vcpu->cpu->writes - writes, 3);
+	writes = vcpu->cpu->writes;
+	stub_vcpu_put(vcpu);
+	assert_true(vcpu->cpu->writes - writes <= 3);
+}
+
+static void put_scrubs(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = count(world, map, 0xfffffffffff0);
+	struct stub_pmu *pmu = &vcpu->cpu->pmu;
+	u32 i;
+
+	stub_guest_run(vcpu, WORK(0x20));
+	stub_vcpu_put(vcpu);
+	for (i = 0; i < MPMU_MAX_GP; i++)
+		assert_int_equal(pmu->gp[i].value | pmu->eventsel[i].value, 0);
+	for (i = 0; i < MPMU_MAX_FIXED; i++)
+		assert_int_equal(pmu->fixed[i].value, 0);
+	assert_int_equal(pmu->fixed_ctrl.value | pmu->status, 0);
+	assert_int_equal(pmu->global_ctrl.value, vcpu->cpu->perf.global_ctrl);
+	assert_int_equal(pmu->lvtpc.route, STUB_NMI_OF_HOST);
+}
+
+static void put_keeps(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = count(world, map, 0);
+
+	stub_guest_run(vcpu, WORK(100));
+	wrmsr(vcpu, map->global_ctrl, 3);
+	stub_vcpu_put(vcpu);
+	stub_vcpu_load(vcpu, &world->machine.cpus[1]);
+	stub_guest_run(vcpu, WORK(50));
+	assert_int_equal(rdmsr(vcpu, map->counter), 150);
+	assert_int_equal(rdmsr(vcpu, map->global_ctrl), 3);
+	assert_int_equal(rdmsr(vcpu, map->eventsel), 0x5300c0);
+}
+
+static void reclaim_keeps(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = count(world, map, 0);
+
+	stub_guest_run(vcpu, WORK(100));
+	stub_exit(vcpu);
+	install(world);
+	stub_perf_run(&world->machine, WORK(11));
+	assert_null(vcpu->cpu->mpmu.owner);
+	stub_guest_run(vcpu, WORK(50));
+	assert_int_equal(rdmsr(vcpu, map->counter), 150);
+	stub_exit(vcpu);
+	stub_perf_run(&world->machine, WORK(12));
+	stub_perf_remove(&world->machine, 0);
+	assert_int_equal(vcpu->cpu->perf.events[0].count, 23);
+}
+
+/* With a host event here, each exit gives the PMU back, each entry takes it. */
+static void displaced(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = count(world, map, 0);
+	u32 i;
+
+	stub_exit(vcpu);
+	install(world);
+	for (i = 0; i < 10; i++) {
+		stub_guest_run(vcpu, WORK(5));
+		assert_true(vcpu->cpu->mpmu.displaced && vcpu->cpu->perf.displaced);
+		stub_exit(vcpu);
+		assert_false(vcpu->cpu->mpmu.displaced || vcpu->cpu->perf.displaced);
+		assert_null(vcpu->cpu->mpmu.owner);
+		stub_perf_run(&world->machine, WORK(2));
+	}
+	stub_perf_remove(&world->machine, 0);
+	assert_int_equal(vcpu->cpu->perf.events[0].count, 20);
+	assert_int_equal(rdmsr(vcpu, map->counter), 50);
+}
+
+static void no_host_value(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = &world->vcpu;
+
+	install(world);
+	stub_perf_run(&world->machine, WORK(1234));
+	stub_perf_remove(&world->machine, 0);
+	assert_int_not_equal(vcpu->cpu->pmu.gp[1].value, 0);
+	count(world, map, 0);
+	assert_int_equal(vcpu->cpu->pmu.gp[1].value, 0);
+}
+
+static void overflow_survives(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = count(world, map, 0xfffffffffff0);
+
+	stub_guest_run(vcpu, WORK(0x20));
+	stub_vcpu_put(vcpu);
+	stub_vcpu_load(vcpu, &world->machine.cpus[1]);
+	assert_int_equal(rdmsr(vcpu, map->status), 1);
+	stub_exit(vcpu);
+	install(world);
+	stub_perf_remove(&world->machine, 0);
+	assert_int_equal(rdmsr(vcpu, map->status), 1);
+	assert_int_equal(vcpu->pmis, 1);
+}
+
+/* The interrupt arrives after the vCPU has left; it is the vCPU's. */
+static void late_after(struct unit_world *world, const struct map *map, bool reclaim)
+{
+	struct stub_vcpu *vcpu = count(world, map, 0xfffffffffff0), other;
+	struct stub_cpu *cpu = vcpu->cpu;
+
+	cpu->late_pmi = true;
+	stub_guest_run(vcpu, WORK(0x20));
+	stub_exit(vcpu);
+	if (reclaim)
+		stub_perf_reclaim(&world->machine);
+	stub_vcpu_put(vcpu);
+	stub_take_interrupts(&world->machine);
+	assert_false(cpu->pmu.pending[STUB_VECTOR_OF_GUEST] || cpu->pmu.pending[STUB_NMI_OF_HOST]);
+	stub_vcpu_init(&other, &world->machine, unit_caps(map->model));
+	stub_vcpu_load(&other, cpu);
+	rdmsr(&other, map->counter);
+	stub_enter(&other);
+	stub_vcpu_put(&other);
+	assert_int_equal(other.pmis, 0);
+	stub_vcpu_load(vcpu, &world->machine.cpus[1]);
+	stub_enter(vcpu);
+	assert_int_equal(vcpu->pmis, 1);
+}
+
+static void late_after_put(struct unit_world *world, const struct map *map)
+{
+	late_after(world, map, false);
+}
+
+static void late_after_reclaim(struct unit_world *world, const struct map *map)
+{
+	late_after(world, map, true);
+}
+
+static void nobody_is_target(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = count(world, map, 0);
+
+	stub_vcpu_put(vcpu);
+	world->machine.irqs_off = true;
+	mpmu_cpu_forget_vcpu(&vcpu->cpu->mpmu, &vcpu->mpmu);
+	mpmu_pmi(&vcpu->cpu->mpmu);
+	world->machine.irqs_off = false;
+	assert_false(vcpu->requests.pmi);
+	assert_null(vcpu->cpu->mpmu.pmi_target);
+}
+
+/* A host overflow whose NMI has not come: nothing of the guest gets in. */
+static void host_pmi_first(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = count(world, map, 0);
+	struct stub_cpu *cpu = vcpu->cpu;
+
+	stub_exit(vcpu);
+	stub_perf_reclaim(&world->machine);
+	install(world);
+	cpu->pmu.gp[1].value = 0xfffffffffff0;
+	stub_perf_run(&world->machine, WORK(0x20));
+	assert_true(cpu->pmu.pending[STUB_NMI_OF_HOST]);
+	world->machine.irqs_off = true;
+	assert_int_equal(mpmu_enter(&cpu->mpmu, &vcpu->mpmu), -EAGAIN);
+	world->machine.irqs_off = false;
+	assert_null(cpu->mpmu.owner);
+	assert_false(cpu->mpmu.displaced || cpu->perf.displaced || cpu->pmu.owned);
+	assert_true(cpu->pmu.status & 2);
+	stub_enter(vcpu);
+	assert_int_equal(cpu->perf.samples, 1);
+	assert_true(mpmu_resident(&cpu->mpmu, &vcpu->mpmu));
+}
+
+static void two_on_one_cpu(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *a = count(world, map, 0), b;
+	u32 i;
+
+	stub_exit(a);
+	stub_vcpu_init(&b, &world->machine, unit_caps(map->model));
+	stub_vcpu_put(a);
+	stub_vcpu_load(&b, &world->machine.cpus[0]);
+	wrmsr(&b, map->eventsel, map == &amd ? 0x5300c2 : 0x5300c4);
+	stub_vcpu_put(&b);
+	for (i = 0; i < 20; i++) {
+		stub_vcpu_load(a, &world->machine.cpus[0]);
+		stub_guest_run(a, WORK(10));
+		stub_check_invariants(a);
+		stub_vcpu_put(a);
+		stub_vcpu_load(&b, &world->machine.cpus[0]);
+		stub_guest_run(&b, WORK(10));
+		stub_check_invariants(&b);
+		stub_vcpu_put(&b);
+	}
+	stub_vcpu_load(a, &world->machine.cpus[0]);
+	assert_int_equal(rdmsr(a, map->counter), 200);
+	stub_vcpu_put(a);
+	stub_vcpu_load(&b, &world->machine.cpus[0]);
+	assert_int_equal(rdmsr(&b, map->counter), 20);
+	stub_vcpu_put(&b);
+}
+
+/* The vCPU before was not put: who enters takes the PMU from it. */
+static void taken_over(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *a = count(world, map, 0), b;
+
+	stub_guest_run(a, WORK(10));
+	stub_exit(a);
+	stub_vcpu_init(&b, &world->machine, unit_caps(map->model));
+	stub_vcpu_load(&b, &world->machine.cpus[0]);
+	wrmsr(&b, map->eventsel, 0x5300c0);
+	stub_guest_run(&b, WORK(33));
+	assert_int_equal(rdmsr(&b, map->counter), 33);
+	stub_vcpu_put(&b);
+	stub_vcpu_load(a, &world->machine.cpus[0]);
+	assert_int_equal(rdmsr(a, map->counter), 10);
+}
+
+/* PT's status bit is neither shown, cleared, nor carried to another CPU. */
+static void foreign_status(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = count(world, map, 0xfffffffffff0);
+	u64 *status = &vcpu->cpu->pmu.status;
+
+	stub_vcpu_set_flags(vcpu, MPMU_VCPU_HOST_STATUS, 0);
+	*status |= STUB_STATUS_PT;
+	stub_guest_run(vcpu, WORK(0x20));
+	assert_int_equal(rdmsr(vcpu, map->status), 1);
+	wrmsr(vcpu, 0x390, 1);
+	assert_int_equal(rdmsr(vcpu, map->status), 0);
+	stub_vcpu_put(vcpu);
+	assert_int_equal(*status, STUB_STATUS_PT);
+	stub_vcpu_load(vcpu, &world->machine.cpus[1]);
+	assert_int_equal(rdmsr(vcpu, map->status), 0);
+	assert_int_equal(vcpu->cpu->pmu.status, 0);
+}
+
+static void masked_lvtpc(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = count(world, map, 0xfffffffffff0);
+
+	stub_guest_mask_lvtpc(vcpu, true);
+	stub_guest_run(vcpu, WORK(0x20));
+	assert_int_equal(rdmsr(vcpu, map->status), 1);
+	stub_vcpu_put(vcpu);
+	stub_vcpu_load(vcpu, &world->machine.cpus[0]);
+	stub_enter(vcpu);
+	assert_int_equal(vcpu->pmis, 0);
+}
+
+/* A counter of another CPU, suspended: nothing is known about it. */
+static void reset_forgets(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = count(world, map, 0);
+
+	stub_guest_run(vcpu, WORK(9));
+	stub_vcpu_put(vcpu);
+	assert_int_not_equal(vcpu->cpu->mpmu.zero_counters, 0);
+	stub_cpu_reset(&world->machine, vcpu->cpu);
+	assert_int_equal(vcpu->cpu->mpmu.zero_counters, 0);
+	assert_int_equal(vcpu->cpu->mpmu.zero_eventsels, 0);
+	stub_vcpu_load(vcpu, vcpu->cpu);
+	stub_guest_run(vcpu, WORK(1));
+	assert_int_equal(rdmsr(vcpu, map->counter), 10);
+}
+
+static void reclaim_forgets(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = count(world, map, 0);
+
+	stub_exit(vcpu);
+	stub_perf_reclaim(&world->machine);
+	assert_int_equal(vcpu->cpu->mpmu.zero_counters, 0);
+	assert_int_equal(vcpu->cpu->mpmu.zero_eventsels, 0);
+}
+
+/* Reclaim on a CPU that nobody owns touches nothing. */
+static void reclaim_of_nobody(struct unit_world *world, const struct map *map)
+{
+	(void)map;
+	stub_perf_reclaim(&world->machine);
+	assert_int_equal(host_accesses(world), 0);
+}
+
+#define BOTH(id, run)                  \
+	{id " (Intel)", run, &intel},  \
+	{                              \
+		id " (AMD)", run, &amd \
+	}
+
+static const struct row rows[] = {
+	BOTH("E5 resident: no access per exit", resident_exits),
+	BOTH("E5 untouched: no access, host events count", untouched_exits),
+	BOTH("E5 a change of owner writes what differs", only_what_differs),
+	BOTH("E1 after put hardware is clean", put_scrubs),
+	BOTH("E1 nothing of the host in the guest", no_host_value),
+	BOTH("E2 values survive put and another CPU", put_keeps),
+	BOTH("A11 values survive reclaim, the host event is exact", reclaim_keeps),
+	BOTH("A2 displaced between entry and exit alone", displaced),
+	BOTH("E2 pending overflow survives put, move and reclaim", overflow_survives),
+	BOTH("G late PMI after put", late_after_put),
+	BOTH("G late PMI after reclaim", late_after_reclaim),
+	BOTH("G late PMI of a forgotten vCPU is dropped", nobody_is_target),
+	BOTH("G guest LVTPC masked: nothing delivered", masked_lvtpc),
+	BOTH("E1 a host overflow in flight defers the entry", host_pmi_first),
+	BOTH("E4 two vCPUs on one CPU", two_on_one_cpu),
+	BOTH("E4 entry without put takes over", taken_over),
+	{"E3 PT status bit", foreign_status, &intel},
+	BOTH("D10 CPU reset forgets", reset_forgets),
+	BOTH("A11 reclaim forgets", reclaim_forgets),
+	BOTH("A11 reclaim of nobody", reclaim_of_nobody),
+};
+
+static void check_row(void **state)
+{
+	const struct row *row = *state;
+	struct unit_world world;
+
+	unit_world_init(&world, row->map->model, row->map->model);
+	row->run(&world, row->map);
+	if (!world.vcpu.loaded)
+		stub_vcpu_load(&world.vcpu, world.vcpu.cpu);
+	stub_check_round_trip(&world.vcpu);
+	stub_check_invariants(&world.vcpu);
+}
+
+int main(void)
+{
+	UNIT_TABLE(rows, check_row);
+	return unit_run("switch");
+}
