@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * loop COUNT: a program without libc that runs a loop of known length and
- * prints what the emulator says is the truth about it.
+ * loop COUNT EXITS: a program without libc that runs COUNT turns of a loop of
+ * known length, then CPUID EXITS times, and prints what the emulator says is
+ * the truth about it.
  *
- * COUNT is 16 hexadecimal digits, and no branch outside the loop depends on
- * data: two runs differ by the loop alone, so count(2N) - count(N) of any
+ * Both are 16 hexadecimal digits, and no branch outside the loops depends on
+ * data: two runs differ by the loops alone, so count(2N) - count(N) of any
  * observer must be N times the loop.
  */
 #include "../rig/emulator/mpmu_magic.h"
@@ -22,6 +23,7 @@ __asm__(
 	".globl _start\n"
 	"_start:\n"
 	"	mov	16(%rsp), %rdi\n"	/* argv[1] */
+	"	mov	24(%rsp), %rsi\n"	/* argv[2] */
 	"	and	$-16, %rsp\n"
 	"	call	run\n"
 	".globl loop_body, loop_end\n"
@@ -41,7 +43,7 @@ __asm__(
 	"	ret\n");
 
 void loop(unsigned long long count);
-void run(const char *digits);
+void run(const char *count, const char *exits);
 
 static long syscall3(long number, long a, const void *b, long c)
 {
@@ -110,15 +112,25 @@ static void report(void)
 	syscall3(SYS_WRITE, 1, line, sizeof(line));
 }
 
-void run(const char *digits)
+static void cpuid(void)
 {
-	unsigned long long count = parse(digits);
+	unsigned int a = 0, c = 0;
+
+	__asm__ volatile("cpuid" : "+a" (a), "+c" (c) : : "rbx", "rdx");
+}
+
+void run(const char *count_digits, const char *exits_digits)
+{
+	unsigned long long count = parse(count_digits);
+	unsigned long long exits = parse(exits_digits);
 
 	MPMU_MAGIC_NOP_RDI(MPMU_CMD_PRESENT, 0, &present);
 	MPMU_MAGIC_NOP_RDI(MPMU_CMD_READ_REGION, 0, &region_before);
 	MPMU_MAGIC_NOP_RDI(MPMU_CMD_READ_TRUTH, 0, &before);
 	MPMU_MAGIC_NOP(MPMU_CMD_MARK_BEGIN, 0);
 	loop(count);
+	while (exits--)
+		cpuid();
 	MPMU_MAGIC_NOP(MPMU_CMD_MARK_END, 0);
 	MPMU_MAGIC_NOP_RDI(MPMU_CMD_READ_TRUTH, 0, &after);
 	MPMU_MAGIC_NOP_RDI(MPMU_CMD_READ_REGION, 0, &region_after);
