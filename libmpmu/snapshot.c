@@ -45,7 +45,7 @@ static bool is_alias(struct listed *listed, struct mpmu_reg reg)
 }
 
 /* Add what a range names; with list NULL, count only. */
-static u32 add_range(const struct mpmu_vcpu *vcpu, const struct mpmu_msr_range *range,
+static u32 list_range(const struct mpmu_vcpu *vcpu, const struct mpmu_msr_range *range,
 		     struct listed *listed, struct mpmu_msr *list)
 {
 	u32 count = 0, i;
@@ -63,25 +63,25 @@ static u32 add_range(const struct mpmu_vcpu *vcpu, const struct mpmu_msr_range *
 	return count;
 }
 
-static u32 add_all(const struct mpmu_vcpu *vcpu, struct mpmu_msr *list)
+static u32 list_all(const struct mpmu_vcpu *vcpu, struct mpmu_msr *list)
 {
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);
 	struct listed listed = {0};
 	u32 count = 0, i;
 
 	for (i = 0; i < desc->nr_ranges; i++)
-		count += add_range(vcpu, &desc->ranges[i], &listed, list ? list + count : NULL);
+		count += list_range(vcpu, &desc->ranges[i], &listed, list ? list + count : NULL);
 	return count;
 }
 
 u32 mpmu_snapshot_size(const struct mpmu_vcpu *vcpu)
 {
-	return add_all(vcpu, NULL);
+	return list_all(vcpu, NULL);
 }
 
 void mpmu_snapshot_save(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mpmu_msr *list)
 {
-	u32 count = add_all(vcpu, list), i;
+	u32 count = list_all(vcpu, list), i;
 
 	for (i = 0; i < count; i++)
 		mpmu_msr_read(cpu, vcpu, list[i].index, MPMU_BY_HOST, &list[i].value);
