@@ -27,6 +27,7 @@ u32 mpmu_snapshot_size(const struct mpmu_vcpu *vcpu);
  * List all registers that hold state, each once, whatever aliases it has.
  *
  * @param cpu  where the vCPU is loaded, or NULL
+ * @param vcpu the vCPU
  * @param list room for mpmu_snapshot_size() registers, all of which are written
  */
 void mpmu_snapshot_save(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mpmu_msr *list);
@@ -36,6 +37,9 @@ void mpmu_snapshot_save(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mpm
  * list lacks keep their values.
  *
  * @param cpu     where the vCPU is loaded, or NULL
+ * @param vcpu    the vCPU
+ * @param list    the registers
+ * @param count   how many
  * @param err_msr the MSR that was rejected, where the result is -EINVAL
  * @return 0; -EINVAL: not a register of this PMU, or not a value of it;
  *         nothing changed

@@ -36,7 +36,7 @@ typedef u64 mpmu_pmcs;
 enum mpmu_result {
 	/** Done; a read stored its value. */
 	MPMU_DONE = 0,
-	/** The guest gets #GP(0); nothing changed. */
+	/** The guest gets a general-protection fault; nothing changed. */
 	MPMU_GP = 1,
 	/** Not a register of this PMU; nothing changed. */
 	MPMU_NOT_PMU = 2,

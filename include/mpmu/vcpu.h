@@ -154,6 +154,7 @@ void mpmu_vcpu_filter_changed(struct mpmu_vcpu *vcpu);
 /**
  * EFER.SVME or guest mode of the vCPU changed (AMD).
  *
+ * @param vcpu  the vCPU
  * @param set   enum mpmu_vcpu_flag bits to set (SVME, GUEST_MODE, HOST_STATUS)
  * @param clear bits to clear
  */

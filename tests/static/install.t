@@ -64,6 +64,11 @@ foreign_names()
 	nm -D --defined-only "$root/usr/lib/libmpmu.so" | awk '{ print $3 }' | grep -v '^mpmu_' || true
 }
 
+reference()
+{
+	(cat docs/Doxyfile; echo "OUTPUT_DIRECTORY = $work/doc") | doxygen -
+}
+
 try "make install" installed
 silent "public headers and the port header are installed, no others" headers
 try "docs/porting.md has an example" example
@@ -71,4 +76,9 @@ try "the example runs, shared" runs ""
 try "the example runs, static" runs -static
 try "a port header of one's own comes first" own_port
 silent "all names that the library defines begin with mpmu_" foreign_names
+if command -v doxygen >/dev/null; then
+	try "the reference builds without a warning" reference
+else
+	skip "the reference builds without a warning" "no doxygen here"
+fi
 done_testing
