@@ -1,0 +1,88 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# The two commands on machines and with arguments that they cannot use: one
+# message that names the step and the remedy, a status that is not 0, nothing
+# half applied, no process left behind.
+
+. "$(dirname "$0")/../lib/common.sh"
+. "$MPMU_TOP/tests/lib/tap.sh"
+cd "$MPMU_TOP"
+
+work=$(mktemp -d)
+trap 'umount "$work/small" 2>/dev/null; rm -rf "$work"' EXIT
+
+# refused NAME STATUS PATTERN COMMAND...: ends with STATUS, and the last lines
+# say what PATTERN asks for.
+refused()
+{
+	local name=$1 status=$2 pattern=$3 output got=0
+	shift 3
+
+	output=$("$@" 2>&1 </dev/null) || got=$?
+	if [ "$got" = "$status" ] && grep -q "$pattern" <<<"$output"; then
+		result 0 "$name"
+	else
+		result 1 "$name" "status $got instead of $status, or no \"$pattern\":
+$output"
+	fi
+}
+
+# left: processes that have the test's folder in their environment.
+left()
+{
+	grep -lzs "^MPMU_CACHE=$work/" /proc/[0-9]*/environ 2>/dev/null |
+		grep -v "^/proc/$BASHPID/" || true
+}
+
+# killed COMMAND...: start it, end it with TERM, and look for what remains.
+killed()
+{
+	local pid
+
+	MPMU_CACHE=$work/cache "$@" >"$work/log" 2>&1 &
+	pid=$!
+	sleep 3
+	kill -TERM "$pid"
+	wait "$pid" && echo "it ended with status 0"
+	sleep 1
+	left
+}
+
+# What remains must be noticed.
+noticed()
+{
+	local pid
+
+	MPMU_CACHE=$work/cache sleep 10 &
+	pid=$!
+	sleep 0.2
+	[ -n "$(left)" ] || echo "not noticed"
+	kill "$pid"
+}
+
+silent "a process left behind is noticed" noticed
+refused "check: unknown option" 2 "usage: ./check" ./check --sloppy
+refused "check: too many options" 2 "usage: ./check" ./check --quick --full
+refused "run: unknown option" 2 "usage: ./run" ./run --fast
+refused "run: option without its value" 2 "usage: ./run" ./run --loops
+refused "run: loops that are no number" 2 "usage: ./run" ./run --loops 10k
+refused "run: too few loops" 2 "remedy: 1000" ./run --loops 10
+refused "run: unknown mutation" 2 "skid-64" ./run --mutate nonsense
+refused "machine: unknown personality" 2 "intel-v5-8-4" tests/rig/machine --personality p6 --kernel x --initrd x
+
+mkdir "$work/small"
+if mount -t tmpfs -o size=40m tmpfs "$work/small" 2>/dev/null; then
+	refused "check: too little disk" 3 "remedy: make room" env MPMU_CACHE="$work/small" ./check
+	refused "run: too little disk" 3 "remedy: make room" env MPMU_CACHE="$work/small" ./run
+else
+	skip "too little disk" "no permission to mount"
+fi
+if unshare -n true 2>/dev/null; then
+	refused "guest packages: no network" 3 "remedy: check the network" \
+		env MPMU_CACHE="$work/offline" unshare -n tests/l2/packages
+	silent "nothing half fetched" find "$work/offline" -mindepth 1 -maxdepth 1 -type d ! -name log
+else
+	skip "no network" "no permission to make a network namespace"
+fi
+silent "check: TERM leaves no process behind" killed ./check --quick
+done_testing
