@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# With CONFIG_MPMU=n the integrated kernel is the stock one, function by
+# function, except for what funcdiff.list names with patch and reason.
+
+. "$(dirname "$0")/../lib/common.sh"
+. "$MPMU_TOP/tests/lib/tap.sh"
+
+here=$MPMU_TOP/tests/kernel
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+compare()
+{
+	"$here/funcdiff" "$@" >"$work/output" 2>&1 || [ $? = 1 ]
+}
+
+found()
+{
+	grep -v '^#' "$work/output" | cut -d' ' -f1,2 | sort -u
+}
+
+# Each of them with a patch of the series and some words of a reason.
+listed()
+{
+	local object function patch reason
+
+	while read -r object function patch reason; do
+		case $object in
+		'' | '#'*) continue ;;
+		esac
+		grep -qx "$patch" "$MPMU_TOP/backends/kvm/patches/6.12/series" ||
+			echo "no such patch: $patch" >&2
+		[ -n "$reason" ] || echo "no reason: $object $function" >&2
+		echo "$object $function"
+	done <"$here/funcdiff.list" | sort -u
+}
+
+stock=$("$here/build" stock)
+without=$("$here/build" mpmu-n)
+with=$("$here/build" mpmu-y)
+
+try "the kernels can be compared" compare "$stock" "$without"
+grep '^#' "$work/output" || true
+found >"$work/found"
+listed >"$work/listed" 2>"$work/complaints"
+silent "the list has a patch and a reason for each" cat "$work/complaints"
+silent "CONFIG_MPMU=n: every function that differs is listed" \
+	comm -23 "$work/found" "$work/listed"
+silent "CONFIG_MPMU=n: every function that is listed differs" \
+	comm -13 "$work/found" "$work/listed"
+
+# The comparison notices what CONFIG_MPMU=y changes.
+try "the kernel with CONFIG_MPMU=y can be compared" compare "$stock" "$with"
+try "CONFIG_MPMU=y: a hook is noticed" \
+	grep -qx 'arch/x86/events/core.o x86_pmu_disable changed' "$work/output"
+try "CONFIG_MPMU=y: a new file is noticed" \
+	grep -qx 'arch/x86/events/mediated.o x86_perf_guest_own added' "$work/output"
+done_testing

@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Rows A1, A2, A5 to A7: events that make room for a guest, and their times. */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "rows.h"
+
+#define TIMES	100
+
+static struct perfrow spin(unsigned long iterations, int flags)
+{
+	return call_row(PERFROW_SPIN, (struct perfrow){ .arg = iterations, .flags = flags });
+}
+
+static bool nothing_on(const struct mpmu_regs *regs)
+{
+	bool on = regs->fixed_ctrl != 0;
+
+	for (int i = 0; i < MPMU_MAX_PMCS; i++)
+		on |= !!(regs->eventsel[i] & 1 << 22);
+	return !on;
+}
+
+static uint64_t delta(int fd, unsigned long iterations, int flags)
+{
+	uint64_t before = count_of(fd);
+
+	for (int i = 0; i < TIMES; i++)
+		spin(iterations, flags);
+	return count_of(fd) - before;
+}
+
+/* Longer spins minus shorter ones: TIMES x 1000 iterations of 2 instructions. */
+static void test_kernel_count(const char *kind, int fd)
+{
+	uint64_t at_all, displaced;
+
+	spin(1, PERFROW_DISPLACE);
+	at_all = delta(fd, 3000, 0) - delta(fd, 2000, 0);
+	displaced = delta(fd, 3000, PERFROW_DISPLACE) - delta(fd, 2000, PERFROW_DISPLACE);
+	/* An interrupt more or less in either run is no part of the loop. */
+	check(llabs((long long)(at_all - TIMES * 2000)) < 20000,
+	      "A2: %s counts the kernel (%llu)", kind, (unsigned long long)at_all);
+	check(llabs((long long)displaced) < 20000,
+	      "A2: %s does not while displaced (%lld)", kind, (long long)displaced);
+}
+
+static void test_user_count(int fd)
+{
+	uint64_t plain = delta(fd, 100, 0);
+	uint64_t displaced = delta(fd, 100, PERFROW_DISPLACE);
+
+	check_eq(displaced, plain, "A7: user mode is counted exactly across %d displacements", TIMES);
+}
+
+static void test_on_hardware(const char *kind)
+{
+	struct perfrow row = spin(10, PERFROW_DISPLACE);
+
+	check(!row.host_active, "A7: %s: no event is active while displaced", kind);
+	check(nothing_on(&row.regs), "A7: %s: none is on hardware", kind);
+}
+
+static void test_kind(const char *kind, int fd)
+{
+	struct reading reading;
+	uint64_t before;
+
+	if (!check(fd >= 0, "A7: %s opens", kind))
+		return;
+	test_on_hardware(kind);
+	before = count_of(fd);
+	spin(10, PERFROW_DISPLACE);
+	check(read_event(fd, &reading), "A7: %s is not in error state afterwards", kind);
+	check(reading.count > before, "A7: %s goes on afterwards", kind);
+	close(fd);
+}
+
+static int open_cgroup_event(void)
+{
+	struct perf_event_attr attr = {
+		.type		= PERF_TYPE_HARDWARE,
+		.config		= PERF_COUNT_HW_INSTRUCTIONS,
+		.size		= sizeof(attr),
+		.read_format	= PERF_FORMAT_TOTAL_TIME_ENABLED |
+				  PERF_FORMAT_TOTAL_TIME_RUNNING,
+		.exclude_guest	= 1,
+	};
+	char pid[16];
+	int dir, fd;
+
+	mkdir("/tmp/cgroup", 0755);
+	mount("none", "/tmp/cgroup", "cgroup2", 0, NULL);
+	mkdir("/tmp/cgroup/rows", 0755);
+	snprintf(pid, sizeof(pid), "%d", getpid());
+	write_to("/tmp/cgroup/rows/cgroup.procs", pid);
+	dir = open("/tmp/cgroup/rows", O_RDONLY | O_CLOEXEC);
+	fd = syscall(SYS_perf_event_open, &attr, dir, 0, -1, PERF_FLAG_PID_CGROUP);
+	close(dir);
+	return fd < 0 ? -errno : fd;
+}
+
+static void test_kinds(void)
+{
+	int leader;
+
+	test_kind("a task's event", open_instructions(0));
+	test_kind("a task's pinned event", open_instructions(EV_PINNED));
+	test_kind("a task's event that counts guests", open_instructions(EV_GUEST));
+	test_kind("a CPU's event", open_event(PERF_TYPE_HARDWARE, PERF_COUNT_HW_INSTRUCTIONS,
+					      0, -1, 0, -1));
+	test_kind("a CPU's pinned event", open_event(PERF_TYPE_HARDWARE,
+						     PERF_COUNT_HW_INSTRUCTIONS,
+						     EV_PINNED, -1, 0, -1));
+	test_kind("an inherited event", open_instructions(EV_INHERIT));
+	test_kind("a cgroup's event", open_cgroup_event());
+
+	leader = open_event(PERF_TYPE_SOFTWARE, PERF_COUNT_SW_TASK_CLOCK, EV_KERNEL, 0, -1, -1);
+	test_kind("an event in a group of a software event",
+		  open_event(PERF_TYPE_HARDWARE, PERF_COUNT_HW_INSTRUCTIONS, 0, 0, -1, leader));
+	close(leader);
+}
+
+/* More events than counters: none may be left out by being displaced. */
+static void test_multiplexed(void)
+{
+	struct reading reading;
+	int fds[24], idle = 0, wrong = 0;
+
+	for (int i = 0; i < 24; i++)
+		fds[i] = open_event(PERF_TYPE_HARDWARE, PERF_COUNT_HW_BRANCH_INSTRUCTIONS,
+				    EV_KERNEL, 0, -1, -1);
+	for (int i = 0; i < 300; i++)
+		spin(20000, PERFROW_DISPLACE);
+	for (int i = 0; i < 24; i++) {
+		wrong += !read_event(fds[i], &reading);
+		idle += !reading.running;
+		close(fds[i]);
+	}
+	check_eq(wrong, 0, "A2: none of 24 multiplexed events fails");
+	check_eq(idle, 0, "A2: each of them gets its turn");
+}
+
+static int probe_type(void)
+{
+	return number_in("/sys/bus/event_source/devices/" PERFROW_PMU "/type");
+}
+
+static void test_other_pmus(void)
+{
+	int task = open_event(probe_type(), 0, EV_KERNEL | EV_GUEST, 0, -1, -1);
+	int cpu = open_event(probe_type(), 0, EV_KERNEL | EV_GUEST, -1, 0, -1);
+	int hardware = open_instructions(0);
+	struct perfrow row;
+
+	check(task >= 0 && cpu >= 0, "A1: events of another PMU open");
+	row = spin(10, PERFROW_DISPLACE);
+	check(row.callbacks_before > 0, "A1: that PMU is disabled and enabled at all");
+	check_eq(row.callbacks_after, row.callbacks_before, "A1: but not to displace events");
+	close(task);
+	close(cpu);
+	close(hardware);
+}
+
+static int late_fd;
+
+static void *open_meanwhile(void *unused)
+{
+	run_on(1);
+	usleep(2000);
+	late_fd = open_event(PERF_TYPE_HARDWARE, PERF_COUNT_HW_INSTRUCTIONS,
+			     EV_KERNEL | EV_PINNED, -1, 0, -1);
+	return unused;
+}
+
+/* Interrupts open in the middle, against the rules: an event comes by IPI. */
+static void test_install_meanwhile(void)
+{
+	struct reading reading = { 0 };
+	struct perfrow row;
+	pthread_t thread;
+
+	if (cpus() < 2)
+		return;
+
+	run_on(0);
+	pthread_create(&thread, NULL, open_meanwhile, NULL);
+	row = spin(3000000, PERFROW_DISPLACE | PERFROW_IRQS);
+	pthread_join(thread, NULL);
+	check(late_fd >= 0, "A2: an event is installed while displaced (%llu ns)", row.ns);
+	check(!row.host_active, "A2: it stays off the hardware");
+	check(read_event(late_fd, &reading) && reading.count,
+	      "A2: it is no failure, and counts afterwards");
+	check(reading.running == reading.enabled, "A2: and is not multiplexed");
+	close(late_fd);
+}
+
+void test_displace(void)
+{
+	int fd;
+
+	run_on(0);
+	test_kinds();
+
+	fd = open_instructions(EV_KERNEL);
+	test_kernel_count("a task's event", fd);
+	close(fd);
+	fd = open_event(PERF_TYPE_HARDWARE, PERF_COUNT_HW_INSTRUCTIONS,
+			EV_KERNEL | EV_PINNED, -1, 0, -1);
+	test_kernel_count("a CPU's event", fd);
+	close(fd);
+	fd = open_instructions(0);
+	test_user_count(fd);
+	close(fd);
+
+	test_multiplexed();
+	test_other_pmus();
+	test_install_meanwhile();
+
+	spin(10, PERFROW_DISPLACE | PERFROW_TWICE);
+	check(kernel_said("perf_load_guest_context"), "A7: loading twice warns, putting twice too");
+	test_on_hardware("after that");
+}
+
+/* Enabled time of a displaced event against that of one that is not. */
+static void test_clock(const char *kind, int hardware, int software)
+{
+	struct reading before[2], after[2];
+	uint64_t displaced = 0;
+	int64_t lost, off;
+
+	if (!check(hardware >= 0 && software >= 0, "A6: %s: events open", kind))
+		return;
+
+	read_event(software, &before[1]);
+	read_event(hardware, &before[0]);
+	for (int i = 0; i < TIMES; i++)
+		displaced += spin(20000, PERFROW_DISPLACE).ns;
+	read_event(hardware, &after[0]);
+	read_event(software, &after[1]);
+
+	lost = (after[1].enabled - before[1].enabled) - (after[0].enabled - before[0].enabled);
+	off = lost - (int64_t)displaced;
+	note("%s: displaced for %llu ns, enabled time lacks %lld", kind,
+	     (unsigned long long)displaced, (long long)lost);
+	check(off > 0 && off < (int64_t)displaced / 5,
+	      "A6: %s: the time enabled lacks what it was displaced", kind);
+	check_eq(after[0].enabled - before[0].enabled, after[0].running - before[0].running,
+		 "A6: %s: it ran whenever it was enabled", kind);
+	check(after[1].enabled - before[1].enabled > displaced,
+	      "A5: %s: a software event's time goes on", kind);
+	close(hardware);
+	close(software);
+}
+
+void test_times(void)
+{
+	run_on(0);
+	test_clock("task", open_instructions(EV_KERNEL),
+		   open_event(PERF_TYPE_SOFTWARE, PERF_COUNT_SW_TASK_CLOCK, EV_KERNEL, 0, -1, -1));
+	test_clock("CPU", open_event(PERF_TYPE_HARDWARE, PERF_COUNT_HW_INSTRUCTIONS,
+				     EV_KERNEL, -1, 0, -1),
+		   open_event(PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK, EV_KERNEL, -1, 0, -1));
+	test_clock("cgroup", open_cgroup_event(),
+		   open_event(PERF_TYPE_SOFTWARE, PERF_COUNT_SW_CPU_CLOCK, EV_KERNEL, -1, 0, -1));
+}

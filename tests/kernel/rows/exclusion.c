@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Rows A4 and A10: what a host can mediate, and what excludes what. */
+#define _GNU_SOURCE
+#include <pthread.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "rows.h"
+
+#define RACES	300
+
+static long long create(void)
+{
+	return call_row(PERFROW_CREATE, (struct perfrow){ 0 }).result;
+}
+
+static void release(void)
+{
+	call_row(PERFROW_RELEASE, (struct perfrow){ 0 });
+}
+
+static long long counter(int on, int flags)
+{
+	return call_row(PERFROW_COUNTER, (struct perfrow){ .arg = on, .flags = flags }).result;
+}
+
+/* 0 if such an event can be opened, else the errno. */
+static int opens(int flags)
+{
+	int fd = open_instructions(flags);
+
+	if (fd < 0)
+		return -fd;
+	close(fd);
+	return 0;
+}
+
+void test_capability(void)
+{
+	struct perfrow row = call_row(PERFROW_CAPABILITY, (struct perfrow){ 0 });
+	struct perfrow now = call_row(PERFROW_STATE, (struct perfrow){ 0 });
+	uint64_t counters = now.regs.gp_mask | now.regs.fixed_mask << 32;
+
+	check(row.mediated, "A10: the PMU can be mediated");
+	check_eq(row.counters, counters, "A10: the counters are the hardware's");
+	check_eq(row.global_ctrl & counters, counters, "A10: each has a bit in global control");
+	check_eq(row.widths[0], 48, "A10: general counters have a width");
+	check_eq(row.widths[1], now.regs.fixed_mask ? 48 : 0,
+		 "A10: the width of fixed counters is 0 where there is none");
+	check_eq(row.numbers[0], __builtin_popcountll(now.regs.gp_mask), "A10: their number");
+}
+
+static void test_open_while_created(void)
+{
+	int software = open_event(PERF_TYPE_SOFTWARE, PERF_COUNT_SW_TASK_CLOCK, EV_GUEST, 0, -1, -1);
+
+	check_eq(create(), 0, "A4: a first mediated VM");
+	check_eq(opens(EV_GUEST), EOPNOTSUPP, "A4: events that count guests are refused");
+	check_eq(opens(EV_GUEST | EV_HOST_NOT), EOPNOTSUPP, "A4: those of guests only, too");
+	check_eq(opens(EV_GUEST | EV_INHERIT), EOPNOTSUPP, "A4: inherited ones, too");
+	check_eq(opens(0), 0, "A4: events that exclude guests are not");
+	check(software >= 0, "A4: nor are software events");
+	check_eq(create(), 0, "A4: a second mediated VM");
+	release();
+	check_eq(opens(EV_GUEST), EOPNOTSUPP, "A4: still refused with one VM left");
+	release();
+	check_eq(opens(EV_GUEST), 0, "A4: allowed again after the last one");
+	close(software);
+}
+
+static void test_create_while_open(void)
+{
+	int fd = open_instructions(EV_GUEST);
+
+	check_eq(create(), -EBUSY, "A4: no mediated VM beside an event that counts guests");
+	check_eq(opens(EV_GUEST), 0, "A4: the failure leaves nothing behind");
+	close(fd);
+	fd = open_instructions(0);
+	check_eq(create(), 0, "A4: one beside an event that excludes guests");
+	release();
+	close(fd);
+}
+
+static bool forks(void)
+{
+	pid_t pid = fork();
+	int status = -1;
+
+	if (!pid)
+		_exit(0);
+	return pid > 0 && waitpid(pid, &status, 0) == pid && !status;
+}
+
+static void test_inherited(void)
+{
+	int fd = open_instructions(EV_INHERIT);
+
+	create();
+	check(forks(), "A4: fork with an inherited event that excludes guests");
+	release();
+	close(fd);
+
+	fd = open_instructions(EV_INHERIT | EV_GUEST);
+	check(forks(), "A4: fork with an inherited event that counts guests");
+	check_eq(create(), -EBUSY, "A4: no mediated VM beside it");
+	close(fd);
+	check_eq(create(), 0, "A4: one after it and its children are gone");
+	release();
+}
+
+static void test_emulated(void)
+{
+	check_eq(create(), 0, "A4: a mediated VM, then");
+	check_eq(counter(1, 0), -EOPNOTSUPP, "A4: no kernel event that counts guests");
+	check_eq(counter(1, PERFROW_VPMU), 0, "A4: but that of an emulated vPMU");
+	release();
+	check_eq(create(), 0, "A4: a mediated VM beside an emulated one");
+	counter(0, 0);
+	release();
+	check_eq(counter(1, 0), 0, "A4: a kernel event that counts guests, and");
+	check_eq(create(), -EBUSY, "A4: no mediated VM beside it");
+	counter(0, 0);
+}
+
+static pthread_barrier_t barrier;
+static int opened;
+
+static void *opener(void *unused)
+{
+	int fd;
+
+	run_on(1);
+	for (int i = 0; i < RACES; i++) {
+		pthread_barrier_wait(&barrier);
+		fd = open_instructions(EV_GUEST);
+		opened = fd >= 0;
+		pthread_barrier_wait(&barrier);
+		if (fd >= 0)
+			close(fd);
+		pthread_barrier_wait(&barrier);
+	}
+	return unused;
+}
+
+static void test_race(void)
+{
+	int winners[2] = { 0 }, bad = 0;
+	pthread_t thread;
+	bool created;
+
+	if (cpus() < 2)
+		return;
+
+	run_on(0);
+	pthread_barrier_init(&barrier, NULL, 2);
+	pthread_create(&thread, NULL, opener, NULL);
+	for (int i = 0; i < RACES; i++) {
+		pthread_barrier_wait(&barrier);
+		/* An event takes longer to open than a VM to announce. */
+		usleep(i % 8 * 5);
+		created = !create();
+		pthread_barrier_wait(&barrier);
+		winners[created]++;
+		bad += created == !!opened;
+		if (created)
+			release();
+		pthread_barrier_wait(&barrier);
+	}
+	pthread_join(thread, NULL);
+	note("create won %d times, open %d times", winners[1], winners[0]);
+	check_eq(bad, 0, "A4: exactly one winner in each of %d races", RACES);
+}
+
+void test_exclusion(void)
+{
+	test_open_while_created();
+	test_create_while_open();
+	test_inherited();
+	test_emulated();
+	test_race();
+
+	release();
+	check(kernel_said("perf_release_mediated_pmu"), "A4: release without create warns");
+	check_eq(opens(EV_GUEST), 0, "A4: and changes nothing");
+	check_eq(create(), 0, "A4: nor for VMs");
+	release();
+	release();
+	check(!kernel_said("perf_release_mediated_pmu"), "A4: it warns once");
+}

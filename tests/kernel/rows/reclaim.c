@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Rows A8, A9, A11, A12: interrupts of the guest's counters, and everything by
+ * which the host takes a CPU's counters back.
+ */
+#define _GNU_SOURCE
+#include <fcntl.h>
+#include <pthread.h>
+#include <sched.h>
+#include <sys/mman.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "rows.h"
+
+#define VECTOR		0xf5
+#define LVTPC_NMI	0x400
+#define LVTPC_MASKED	0x10000
+#define STATUS_PT	(1ull << 55)
+
+static struct perfrow call(unsigned long request, unsigned long long arg)
+{
+	return call_row(request, (struct perfrow){ .arg = arg });
+}
+
+static uint64_t intr_total(void)
+{
+	unsigned long long total = 0;
+	FILE *in = fopen("/proc/stat", "r");
+	char line[8192];
+
+	while (in && fgets(line, sizeof(line), in))
+		if (sscanf(line, "intr %llu", &total) == 1)
+			break;
+	if (in)
+		fclose(in);
+	return total;
+}
+
+void test_vector(void)
+{
+	uint64_t before = interrupts("VPMI"), total = intr_total(), pmis;
+
+	run_on(0);
+	check(before != UINT64_MAX, "A8: /proc/interrupts has a line VPMI");
+	call(PERFROW_VECTOR, 0);
+	check_eq(interrupts("VPMI"), before + 1, "A8: it counts, with no handler registered");
+	check(intr_total() > total, "A8: the sum in /proc/stat counts it");
+
+	pmis = call(PERFROW_STATE, 0).pmis;
+	call(PERFROW_CALLBACKS, 1);
+	call(PERFROW_VECTOR, 0);
+	check_eq(call(PERFROW_STATE, 0).pmis, pmis + 1, "A8: a registered handler is called");
+	call(PERFROW_CALLBACKS, 1);
+	check(kernel_said("perf_register_guest_info_callbacks"), "A8: registering twice warns");
+	call(PERFROW_VECTOR, 0);
+	check_eq(call(PERFROW_STATE, 0).pmis, pmis + 2, "A8: the first stays registered");
+	call(PERFROW_CALLBACKS, 0);
+	call(PERFROW_VECTOR, 0);
+	check_eq(call(PERFROW_STATE, 0).pmis, pmis + 2, "A8: none is called after unregistering");
+
+	check_eq(call(PERFROW_LVTPC, 0).regs.lvtpc, VECTOR, "A9: LVTPC has the vector, fixed");
+	check_eq(call(PERFROW_LVTPC, LVTPC_MASKED | LVTPC_NMI).regs.lvtpc,
+		 VECTOR | LVTPC_MASKED, "A9: of a guest's LVTPC the mask bit counts");
+	check_eq(call(PERFROW_STATE, 0).regs.lvtpc & ~LVTPC_MASKED, LVTPC_NMI,
+		 "A9: back to NMI afterwards");
+}
+
+/* What perf leaves in the registers that it does not write each time. */
+static bool as_perf_left(const struct mpmu_regs *before, const struct mpmu_regs *now)
+{
+	if (before->global_ctrl != now->global_ctrl || before->fixed_ctrl != now->fixed_ctrl ||
+	    before->lvtpc != now->lvtpc)
+		note("global control %#llx, was %#llx, fixed %#llx, was %#llx, LVTPC %#llx, was %#llx",
+		     now->global_ctrl, before->global_ctrl, now->fixed_ctrl,
+		     before->fixed_ctrl, now->lvtpc, before->lvtpc);
+	return before->global_ctrl == now->global_ctrl &&
+	       before->fixed_ctrl == now->fixed_ctrl && before->lvtpc == now->lvtpc;
+}
+
+static bool clean(const struct mpmu_regs *regs)
+{
+	unsigned long long any = regs->global_status & ~STATUS_PT;
+
+	for (int i = 0; i < MPMU_MAX_PMCS; i++)
+		any |= regs->eventsel[i] | regs->gp[i] | regs->fixed[i];
+	return !any;
+}
+
+static int open_cpu_event(int cpu, int flags)
+{
+	return open_event(PERF_TYPE_HARDWARE, PERF_COUNT_HW_INSTRUCTIONS,
+			  flags | EV_KERNEL, -1, cpu, -1);
+}
+
+static void use_none(void)
+{
+}
+
+/* An event opened from another CPU: an install IPI. */
+static void use_install(void)
+{
+	int fd = open_cpu_event(1, 0);
+
+	check(count_of(fd) > 0, "A11: the installed event counts");
+	close(fd);
+}
+
+static int prepared = -1;
+
+static void use_enable(void)
+{
+	ioctl(prepared, PERF_EVENT_IOC_ENABLE, 0);
+	usleep(10);
+	ioctl(prepared, PERF_EVENT_IOC_DISABLE, 0);
+	check(count_of(prepared) > 0, "A11: the enabled event counts");
+}
+
+/* A task that has an event is switched in on that CPU. */
+static void use_task(void)
+{
+	pid_t pid = fork();
+
+	if (!pid) {
+		int fd;
+
+		run_on(0);
+		fd = open_instructions(0);
+		run_on(1);
+		_exit(!(count_of(fd) > 100));
+	}
+	int status = -1;
+
+	waitpid(pid, &status, 0);
+	check(status == 0, "A11: the event of a task that is switched in counts");
+}
+
+static void use_rdpmc(void)
+{
+	write_to("/sys/bus/event_source/devices/cpu/rdpmc", "2");
+	write_to("/sys/bus/event_source/devices/cpu/rdpmc", "1");
+}
+
+static void use_offline(void)
+{
+	write_to("/sys/devices/system/cpu/cpu1/online", "0");
+	write_to("/sys/devices/system/cpu/cpu1/online", "1");
+}
+
+static const struct use {
+	const char *name;
+	void (*use)(void);
+	bool reclaims;
+	int flags;
+} uses[] = {
+	{ "nothing", use_none, false, 0 },
+	{ "installing an event", use_install, true, 0 },
+	{ "enabling an event", use_enable, true, 0 },
+	{ "switching to a task with an event", use_task, true, 0 },
+	{ "clearing what RDPMC could leak", use_rdpmc, false, PERFROW_KEEP_DIRTY },
+	{ "taking the CPU offline", use_offline, true, 0 },
+};
+
+static struct perfrow on_cpu(int cpu, unsigned long request, int flags)
+{
+	struct perfrow row;
+
+	run_on(cpu);
+	row = call_row(request, (struct perfrow){ .flags = flags });
+	run_on(0);
+	return row;
+}
+
+/* An event that came and went leaves its counter and selector dirty. */
+static void dirty(int cpu)
+{
+	int fd = open_cpu_event(cpu, 0);
+
+	usleep(10);
+	close(fd);
+}
+
+static void test_use(const struct use *use)
+{
+	struct perfrow before, owned, after;
+
+	dirty(1);
+	before = on_cpu(1, PERFROW_STATE, 0);
+	if (!check_eq(on_cpu(1, PERFROW_OWN, use->flags).result, 0, "A11: own, then %s", use->name))
+		return;
+	owned = on_cpu(1, PERFROW_STATE, 0);
+	check(owned.owned && !owned.regs.global_ctrl, "A11: owned, all stopped");
+	check_eq(owned.regs.lvtpc, VECTOR, "A9: LVTPC has the vector while owned");
+
+	use->use();
+
+	after = on_cpu(1, PERFROW_STATE, 0);
+	check_eq(after.reclaims - owned.reclaims, use->reclaims, "A11: %s: reclaimed", use->name);
+	check_eq(!after.owned, use->reclaims, "A11: %s: owner", use->name);
+	if (after.owned)
+		on_cpu(1, PERFROW_DISOWN, 0);
+	after = on_cpu(1, PERFROW_STATE, 0);
+	check(after.intact, "A11: %s: the guest's values were intact", use->name);
+	check(as_perf_left(&before.regs, &after.regs),
+	      "A11: %s: perf finds what it left", use->name);
+	if (!use->reclaims)
+		check(clean(&after.regs), "A11: %s: nothing of the guest is left", use->name);
+}
+
+static void test_active(void)
+{
+	int fd = open_cpu_event(1, EV_PINNED);
+
+	check_eq(on_cpu(1, PERFROW_OWN, 0).result, -EBUSY, "A11: not owned over an active event");
+	close(fd);
+}
+
+void test_reclaim(void)
+{
+	if (cpus() < 2) {
+		note("one CPU: the tests of reclaim need two");
+		return;
+	}
+	run_on(0);
+	prepared = open_cpu_event(1, EV_DISABLED);
+	for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++)
+		test_use(&uses[i]);
+	close(prepared);
+	test_active();
+}
+
+/* Row A9: an NMI while owned. */
+static void test_foreign_nmi(void)
+{
+	struct perfrow before, after;
+	uint64_t nmis;
+
+	on_cpu(1, PERFROW_OWN, 0);
+	before = on_cpu(1, PERFROW_STATE, 0);
+	nmis = interrupts("NMI");
+	kernel_said("unknown reason");
+	call(PERFROW_NMI, 1);
+	usleep(1000);
+	after = on_cpu(1, PERFROW_STATE, 0);
+
+	check(interrupts("NMI") > nmis, "A9: an NMI arrives while owned");
+	check(after.owned && after.reclaims == before.reclaims, "A9: the owner stays");
+	check_eq(after.regs.global_status, before.regs.global_status, "A9: status is not touched");
+	check_eq(after.regs.global_ctrl, 0, "A9: nothing is enabled");
+	check_eq(after.regs.lvtpc, VECTOR, "A9: LVTPC is not touched");
+	check(kernel_said("unknown reason"), "A9: it is not claimed");
+	on_cpu(1, PERFROW_DISOWN, 0);
+	check(on_cpu(1, PERFROW_STATE, 0).intact, "A9: the guest's values are intact");
+}
+
+/* Rows A9 and E3: PT's interrupt at the guest's vector. */
+static void test_pt(void)
+{
+	struct perfrow before, after;
+	uint64_t vectors;
+
+	call(PERFROW_CALLBACKS, 1);
+	on_cpu(1, PERFROW_OWN, 0);
+	before = on_cpu(1, PERFROW_STATE, 0);
+	vectors = interrupts("VPMI");
+	on_cpu(1, PERFROW_RAISE_PT, 0);
+	usleep(1000);
+	after = on_cpu(1, PERFROW_STATE, 0);
+
+	check_eq(interrupts("VPMI"), vectors + 1, "A9: PT raises the guest's vector");
+	check_eq(after.regs.global_status, before.regs.global_status,
+		 "A9: its status bit is acknowledged, no other");
+	check_eq(after.pmis, before.pmis + 1, "A9: with a counter's bit set the guest is told");
+	check(after.owned, "A9: the owner stays");
+	on_cpu(1, PERFROW_DISOWN, 0);
+	call(PERFROW_CALLBACKS, 0);
+}
+
+void test_nmi(void)
+{
+	if (cpus() < 2)
+		return;
+	run_on(0);
+	dirty(1);
+	test_foreign_nmi();
+	if (is_intel())
+		test_pt();
+}
+
+#define WATCHDOG	"/proc/sys/kernel/nmi_watchdog"
+
+/* Interrupts off for seconds: only the watchdog's NMI can notice. */
+static bool lockup_noticed(void)
+{
+	bool noticed = false;
+
+	write_to("/proc/sys/kernel/watchdog_thresh", "1");
+	for (int i = 0; i < 40 && !noticed; i++) {
+		call_row(PERFROW_SPIN, (struct perfrow){ .arg = 200000000 });
+		noticed = kernel_said("hard LOCKUP");
+	}
+	write_to("/proc/sys/kernel/watchdog_thresh", "10");
+	return noticed;
+}
+
+void test_watchdog(void)
+{
+	if (access(WATCHDOG, W_OK)) {
+		note("no NMI watchdog in this kernel");
+		return;
+	}
+	run_on(0);
+	write_to(WATCHDOG, "1");
+	check_eq(number_in(WATCHDOG), 1, "A12: the NMI watchdog runs");
+	check_eq(call(PERFROW_CREATE, 0).result, 0, "A12: it does not keep a VM from being created");
+	write_to(WATCHDOG, "0");
+	write_to(WATCHDOG, "1");
+	check_eq(number_in(WATCHDOG), 1, "A12: a VM does not keep it from being started");
+	check(call_row(PERFROW_SPIN, (struct perfrow){
+			.arg = 1000, .flags = PERFROW_DISPLACE }).host_active == 0,
+	      "A12: it is displaced as other events are");
+	check(lockup_noticed(), "A12: it notices a hard lockup after that");
+	write_to(WATCHDOG, "0");
+	call(PERFROW_RELEASE, 0);
+}
