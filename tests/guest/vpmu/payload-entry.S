@@ -130,10 +130,11 @@ body_port_user:
 	jnz	body_port_user
 	ret
 
-/* RSI: ticks of the timer; only as much as wakes it. */
+/* RSI: ticks of the timer.  It must not fire before STI, whose shadow has HLT. */
 	.globl	body_hlt
 body_hlt:
-	mov	$0x838, %ecx
+	cli
+1:	mov	$0x838, %ecx
 	mov	%esi, %eax
 	xor	%edx, %edx
 	wrmsr
@@ -141,7 +142,7 @@ body_hlt:
 	hlt
 	cli
 	dec	%rdi
-	jnz	body_hlt
+	jnz	1b
 	ret
 
 	.globl	body_touch

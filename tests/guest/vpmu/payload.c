@@ -337,8 +337,8 @@ static void do_job(struct guest_cpu *cpu)
 	read_region(job->region, &cpu->region[0]);
 	mark(job->region, 0);
 	programs[job->program](cpu);
-	__asm__ volatile("sti");
 	mark(job->region, 1);
+	__asm__ volatile("sti");
 	read_region(job->region, &cpu->region[1]);
 	MPMU_MAGIC_NOP_RDI(MPMU_CMD_READ_REGS, 0, &cpu->regs);
 	for (i = 0; i < job->nr_read; i++)

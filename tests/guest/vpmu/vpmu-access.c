@@ -1,2 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Which accesses of the guest exit: none where the guest has all of the host's
+ * counters, one each where a register is never direct or the model is smaller.
+ */
+#include <cpuid.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
 #include "vpmu.h"
-int test_access(void) { return 0; }
+
+#define REPEATS		50
+
+/* When an access is direct. */
+enum direct {
+	ALWAYS,			/* a data register of the model */
+	WHOLE_PMU,		/* only with all counters of the host */
+	NEVER,
+	FAULTS,			/* #GP; exits are not looked at */
+};
+
+struct machine_access {
+	struct machine machine;
+	struct pmu host;
+	const char *name;
+	bool whole;
+};
+
+static void detect_host(struct pmu *host, bool intel)
+{
+	unsigned int a, b, c, d;
+
+	memset(host, 0, sizeof(*host));
+	host->intel = intel;
+	if (intel) {
+		__cpuid_count(0xa, 0, a, b, c, d);
+		host->version = a & 0xff;
+		host->nr_gp = a >> 8 & 0xff;
+		host->nr_fixed = d & 0x1f;
+	} else {
+		__cpuid_count(0x80000022, 0, a, b, c, d);
+		host->nr_gp = b & 0xf;
+	}
+}
+
+/* A counter that runs keeps the PMU in use. */
+static void prepare(struct machine_access *m, struct guest_job *job)
+{
+	const struct pmu *pmu = &m->machine.pmu;
+
+	job_clear(job, pmu);
+	job_write(job, pmu_eventsel(pmu, 0), pmu_select(pmu, EVENT_CYCLES, MODE_ALL, false));
+	job_write(job, pmu_counter(pmu, 0), 0);
+	if (pmu->ctrl)
+		job_write(job, pmu->ctrl, 1);
+	job->program = PROGRAM_ACCESS;
+	job->count = REPEATS;
+}
+
+static uint64_t access_exits(const struct machine_access *m, const struct guest_access *access)
+{
+	static const enum exit_kind kinds[] = {
+		[OP_RDMSR] = EXIT_RDMSR, [OP_WRMSR] = EXIT_WRMSR,
+		[OP_RDPMC] = EXIT_RDPMC, [OP_RDPMC_USER] = EXIT_RDPMC,
+	};
+
+	return exits_of(&m->machine.pmu, m->machine.vm.cpu[0].area, kinds[access->op]);
+}
+
+static void try_access(struct machine_access *m, struct guest_access access, enum direct direct,
+		       uint32_t flags, const char *what)
+{
+	static const char *const ops[] = { "RDMSR", "WRMSR", "RDPMC", "RDPMC at CPL 3" };
+	struct guest_cpu *area = m->machine.vm.cpu[0].area;
+	uint64_t exits, faults, want;
+
+	prepare(m, &area->job);
+	area->job.access = access;
+	area->job.flags |= flags;
+	if (machine_run(&m->machine))
+		fatal("the guest ended");
+	exits = access_exits(m, &access);
+	faults = area->result.access_faults;
+	if (direct == FAULTS) {
+		check(faults == (access.op == OP_RDPMC_USER ? 1 : REPEATS),
+		      "%s: %s %#x, %s: faults", m->name, ops[access.op], access.index, what);
+		return;
+	}
+	want = direct == NEVER || (direct == WHOLE_PMU && !m->whole) ? REPEATS : 0;
+	if (!check(exits == want && !faults, "%s: %s %#x, %s: %s", m->name, ops[access.op],
+		   access.index, what, want ? "one exit each" : "no exit"))
+		note("%d times: %llu exits, %llu faults", REPEATS, (unsigned long long)exits,
+		     (unsigned long long)faults);
+}
+
+static void try_msr(struct machine_access *m, uint32_t msr, uint64_t value, enum direct direct,
+		    const char *what)
+{
+	if (!msr)
+		return;
+	try_access(m, (struct guest_access){ OP_RDMSR, msr, 0 }, direct, 0, what);
+	try_access(m, (struct guest_access){ OP_WRMSR, msr, value }, direct, 0, what);
+}
+
+static void try_counters(struct machine_access *m)
+{
+	const struct pmu *pmu = &m->machine.pmu;
+	struct pmu legacy = *pmu;
+	uint64_t left;
+
+	legacy.full_width = false;
+	for (left = pmu_counters(pmu); left; left &= left - 1) {
+		int bit = __builtin_ctzll(left);
+
+		try_msr(m, pmu_counter(pmu, bit), 5, ALWAYS, "counter");
+		if (bit < 4 && pmu->full_width)
+			try_msr(m, pmu_counter(&legacy, bit), 5, ALWAYS, "counter, old name");
+		try_access(m, (struct guest_access){ OP_RDPMC, pmu_rdpmc(bit), 0 }, WHOLE_PMU, 0,
+			   "counter");
+		try_access(m, (struct guest_access){ OP_RDPMC_USER, pmu_rdpmc(bit), 0 },
+			   WHOLE_PMU, JOB_PCE, "counter");
+	}
+}
+
+static void try_controls(struct machine_access *m)
+{
+	const struct pmu *pmu = &m->machine.pmu;
+
+	try_msr(m, pmu_eventsel(pmu, 1), pmu_select(pmu, EVENT_CYCLES, MODE_ALL, false), NEVER,
+		"selector");
+	if (pmu->nr_fixed)
+		try_msr(m, 0x38d, 0x3, NEVER, "FIXED_CTR_CTRL");
+	if (!pmu->ctrl)
+		return;
+	try_msr(m, pmu->ctrl, 1, WHOLE_PMU, "GLOBAL_CTRL");
+	try_access(m, (struct guest_access){ OP_RDMSR, pmu->status, 0 }, WHOLE_PMU, 0,
+		   "GLOBAL_STATUS");
+	try_access(m, (struct guest_access){ OP_WRMSR, pmu->ack, 1 }, WHOLE_PMU, 0,
+		   "clears status");
+	if (pmu->status_set)
+		try_access(m, (struct guest_access){ OP_WRMSR, pmu->status_set, 0 },
+			   pmu->intel ? NEVER : WHOLE_PMU, 0, "sets status");
+}
+
+static void try_faults(struct machine_access *m)
+{
+	const struct pmu *pmu = &m->machine.pmu;
+	const uint32_t rdpmc[] = {
+		(uint32_t)pmu->nr_gp, 0x80000000, 0x20000001,
+		pmu->intel ? 0x40000000 | (uint32_t)pmu->nr_fixed : 0x40000000,
+	};
+	size_t i;
+
+	for (i = 0; i < sizeof(rdpmc) / sizeof(rdpmc[0]); i++)
+		try_access(m, (struct guest_access){ OP_RDPMC, rdpmc[i], 0 }, FAULTS, 0,
+			   "no such counter");
+	try_access(m, (struct guest_access){ OP_RDPMC_USER, 0, 0 }, FAULTS, 0, "CR4.PCE clear");
+	if (!pmu->intel)
+		return;
+	try_access(m, (struct guest_access){ OP_RDMSR, 0x309 + (uint32_t)pmu->nr_fixed, 0 }, FAULTS,
+		   0, "no such fixed counter");
+	if (!pmu->ctrl)
+		try_access(m, (struct guest_access){ OP_RDMSR, 0x38f, 0 }, FAULTS, 0,
+			   "GLOBAL_CTRL of version 1");
+	else
+		try_access(m, (struct guest_access){ OP_WRMSR, pmu->status, 1 }, FAULTS, 0,
+			   "GLOBAL_STATUS is read-only");
+	if (!pmu->full_width)
+		try_access(m, (struct guest_access){ OP_RDMSR, 0x4c1, 0 }, FAULTS, 0,
+			   "no full-width writes");
+	if (pmu->nr_fixed)
+		try_access(m, (struct guest_access){ OP_WRMSR, 0x38d, 1ULL << 40 }, FAULTS, 0,
+			   "FIXED_CTR_CTRL of no counter");
+	try_access(m, (struct guest_access){ OP_WRMSR, 0x186, 1ULL << 40 }, FAULTS, 0,
+		   "reserved bit of a selector");
+}
+
+static void try_machine(const char *name, const struct vm_config *config)
+{
+	struct machine_access m = { .name = name };
+
+	machine_start(&m.machine, config);
+	detect_host(&m.host, m.machine.pmu.intel);
+	m.whole = pmu_counters(&m.host) == pmu_counters(&m.machine.pmu) && m.machine.pmu.ctrl;
+	note("%s: version %d, %d GP, %d fixed of %d GP, %d fixed", name, m.machine.pmu.version,
+	     m.machine.pmu.nr_gp, m.machine.pmu.nr_fixed, m.host.nr_gp, m.host.nr_fixed);
+	try_counters(&m);
+	try_controls(&m);
+	try_faults(&m);
+	machine_stop(&m.machine);
+}
+
+/* A guest that never used its PMU has every register intercepted. */
+static void try_untouched(void)
+{
+	struct machine machine;
+	struct guest_cpu *area;
+
+	machine_start(&machine, &(struct vm_config){ 0 });
+	area = machine.vm.cpu[0].area;
+	memset(&area->job, 0, sizeof(area->job));
+	area->job.program = PROGRAM_ACCESS;
+	area->job.count = REPEATS;
+	area->job.ctrl = machine.pmu.ctrl;
+	area->job.access = (struct guest_access){ OP_RDMSR, pmu_counter(&machine.pmu, 0), 0 };
+	if (machine_run(&machine))
+		fatal("the guest ended");
+	check(exits_of(&machine.pmu, area, EXIT_RDMSR) == 1,
+	      "untouched: the first read of a counter exits, those after it do not");
+	note("%llu exits", (unsigned long long)exits_of(&machine.pmu, area, EXIT_RDMSR));
+	machine_stop(&machine);
+}
+
+int test_access(void)
+{
+	if (!in_emulator())
+		fatal("the emulator counts the exits");
+	try_untouched();
+	try_machine("default", &(struct vm_config){ 0 });
+	try_machine("4 GP counters", &(struct vm_config){ .nr_gp = 4 });
+	try_machine("version 1", &(struct vm_config){ .version = 1, .nr_fixed = -1 });
+	try_machine("no full width", &(struct vm_config){ .no_full_width = true });
+	return 0;
+}

@@ -21,7 +21,7 @@ static void run_body(struct machine *machine, int body, bool user)
 	job->count = 100;
 	job->ctrl = machine->pmu.ctrl ? machine->pmu.ctrl : 0x277;
 	job->start = machine->pmu.ctrl ? 0 : 0x0007040600070406ULL;
-	job->pointer = body == BODY_HLT ? 1000 : GUEST_TOUCH;
+	job->pointer = body == BODY_HLT ? 200000 : GUEST_TOUCH;
 	job->flags |= user ? JOB_USER : 0;
 	status = machine_run(machine);
 	check(!status && vcpu->area->result.done == done + 1, "%s at CPL %d runs", names[body],
@@ -30,7 +30,7 @@ static void run_body(struct machine *machine, int body, bool user)
 		check(vcpu->user_exits - exits == 100, "%s at CPL %d comes to user space each time",
 		      names[body], user ? 3 : 0);
 	if (body == BODY_HLT)
-		check(vcpu->area->result.timers == 100, "the timer wakes each HLT");
+		check(vcpu->area->result.timers == 100, "the timer wakes each HLT (%d)", (int)vcpu->area->result.timers);
 }
 
 int test_smoke(void)
