@@ -93,6 +93,7 @@ void stub_vcpu_put(struct stub_vcpu *vcpu)
 	mpmu_put(&vcpu->cpu->mpmu, &vcpu->mpmu);
 	vcpu->machine->irqs_off = false;
 	vcpu->loaded = false;
+	stub_take_interrupts(vcpu->machine);
 }
 
 void stub_vcpu_reset(struct stub_vcpu *vcpu)

@@ -113,6 +113,8 @@ void stub_perf_reclaim(struct stub_machine *machine)
 	cpu->reclaiming = false;
 	machine->irqs_off = irqs_off;
 	check_free(cpu);
+	if (!irqs_off)
+		stub_take_interrupts(machine);
 }
 
 void stub_perf_install(struct stub_machine *machine, u32 slot, u32 pmc, u64 eventsel, u64 start)

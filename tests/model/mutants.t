@@ -1,0 +1,254 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# Tests of the tests: each line of the table breaks the core in one place, and
+# some check of tests/unit or tests/model must fail.  What failed is printed.
+
+. "$(dirname "$0")/../lib/common.sh"
+. "$MPMU_TOP/tests/lib/tap.sh"
+cd "$MPMU_TOP"
+
+CC=${CC:-gcc}
+FLAGS="-std=gnu11 -O1 -w -Iinclude -Ibackends/stub -Ilibmpmu"
+export CMOCKA_MESSAGE_OUTPUT=TAP MPMU_OPS=60000
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+compile_all()
+{
+	local file
+
+	mkdir -p "$work/core" "$work/stub" "$work/tests" "$work/mutant"
+	for file in libmpmu/*.c; do
+		# shellcheck disable=SC2086
+		$CC $FLAGS -c "$file" -o "$work/core/$(basename "$file" .c).o" || return 1
+	done
+	for file in backends/stub/*.c; do
+		# shellcheck disable=SC2086
+		$CC $FLAGS -c "$file" -o "$work/stub/$(basename "$file" .c).o" || return 1
+	done
+	for file in tests/unit/*.c tests/model/*.c; do
+		# shellcheck disable=SC2086
+		$CC $FLAGS -c "$file" -o "$work/tests/$(basename "$file" .c).o" || return 1
+	done
+}
+
+# run_test NAME: link one program with the objects in core and run it.
+run_test()
+{
+	"$CC" "$work/tests/$1.o" "$work"/stub/*.o "$work"/core/*.o -lcmocka -o "$work/$1.t" || return 1
+	timeout 60 "$work/$1.t" >"$work/output" 2>&1
+}
+
+# The program of that name first: it is the likely one; the long one last.
+tests_for()
+{
+	local name
+
+	[ ! -e "$work/tests/$1.o" ] || echo "$1"
+	for name in "$work"/tests/*.o; do
+		name=$(basename "$name" .o)
+		[ "$name" = "$1" ] || [ "$name" = differential ] || echo "$name"
+	done
+	echo differential
+}
+
+# first_failure FILE: name the check that fails, or return 1.
+first_failure()
+{
+	local name what
+
+	for name in $(tests_for "${1%.c}"); do
+		run_test "$name" && continue
+		what=$(grep -m 1 '^not ok' "$work/output" | sed 's/^not ok [0-9]* - //') || true
+		echo "$name: ${what:-no result at all}"
+		return 0
+	done
+	return 1
+}
+
+first_failure_or_none()
+{
+	first_failure none || true
+}
+
+# mutant NAME FILE FROM TO: literal text, its first occurrence.
+mutant()
+{
+	local name=$1 file=$2 object found
+
+	object=$work/core/${file%.c}.o
+	cp "$object" "$work/saved.o"
+	if ! FROM=$3 TO=$4 perl -0pe 'BEGIN { $n = 0 } $n += s/\Q$ENV{FROM}\E/$ENV{TO}/;
+		END { exit !$n }' "libmpmu/$file" >"$work/mutant/$file"; then
+		result 1 "$name" "libmpmu/$file has no such text: $3"
+		return
+	fi
+	# shellcheck disable=SC2086
+	if ! $CC $FLAGS -c "$work/mutant/$file" -o "$object" 2>"$work/output"; then
+		result 1 "$name" "$(cat "$work/output")"
+	elif found=$(first_failure "$file"); then
+		result 0 "$name -> $found"
+	else
+		result 1 "$name" "all tests pass on a broken core"
+	fi
+	cp "$work/saved.o" "$object"
+}
+
+[ -e libmpmu/sources.mk ] || skip_all "no core"
+compile_all || die 1 mutants "the tests do not build" "make tests"
+silent "without a mutation all tests pass" first_failure_or_none
+
+mutant "MSR range one too long" decode.c 'range->shift < range->count' 'range->shift <= range->count'
+mutant "counters beyond the model" decode.c '!(vcpu->caps.counters & needed_pmcs(range, pmc))' 0
+mutant "registers without their feature" decode.c '!mpmu_has(&vcpu->caps, range->features)' 0
+mutant "RDPMC beyond the model" decode.c 'return vcpu->caps.counters & mpmu_bit(*pmc);' 'return true;'
+mutant "RDPMC takes any type" decode.c 'ecx - fixed < MPMU_MAX_FIXED' '(ecx & 31) < MPMU_MAX_FIXED'
+
+mutant "compat offers 4 fixed counters" caps.c '(COMPAT_FIXED)' '(4)'
+mutant "model not clamped" caps.c 'guest->counters &= offer->counters;' ''
+mutant "widths not clamped" caps.c 'smaller(guest->gp_width, offer->gp_width)' 'guest->gp_width'
+mutant "widths grow" caps.c 'smaller(guest->gp_width, offer->gp_width)' 'offer->gp_width'
+mutant "version not clamped" caps.c 'guest->version = smaller(guest->version, offer->version);' ''
+mutant "features of a later version" caps.c 'caps->features &= ~desc->since[i].feature;' ';'
+mutant "any host will do" caps.c 'return desc->requirements[i].name;' 'return NULL;'
+mutant "width 0 accepted" caps.c '(width && width <= 64)' '(width <= 64)'
+
+mutant "exclude entries ignored" filter.c '!listed(excludes,' '!0 && !listed(0 ? excludes : filter->entries, 0 *'
+mutant "unit mask ignored" filter.c '(umask & entries[i].mask) == entries[i].match' 'true'
+mutant "mask ignored" filter.c '(umask & entries[i].mask)' '(umask)'
+mutant "300 entries refused" filter.c 'spec->nr_events > MPMU_FILTER_MAX' 'spec->nr_events >= MPMU_FILTER_MAX'
+mutant "unknown flag accepted" filter.c '|| spec->flags & ~MPMU_FILTER_MASKED' ''
+mutant "unknown action accepted" filter.c 'spec->action > MPMU_FILTER_DENY' 'spec->action > 2'
+mutant "entries not sorted" filter.c 'entries[count - 1].event > entry.event' '0'
+mutant "12-bit events cut" filter.c '| eventsel >> 32 << 8' ''
+
+mutant "host's legacy write sign-extends" access.c 'by == MPMU_BY_GUEST)
+		*value = extend_legacy' '1)
+		*value = extend_legacy'
+mutant "no sign extension" access.c 'return ((value & 0xffffffffull) ^ 0x80000000ull) - 0x80000000ull;' 'return value & 0xffffffffull;'
+mutant "reserved bits accepted" access.c 'mpmu_desc(vcpu)->strict && *value & ~writable' 0
+mutant "IN_TXCP in every counter" access.c '&& extra->gps & mpmu_bit(pmc)' ''
+mutant "AnyThread of fixed counters" access.c 'MPMU_FIXED_WRITABLE' '0xf'
+mutant "STATUS writable by the guest" access.c 'by == MPMU_BY_GUEST && mpmu_desc(vcpu)->strict ?' '0 ?'
+mutant "OVF_CTRL by the host clears" access.c 'if (by == MPMU_BY_GUEST)
+		mpmu_status_clear' 'if (1)
+		mpmu_status_clear'
+mutant "selector enabled before the filter" access.c 'mpmu_eventsel_disabled(mpmu_desc(vcpu), value)' 'value'
+mutant "FIXED_CTR_CTRL not closed first" access.c 'hw &= ~mpmu_fixed_bits(pmc, 0xf);' 'hw = (hw & ~mpmu_fixed_bits(pmc, 0xf)) | mpmu_fixed_bits(pmc, field);'
+mutant "denied field enabled by a neighbour" access.c 'u64 hw = vcpu->fixed_ctrl_hw;' 'u64 hw = value;'
+mutant "selector write requests nothing" access.c 'if (value & MPMU_SEL_ENABLE)' 'if (0)'
+mutant "old request survives a disabling write" access.c 'mpmu_cancel_reprogram(vcpu, mpmu_bit(pmc));' ''
+mutant "GLOBAL_INUSE without fixed counters" access.c 'if (mpmu_fixed_field(vcpu->fixed_ctrl, pmc) & (MPMU_FIXED_OS | MPMU_FIXED_USR))' 'if (0)'
+mutant "GLOBAL_INUSE without PMI" access.c 'mpmu_interrupting(vcpu) ? INUSE_PMI : 0' '0'
+mutant "counter access does not touch" access.c 'by == MPMU_BY_GUEST && uses_pmu(reg, false, 0)' 0
+mutant "reads of control registers touch" access.c 'by == MPMU_BY_GUEST && uses_pmu(reg, false, 0)' 1
+mutant "RDPMC does not touch" access.c 'mpmu_touch(vcpu);
+	*value = mpmu_counter_read' '*value = mpmu_counter_read'
+
+mutant "GLOBAL_CTRL direct with fewer counters" policy.c 'return vcpu->caps.counters == vcpu->host->caps.counters;' 'return true;'
+mutant "GLOBAL_CTRL direct beside metrics" policy.c '!(vcpu->host->caps.global_ctrl_extra & ~vcpu->caps.global_ctrl_extra)' 1
+mutant "STATUS direct beside PT" policy.c '&& !(vcpu->flags & MPMU_VCPU_HOST_STATUS)' ''
+mutant "STATUS_SET direct on Intel" policy.c 'mpmu_desc(vcpu)->status_set_direct &&' ''
+mutant "RDPMC direct beside NB counters" policy.c 'host->features & (MPMU_FEAT_METRICS | MPMU_FEAT_RDPMC_UNCORE)' 0
+mutant "direct before the first use" policy.c 'if (!mpmu_touched(vcpu))
+		return false;' ''
+mutant "selectors direct" policy.c 'case MPMU_KIND_NONE:
+	case MPMU_KIND_EVENTSEL:' 'case MPMU_KIND_EVENTSEL: return true;
+	case MPMU_KIND_NONE:'
+mutant "GLOBAL_CTRL lost at the first use" policy.c 'mpmu_call(vcpu, set_global_ctrl, vcpu->global_ctrl);' ';'
+mutant "GLOBAL_CTRL lost at closing" policy.c 'vcpu->global_ctrl = mpmu_call(vcpu, get_global_ctrl);' ';'
+mutant "first use requests no intercepts" policy.c 'set_global_ctrl, vcpu->global_ctrl);
+	mpmu_call(vcpu, request_intercepts);' 'set_global_ctrl, vcpu->global_ctrl);'
+
+mutant "host's counters exposed" switch.c 'value || !(cpu->zero_counters & mpmu_bit(pmc))' 'value'
+mutant "every register written" switch.c 'value || !(cpu->zero_counters & mpmu_bit(pmc))' '1'
+mutant "selector not loaded" switch.c 'hw || !(cpu->zero_eventsels & mpmu_bit(pmc))' '0'
+mutant "dirty counters beyond the model" switch.c '(dirty & vcpu->host->caps.counters & desc->reachable)' '0'
+mutant "status not restored" switch.c 'mpmu_call(vcpu, wrmsr, desc->status_set, status);' ';'
+mutant "FIXED_CTR_CTRL not loaded" switch.c 'mpmu_call(vcpu, wrmsr, desc->fixed_ctrl, vcpu->fixed_ctrl_hw);' ';'
+mutant "GLOBAL_CTL not loaded (AMD)" switch.c 'mpmu_call(vcpu, wrmsr, desc->global_ctrl, vcpu->global_ctrl);' ';'
+mutant "counters not scrubbed" switch.c 'if (value)
+			mpmu_call(vcpu, wrmsr, msr, 0);' ''
+mutant "counters not saved" switch.c '*mpmu_saved_counter(vcpu, pmc) = value;' ''
+mutant "selectors not scrubbed" switch.c 'if (vcpu->eventsel_hw[pmc])' 'if (0)'
+mutant "FIXED_CTR_CTRL not scrubbed" switch.c 'if (vcpu->fixed_ctrl_hw)' 'if (0)'
+mutant "status not scrubbed" switch.c 'mpmu_call(vcpu, wrmsr, desc->status_clear, status);' ';'
+mutant "status of the host taken" switch.c 'mpmu_call(vcpu, rdmsr, desc->status) & mine' 'mpmu_call(vcpu, rdmsr, desc->status)'
+mutant "status bits never go away" switch.c '(vcpu->global_status & ~mine) | status' 'vcpu->global_status | status'
+mutant "interrupt in flight left behind" switch.c 'mpmu_call(vcpu, drain_pmi);' ';'
+mutant "GLOBAL_CTL not saved (AMD)" switch.c 'vcpu->global_ctrl = mpmu_call(vcpu, rdmsr, msr);' ''
+mutant "no disown" switch.c 'mpmu_call(vcpu, disown);' ''
+mutant "interrupt not routed" switch.c 'mpmu_call(vcpu, route_pmi);' ''
+mutant "interrupt without a target" switch.c 'cpu->pmi_target = vcpu;' ''
+mutant "target lost with the owner" switch.c 'cpu->owner = NULL;
+}' 'cpu->owner = NULL; cpu->pmi_target = NULL;
+}'
+mutant "host events ignored" switch.c 'host_active = mpmu_call(vcpu, host_active);' 'host_active = false;'
+mutant "refused entry leaves events displaced" switch.c 'if (err)
+		replace(cpu, vcpu);' ''
+mutant "every entry acquires" switch.c 'cpu->owner == vcpu && !host_active' '0'
+mutant "every exit releases" switch.c 'if (!cpu->displaced)
+		return;
+	mpmu_release' 'mpmu_release'
+mutant "exit leaves events displaced" switch.c 'mpmu_release(cpu);
+	replace(cpu, vcpu);' 'mpmu_release(cpu);'
+mutant "put keeps the PMU" switch.c 'if (cpu->owner == vcpu)
+		mpmu_release(cpu);
+	account_idle' 'account_idle'
+mutant "reclaim keeps the PMU" switch.c 'mpmu_release(cpu);
+	forget(cpu);' 'forget(cpu);'
+mutant "reclaim forgets nothing" switch.c 'mpmu_release(cpu);
+	forget(cpu);' 'mpmu_release(cpu);'
+mutant "another owner not released" switch.c 'if (cpu->owner != vcpu)
+		mpmu_release(cpu);' ''
+mutant "idle PMU never closes" switch.c 'mpmu_untouch(vcpu);' ';'
+mutant "counting PMU closes" switch.c 'vcpu->reprogram || mpmu_enabled_in_hw(vcpu)' '0'
+mutant "CPU reset remembers" switch.c 'memset(cpu, 0, sizeof(*cpu));' 'cpu->owner = NULL;'
+mutant "forgotten vCPU gets interrupts" switch.c 'if (cpu->pmi_target == vcpu)' 'if (0)'
+
+mutant "filter ignored" reprogram.c 'mpmu_filter_allows(filter, eventsel)' 'true'
+mutant "fixed filter ignored" reprogram.c '!mpmu_filter_allows_fixed(filter, pmc - MPMU_FIXED_BASE)' '0'
+mutant "Host-Only and Guest-Only ignored" reprogram.c '&& mode_matches(vcpu, eventsel)' ''
+mutant "SVME ignored" reprogram.c 'if (!(vcpu->flags & MPMU_VCPU_SVME))
+		return false;' ''
+mutant "GuestOnly missing" reprogram.c 'return eventsel | desc->sel_guest_only;' 'return eventsel;'
+mutant "HostOnly left in" reprogram.c '~(MPMU_SEL_ENABLE | desc->sel_host_only)' '~(u64)MPMU_SEL_ENABLE'
+mutant "zero selector not zero in hardware" reprogram.c 'if (!eventsel)
+		return 0;' ''
+mutant "new filter takes no effect" reprogram.c 'mpmu_request_reprogram(vcpu, mpmu_enabled_by_guest(vcpu));' ''
+mutant "CMASK advances" reprogram.c '| MPMU_SEL_CMASK' ''
+mutant "restored PMU stays closed" reprogram.c 'if (mpmu_enabled_in_hw(vcpu))
+		mpmu_touch(vcpu);' ''
+
+mutant "CPL ignored" emulate.c 'if (cpl_matches(vcpu, pmc, cpl))' ''
+mutant "GLOBAL_CTRL ignored" emulate.c 'pmcs & mpmu_global_ctrl_read(cpu, vcpu)' 'pmcs'
+mutant "wrap sets no status" emulate.c 'mpmu_status_set(cpu, vcpu, mpmu_bit(pmc));' ''
+mutant "wrap raises nothing" emulate.c 'mpmu_call(vcpu, request_pmi);' ';'
+mutant "wrap without INT raises" emulate.c 'if (mpmu_interrupting(vcpu) & mpmu_bit(pmc))' ''
+mutant "wrap beyond the width" emulate.c 'value &= mpmu_mask(mpmu_width(&vcpu->caps, pmc));' ''
+mutant "branches not advanced" emulate.c 'return vcpu->counts_branches;' 'return 0;'
+
+mutant "reset leaves GLOBAL_CTRL" vcpu.c 'vcpu->global_ctrl = global_ctrl_reset(&caps);' ''
+mutant "version 1 does not count" vcpu.c 'return caps->counters;' 'return 0;'
+mutant "reset of an owner" vcpu.c 'if (mpmu_resident(cpu, vcpu))
+		mpmu_release(cpu);' ''
+mutant "reset stays direct" vcpu.c 'mpmu_untouch(vcpu);
+	reset_registers' 'reset_registers'
+mutant "SVME changes nothing" vcpu.c 'mpmu_request_reprogram(vcpu, mode_dependent(vcpu));' ';'
+mutant "PT changes nothing" vcpu.c 'if (changed & MPMU_VCPU_HOST_STATUS)' 'if (0)'
+mutant "missing op accepted" vcpu.c '!ops || !ops_complete(ops)' '!ops'
+
+mutant "resident counters read from memory" registers.c 'if (mpmu_resident(cpu, vcpu))
+		value = mpmu_call' 'if (0)
+		value = mpmu_call'
+mutant "resident counters written to memory" registers.c 'if (mpmu_resident(cpu, vcpu))
+		mpmu_call(vcpu, wrmsr, mpmu_counter_msr' 'if (0)
+		mpmu_call(vcpu, wrmsr, mpmu_counter_msr'
+mutant "resident selector not written" registers.c 'if (mpmu_resident(cpu, vcpu))
+		mpmu_call(vcpu, wrmsr, mpmu_eventsel_msr' 'if (0)
+		mpmu_call(vcpu, wrmsr, mpmu_eventsel_msr'
+mutant "resident FIXED_CTR_CTRL not written" registers.c 'if (mpmu_resident(cpu, vcpu))
+		mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->fixed_ctrl' 'if (0)
+		mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->fixed_ctrl'
+done_testing
