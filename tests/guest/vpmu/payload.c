@@ -294,20 +294,18 @@ static void do_pmi(struct guest_cpu *cpu)
 	wrmsr(MSR_X2APIC_LVTPC, LVT_MASKED | LVT_NMI);
 }
 
-static void do_loop(struct guest_cpu *cpu)
+static void do_loop_once(struct guest_cpu *cpu)
 {
 	const struct guest_job *job = &cpu->job;
 
-	wrmsr(job->ctrl, job->start);
-	for (;;)
-		bodies[job->body](job->count, job->pointer);
+	bodies[job->body](job->count, job->pointer);
 }
 
 static void (*const programs[])(struct guest_cpu *cpu) = {
 	[PROGRAM_WINDOW] = do_window,
 	[PROGRAM_ACCESS] = do_access,
 	[PROGRAM_PMI] = do_pmi,
-	[PROGRAM_LOOP] = do_loop,
+	[PROGRAM_LOOP_ONCE] = do_loop_once,
 };
 
 static void set_pce(int on)

@@ -73,7 +73,7 @@ enum guest_program {
 	PROGRAM_WINDOW,		/* measure one window */
 	PROGRAM_ACCESS,		/* repeat one register access */
 	PROGRAM_PMI,		/* run the body until enough PMIs came */
-	PROGRAM_LOOP,		/* run the body for ever; counters stay on */
+	PROGRAM_LOOP_ONCE,	/* run the body; counters are left as they are */
 };
 
 enum guest_op {

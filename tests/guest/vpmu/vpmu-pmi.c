@@ -1,2 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * One interrupt per overflow.  Periods of the disturbed runs are so short that
+ * every exit, put and reclaim falls within 64 instructions of an overflow: 16
+ * branches in a loop of 4 instructions, or 100 instructions.
+ */
+#include <pthread.h>
+#include <sched.h>
+#include <string.h>
+
 #include "vpmu.h"
-int test_pmi(void) { return 0; }
+
+#define WRAP		(1ULL << 48)
+#define SKID		32	/* instructions, the emulator's contract */
+#define TURNS		200	/* of a body, between two looks at the hits */
+
+struct run {
+	const char *name;
+	enum guest_body body;
+	enum event event;
+	uint64_t period;		/* 0: all counters, periods at random */
+	uint64_t hits;
+	uint64_t delay;
+	bool user;
+	bool reclaims;
+	bool masked;
+};
+
+static const struct run runs[] = {
+	{ "all counters", BODY_PLAIN, EVENT_INSTRUCTIONS, 0, 3000, 0, false, false, false },
+	{ "all counters, late", BODY_PLAIN, EVENT_INSTRUCTIONS, 0, 2000, 100, false, false, false },
+	{ "all counters at CPL 3", BODY_PLAIN, EVENT_CYCLES, 0, 1000, 0, true, false, false },
+	{ "at CPL 3", BODY_PLAIN, EVENT_INSTRUCTIONS, 500, 1000, 0, true, false, false },
+	{ "exits and puts", BODY_MIXED, EVENT_BRANCHES, 16, 2000, 0, false, false, false },
+	{ "exits and puts, late", BODY_MIXED, EVENT_BRANCHES, 16, 1500, 150, true, false, false },
+	{ "reclaims", BODY_PLAIN, EVENT_INSTRUCTIONS, 100, 1500, 0, false, true, false },
+	{ "reclaims, late", BODY_PLAIN, EVENT_INSTRUCTIONS, 100, 1500, 60, false, true, false },
+	{ "all counters, reclaims", BODY_MIXED, EVENT_BRANCHES, 0, 1000, 30, true, true, false },
+	{ "LVTPC masked", BODY_PLAIN, EVENT_INSTRUCTIONS, 500, 100, 0, false, false, true },
+};
+
+static void arm(const struct pmu *pmu, struct guest_job *job, const struct run *run, int bit,
+		uint64_t *fixed)
+{
+	uint64_t period = run->period ? run->period : 2000 + random_below(3000);
+
+	job->pmi_msr[bit] = pmu_counter(pmu, bit);
+	job->pmi_period[bit] = period;
+	job->start |= 1ULL << bit;
+	job_write(job, pmu_counter(pmu, bit), WRAP - period);
+	job_read(job, OP_RDMSR, pmu_counter(pmu, bit));
+	if (bit >= PMC_FIXED)
+		*fixed |= pmu_fixed_field(bit - PMC_FIXED, run->user ? MODE_USER : MODE_ALL, true);
+	else
+		job_write(job, pmu_eventsel(pmu, bit),
+			  pmu_select(pmu, run->event, run->user ? MODE_USER : MODE_ALL, true));
+}
+
+/* Slots wrap too often, and reference cycles depend on the clock. */
+static uint64_t counters_of(const struct pmu *pmu, const struct run *run)
+{
+	uint64_t counters = pmu_counters(pmu) & ~(0xcULL << PMC_FIXED);
+
+	if (run->body == BODY_MIXED)
+		counters &= 0xffffffff;
+	return run->period ? 1ULL << random_below((uint64_t)pmu->nr_gp) : counters;
+}
+
+static void prepare(const struct pmu *pmu, struct guest_job *job, const struct run *run, bool vector)
+{
+	uint64_t counters = counters_of(pmu, run), left, fixed = 0;
+
+	job_clear(job, pmu);
+	for (left = counters; left; left &= left - 1)
+		arm(pmu, job, run, __builtin_ctzll(left), &fixed);
+	if (pmu->nr_fixed)
+		job_write(job, 0x38d, fixed);
+	job->program = PROGRAM_PMI;
+	job->body = run->body;
+	job->count = TURNS;
+	job->pmi_target = run->hits;
+	job->pmi_max_turns = 2 + run->hits * (run->period ? run->period : 5000) / TURNS;
+	job->flags |= (run->user ? JOB_USER : 0) | (vector ? JOB_PMI_FIXED : 0) |
+		      (run->masked ? JOB_PMI_MASKED : 0);
+}
+
+/* A host event comes and goes on the guest's CPU, ordered by another CPU. */
+struct reclaimer {
+	pthread_t thread;
+	volatile bool stop;
+	uint64_t rounds;
+};
+
+static void *reclaim(void *argument)
+{
+	struct reclaimer *reclaimer = argument;
+	int fd = host_event(options.cpu, HOST_EXCLUDE_GUEST | HOST_DISABLED, 0);
+
+	vmm_pin(!options.cpu);
+	while (!reclaimer->stop) {
+		host_event_enable(fd, true);
+		host_event_enable(fd, false);
+		reclaimer->rounds++;
+	}
+	host_event_close(fd);
+	return NULL;
+}
+
+static int run_guest(struct machine *machine, const struct run *run, struct reclaimer *reclaimer)
+{
+	int status;
+
+	if (!run->reclaims)
+		return machine_run(machine);
+	reclaimer->stop = false;
+	if (pthread_create(&reclaimer->thread, NULL, reclaim, reclaimer))
+		fatal("no thread");
+	while (!reclaimer->rounds)
+		sched_yield();
+	status = machine_run(machine);
+	reclaimer->stop = true;
+	pthread_join(reclaimer->thread, NULL);
+	return status;
+}
+
+static const struct mpmu_truth_pmc *truth_of(const struct mpmu_truth *truth, int bit)
+{
+	return bit >= PMC_FIXED ? &truth->fixed[bit - PMC_FIXED] : &truth->gp[bit];
+}
+
+struct outcome {
+	uint64_t overflows, hits;
+	unsigned int wrong;		/* counters */
+	uint64_t late;
+};
+
+static struct outcome compare(const struct guest_cpu *area)
+{
+	const struct guest_result *result = &area->result;
+	struct outcome outcome = { .wrong = 0 };
+	int bit;
+
+	for (bit = 0; bit < 64; bit++) {
+		uint64_t overflows;
+
+		if (!area->job.pmi_msr[bit])
+			continue;
+		overflows = truth_of(&area->window.truth1, bit)->overflows -
+			    truth_of(&area->window.truth0, bit)->overflows;
+		outcome.overflows += overflows;
+		outcome.hits += result->pmi_hits[bit];
+		if (result->pmi_late[bit] > outcome.late)
+			outcome.late = result->pmi_late[bit];
+		if (overflows == result->pmi_hits[bit])
+			continue;
+		if (outcome.wrong++ < 3)
+			note("counter %d: %llu overflows, %llu handled", bit,
+			     (unsigned long long)overflows,
+			     (unsigned long long)result->pmi_hits[bit]);
+	}
+	return outcome;
+}
+
+static void judge(const struct run *run, const struct guest_cpu *area, const char *how,
+		  const struct reclaimer *reclaimer, uint64_t puts, uint64_t *total)
+{
+	const struct guest_result *result = &area->result;
+	struct outcome outcome = compare(area);
+
+	*total += outcome.hits;
+	if (run->masked) {
+		check(outcome.overflows && !result->pmis, "%s, %s: overflows but no interrupt", how,
+		      run->name);
+		return;
+	}
+	check(!outcome.wrong && outcome.hits >= run->hits,
+	      "%s, %s: as many overflows handled as the truth has, per counter", how, run->name);
+	check(!result->pmi_foreign, "%s, %s: no status bit of another counter", how, run->name);
+	if (run->period)
+		check(result->pmis - result->pmi_spurious == outcome.hits && !result->pmi_spurious,
+		      "%s, %s: one interrupt each", how, run->name);
+	if (run->user && !run->delay && run->period)
+		check(outcome.late <= SKID, "%s, %s: at most %d instructions late (%llu)", how,
+		      run->name, SKID, (unsigned long long)outcome.late);
+	if (run->reclaims && run->period)
+		check(reclaimer->rounds >= 1000, "%s, %s: at least 1,000 reclaims", how, run->name);
+	if (run->body == BODY_MIXED && run->period)
+		check(puts >= 1000, "%s, %s: at least 1,000 puts", how, run->name);
+	note("%llu handled, %llu interrupts, %llu of them with no bit, %llu reclaims, %llu puts",
+	     (unsigned long long)outcome.hits, (unsigned long long)result->pmis,
+	     (unsigned long long)result->pmi_spurious, (unsigned long long)reclaimer->rounds,
+	     (unsigned long long)puts);
+}
+
+static int run_all(struct machine *machine, bool vector)
+{
+	struct vcpu *vcpu = &machine->vm.cpu[0];
+	uint64_t total = 0;
+	size_t i;
+
+	for (i = 0; i < sizeof(runs) / sizeof(runs[0]); i++) {
+		struct reclaimer reclaimer = { .rounds = 0 };
+		uint64_t puts = vcpu->user_exits;
+		struct run run = runs[i];
+
+		run.hits = (run.hits + (uint64_t)options.scale - 1) / (uint64_t)options.scale;
+		prepare(&machine->pmu, &vcpu->area->job, &run, vector);
+		emulator_delay(run.delay);
+		if (run_guest(machine, &run, &reclaimer))
+			return -1;
+		emulator_delay(0);
+		judge(&run, vcpu->area, vector ? "fixed vector" : "NMI", &reclaimer,
+		      vcpu->user_exits - puts, &total);
+	}
+	if (options.scale == 1)
+		check(total >= 10000, "%s: over 10,000 overflows (%llu)",
+		      vector ? "fixed vector" : "NMI", (unsigned long long)total);
+	return 0;
+}
+
+int test_pmi(void)
+{
+	struct machine machine;
+	int status;
+
+	if (!in_emulator())
+		fatal("interrupts are compared with the emulator's truth");
+	machine_start(&machine, &(struct vm_config){ 0 });
+	status = run_all(&machine, false);
+	if (!status)
+		status = run_all(&machine, true);
+	machine_stop(&machine);
+	return status;
+}

@@ -3,10 +3,7 @@
  * Back in user space nothing of the guest is left in the PMU: the emulator's
  * own dump shows it, no register is read for it.  And the guest loses nothing.
  */
-#include <linux/perf_event.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "vpmu.h"
@@ -20,16 +17,11 @@ static unsigned int left_selector, left_counter, left_status, left_control, left
 /* Perf has used the PMU, so what it last wrote is there to compare with. */
 static void use_perf(void)
 {
-	struct perf_event_attr attr = {
-		.type = PERF_TYPE_HARDWARE, .config = PERF_COUNT_HW_INSTRUCTIONS,
-		.size = sizeof(attr), .exclude_guest = 1, .pinned = 1,
-	};
-	int fd = (int)syscall(SYS_perf_event_open, &attr, -1, options.cpu, -1, 0);
-	uint64_t value[1] = { 0 };
+	int fd = host_event(options.cpu, HOST_EXCLUDE_GUEST | HOST_PINNED, 0);
 
-	if (fd < 0 || read(fd, value, sizeof(value)) != sizeof(value) || !value[0])
+	if (fd < 0 || !host_event_read(fd))
 		fatal("perf does not count in L1");
-	close(fd);
+	host_event_close(fd);
 	usleep(1000);
 }
 

@@ -21,6 +21,8 @@ static const struct {
 	{ "count", test_count, "every counter counts exactly across every kind of exit" },
 	{ "access", test_access, "which register accesses exit" },
 	{ "put", test_put, "nothing of a guest is left in hardware after a put" },
+	{ "exits", test_exits, "what an exit costs the host" },
+	{ "host", test_host, "host events beside a counting guest" },
 	{ "pmi", test_pmi, "one interrupt per overflow" },
 };
 

@@ -40,11 +40,27 @@ void machine_start(struct machine *machine, const struct vm_config *config);
 void machine_stop(struct machine *machine);
 int machine_run(struct machine *machine);
 
+/* Host events: instructions on a CPU, or of this thread.  -errno on failure. */
+#define HOST_EXCLUDE_GUEST	0x01
+#define HOST_EXCLUDE_HOST	0x02
+#define HOST_EXCLUDE_USER	0x04
+#define HOST_EXCLUDE_KERNEL	0x08
+#define HOST_DISABLED		0x10
+#define HOST_PINNED		0x20
+#define HOST_TASK		0x40
+
+int host_event(int cpu, unsigned int flags, uint64_t period);
+void host_event_enable(int fd, bool on);
+uint64_t host_event_read(int fd);
+void host_event_close(int fd);
+
 /* Programs: one per test list. */
 int test_count(void);
 int test_access(void);
 int test_put(void);
 int test_pmi(void);
 int test_smoke(void);
+int test_exits(void);
+int test_host(void);
 
 #endif
