@@ -423,7 +423,7 @@ static struct op any_op(struct world *world)
 		op.value = below(random, ARRAY_SIZE(mode_flags));
 		break;
 	case OP_FILTER:
-		op.value = below(random, ARRAY_SIZE(denials));
+		op.value = one_in(random, 2) ? 0 : below(random, ARRAY_SIZE(denials));
 		break;
 	case OP_RUN:
 	case OP_RESET:
@@ -599,6 +599,15 @@ static u64 setting(const char *name, u64 otherwise)
 	return text ? strtoull(text, NULL, 0) : otherwise;
 }
 
+static u64 default_ops(void)
+{
+	const char *tier = getenv("MPMU_TIER");
+
+	if (tier && !strcmp(tier, "quick"))
+		return 100000;
+	return tier && !strcmp(tier, "full") ? 10000000 : 400000;
+}
+
 int main(void)
 {
 	static struct CMUnitTest tests[MAX_PAIRS];
@@ -607,7 +616,7 @@ int main(void)
 	seed = setting("MPMU_SEED", 20240607);
 	if (!count)
 		return 1;
-	ops_per_pair = setting("MPMU_OPS", 400000) / count;
+	ops_per_pair = setting("MPMU_OPS", default_ops()) / count;
 	print_message("# MPMU_SEED=%" PRIu64 "\n", seed);
 	for (i = 0; i < count; i++)
 		tests[i] = (struct CMUnitTest){

@@ -280,6 +280,32 @@ static void check_image(void **state)
 	stub_check_invariants(vcpu);
 }
 
+/* A changed field is off in hardware until reprogramming; others go on. */
+static void check_fixed_image(void **state)
+{
+	const struct image_row *row = *state;
+	struct unit_world world;
+	struct stub_vcpu *vcpu = unit_world_init(&world, unit_host_for(row->guest), row->guest);
+
+	assert_true(stub_guest_wrmsr(vcpu, row->msr, 0x3));
+	stub_enter(vcpu);
+	assert_true(stub_guest_wrmsr(vcpu, row->msr, row->value));
+	assert_int_equal(vcpu->mpmu.fixed_ctrl, row->value);
+	assert_int_equal(vcpu->mpmu.fixed_ctrl_hw, row->closed);
+	assert_int_equal(vcpu->cpu->pmu.fixed_ctrl.value, row->closed);
+	stub_enter(vcpu);
+	assert_int_equal(vcpu->cpu->pmu.fixed_ctrl.value, row->open);
+	stub_exit(vcpu);
+	stub_check_invariants(vcpu);
+}
+
+static const struct image_row fixed_images[] = {
+	{"D2 new field waits, old one goes on", "intel-v4", 0x38d, 0xb3, 0x03, 0xb3},
+	{"D2 changed field waits", "intel-v4", 0x38d, 0xb1, 0, 0xb1},
+	{"D2 cleared field is off at once", "intel-v4", 0x38d, 0, 0, 0},
+	{"D2 same value changes nothing", "intel-v4", 0x38d, 3, 3, 3},
+};
+
 /* Everything else of the vCPU is as it was. */
 static void check_refused(void **state)
 {
@@ -311,6 +337,7 @@ int main(void)
 	UNIT_TABLE(rows, check_row);
 	UNIT_TABLE(sequences, check_sequence);
 	UNIT_TABLE(images, check_image);
+	UNIT_TABLE(fixed_images, check_fixed_image);
 	UNIT_TABLE(refusals, check_refused);
 	return unit_run("access");
 }

@@ -21,6 +21,7 @@ static const struct row rows[] = {
 	{"C PERFCTR0", "intel-v5-8-4", "intel-v5-8-4", 0, 0, 0xc1, true},
 	{"C PERFCTR7", "intel-v5-8-4", "intel-v5-8-4", 0, 0, 0xc8, true},
 	{"C PERFCTR of a smaller model", "intel-v5-8-4", "intel-v2-fw", 0, 0, 0xc1, true},
+	{"C PERFCTR0 of a narrower model", "intel-v5-8-4", "intel-v1", 0, 0, 0xc1, false},
 	{"C PERFCTR beyond the model", "intel-v5-8-4", "intel-v2", 0, 0, 0xc5, false},
 	{"C IA32_PMC0", "intel-v5-8-4", "intel-v5-8-4", 0, 0, 0x4c1, true},
 	{"C IA32_PMC0 without FW_WRITES", "intel-v5-8-4", "intel-v2", 0, 0, 0x4c1, false},
