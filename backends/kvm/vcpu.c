@@ -40,11 +40,11 @@ int __kvm_mpmu_vm_create(struct kvm *kvm)
 		return 0;
 
 	r = perf_create_mediated_pmu();
-	if (r) {
-		pr_info_ratelimited("refused (%d): a perf event that counts guests is open; close it or give it exclude_guest\n",
-				    r);
+	if (r == -EBUSY)
+		pr_info_ratelimited("VM refused: a perf event that counts guests is open; close it or give it exclude_guest\n");
+	if (r)
 		return r;
-	}
+
 	kvm->arch.has_mediated_pmu = true;
 	return 0;
 }
