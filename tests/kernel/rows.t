@@ -7,15 +7,11 @@
 . "$(dirname "$0")/../lib/common.sh"
 . "$MPMU_TOP/tests/lib/tap.sh"
 . "$MPMU_TOP/tests/rig/machine.sh"
+. "$MPMU_TOP/tests/kernel/rows/rows.sh"
 
-tree=$("$MPMU_TOP/tests/kernel/build" mpmu-y)
-programs=$("$MPMU_TOP/tests/kernel/rows/build")
-initrd=$MACHINE_WORK/rows.cpio
-"$MPMU_TOP/tests/rig/initramfs" "$initrd" "$MPMU_TOP/tests/kernel/rows/main:/main" \
-	"$programs/rows" "$programs/perfrow.ko"
-
+rows_prepare
 for personality in intel-v5-8-4 amd-v2; do
-	machine_test "$personality" "$personality" "$tree/arch/x86/boot/bzImage" "$initrd" \
-		--cpus 2 --timeout 300
+	rows_test "$personality" \
+		capability,exclusion,displace,times,vector,reclaim,nmi,watchdog 300
 done
 done_testing

@@ -136,7 +136,7 @@ static void test_multiplexed(void)
 		fds[i] = open_event(PERF_TYPE_HARDWARE, PERF_COUNT_HW_BRANCH_INSTRUCTIONS,
 				    EV_KERNEL, 0, -1, -1);
 	for (int i = 0; i < 300; i++)
-		spin(20000, PERFROW_DISPLACE);
+		spin(500000, PERFROW_DISPLACE);
 	for (int i = 0; i < 24; i++) {
 		wrong += !read_event(fds[i], &reading);
 		idle += !reading.running;
@@ -172,7 +172,7 @@ static int late_fd;
 static void *open_meanwhile(void *unused)
 {
 	run_on(1);
-	usleep(2000);
+	usleep(3000);
 	late_fd = open_event(PERF_TYPE_HARDWARE, PERF_COUNT_HW_INSTRUCTIONS,
 			     EV_KERNEL | EV_PINNED, -1, 0, -1);
 	return unused;
@@ -190,7 +190,7 @@ static void test_install_meanwhile(void)
 
 	run_on(0);
 	pthread_create(&thread, NULL, open_meanwhile, NULL);
-	row = spin(3000000, PERFROW_DISPLACE | PERFROW_IRQS);
+	row = spin(20000000, PERFROW_DISPLACE | PERFROW_IRQS);
 	pthread_join(thread, NULL);
 	check(late_fd >= 0, "A2: an event is installed while displaced (%llu ns)", row.ns);
 	check(!row.host_active, "A2: it stays off the hardware");
@@ -240,7 +240,7 @@ static void test_clock(const char *kind, int hardware, int software)
 	read_event(software, &before[1]);
 	read_event(hardware, &before[0]);
 	for (int i = 0; i < TIMES; i++)
-		displaced += spin(20000, PERFROW_DISPLACE).ns;
+		displaced += spin(100000, PERFROW_DISPLACE).ns;
 	read_event(hardware, &after[0]);
 	read_event(software, &after[1]);
 

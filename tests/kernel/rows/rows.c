@@ -162,6 +162,7 @@ static const struct {
 	{ "reclaim", test_reclaim },
 	{ "nmi", test_nmi },
 	{ "watchdog", test_watchdog },
+	{ "lockup", test_lockup },
 };
 
 static bool wanted(int argc, char **argv, const char *name)

@@ -47,5 +47,6 @@ void test_vector(void);
 void test_reclaim(void);
 void test_nmi(void);
 void test_watchdog(void);
+void test_lockup(void);
 
 #endif
