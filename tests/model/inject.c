@@ -1,0 +1,398 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Invariant 6 at every point: each scenario runs once to count the points at
+ * which something may come in between, then once per point and disturbance.
+ *
+ * MPMU_CASE=SCENARIO:DISTURBANCE:POINT runs one of them.
+ */
+#include "twin.h"
+
+#define LAST48  0xffffffffffffull
+#define MAX_OPS 24
+
+struct scenario {
+	const char *name;
+	const char *host;
+	const char *guest;
+	struct op ops[MAX_OPS];
+};
+
+#define RD(msr)                                \
+	{                                      \
+		.kind = OP_RDMSR, .reg = (msr) \
+	}
+#define WR(msr, v)                                           \
+	{                                                    \
+		.kind = OP_WRMSR, .reg = (msr), .value = (v) \
+	}
+#define PMC(ecx)                               \
+	{                                      \
+		.kind = OP_RDPMC, .reg = (ecx) \
+	}
+#define RUN(n, level)                        \
+	{                                    \
+		.kind = OP_RUN, .work = {    \
+			.instructions = (n), \
+			.branches = (n) / 4, \
+			.cycles = (n),       \
+			.cpl = (level)       \
+		}                            \
+	}
+#define EMULATED(branch, level)                                                   \
+	{                                                                         \
+		.kind = OP_EMULATED, .value = (branch), .work = {.cpl = (level) } \
+	}
+#define UNMASK                               \
+	{                                    \
+		.kind = OP_LVTPC, .value = 0 \
+	}
+#define FILTER(n)                               \
+	{                                       \
+		.kind = OP_FILTER, .value = (n) \
+	}
+#define MODE(n)                               \
+	{                                     \
+		.kind = OP_MODE, .value = (n) \
+	}
+#define RESET                    \
+	{                        \
+		.kind = OP_RESET \
+	}
+
+static const struct scenario scenarios[] = {
+	{"sampling",
+	 "intel-v5-8-4",
+	 "intel-v5-8-4",
+	 {UNMASK, WR(0x4c1, LAST48 - 9), WR(0x186, 0x5300c0), RUN(5, 0), RUN(5, 3), RD(0x38e),
+	  WR(0x390, 1), WR(0x4c1, LAST48 - 3), UNMASK, RUN(3, 0), EMULATED(1, 0), EMULATED(0, 0),
+	  RD(0x38e), PMC(0), RD(0x38f), WR(0x38f, 0), RUN(9, 0), PMC(0)}},
+	{"fixed counters, 3 of 4",
+	 "intel-v5-8-4",
+	 "intel-v5-8-3",
+	 {UNMASK, WR(0x38d, 0xb3b), WR(0x38f, 7ull << 32), WR(0x309, LAST48 - 4), RUN(4, 3),
+	  EMULATED(1, 3), RD(0x38e), RUN(7, 0), PMC(0x40000000), PMC(0x40000001), WR(0x38d, 0x303),
+	  RUN(4, 0), PMC(0x40000001), RD(0x30b), WR(0x390, 1ull << 32), RD(0x38e), RD(0x392)}},
+	{"filter",
+	 "intel-v5-8-3",
+	 "intel-v4",
+	 {WR(0x186, 0x4300c0),
+	  WR(0x187, 0x4300c4),
+	  WR(0x38d, 3),
+	  WR(0x38f, 1ull << 32 | 3),
+	  RUN(8, 0),
+	  FILTER(1),
+	  RUN(8, 0),
+	  EMULATED(1, 0),
+	  PMC(0),
+	  PMC(1),
+	  FILTER(2),
+	  RUN(8, 0),
+	  EMULATED(1, 0),
+	  PMC(0),
+	  PMC(1),
+	  PMC(0x40000000),
+	  FILTER(0),
+	  RUN(8, 0),
+	  PMC(0),
+	  PMC(1),
+	  RD(0x186)}},
+	{"version 1",
+	 "intel-v5-8-4",
+	 "intel-v1-fw",
+	 {UNMASK, WR(0xc1, 0xfffffff8), WR(0x186, 0x5300c0), RUN(9, 0), RD(0xc1), UNMASK,
+	  WR(0x4c1, LAST48), EMULATED(0, 0), RD(0xc1), WR(0x186, 0), RUN(5, 0), RD(0xc1),
+	  RD(0x38f)}},
+	{"status by software",
+	 "intel-v4",
+	 "intel-v4",
+	 {WR(0x391, 5), RD(0x38e), PMC(0), WR(0x391, 1ull << 33), RD(0x38e), WR(0x390, 4),
+	  RD(0x38e), WR(0x38e, 0), RD(0x38e), RUN(3, 0), RD(0x38e), RESET, RD(0x38e), RD(0x38f)}},
+	{"sampling (AMD)",
+	 "amd-v2",
+	 "amd-v2",
+	 {UNMASK, WR(0xc0010201, LAST48 - 9), WR(0xc0010200, 0x5300c0), RUN(5, 0), RUN(5, 3),
+	  RD(0xc0000300), WR(0xc0000302, 1), WR(0xc0010004, LAST48 - 3), RUN(3, 0), EMULATED(1, 0),
+	  EMULATED(0, 0), RD(0xc0000300), PMC(0), RD(0xc0000301), WR(0xc0000301, 0), RUN(9, 0),
+	  PMC(0), WR(0xc0000303, 6), RD(0xc0000300)}},
+	{"a guest's hypervisor (AMD)",
+	 "amd-v2-nb",
+	 "amd-v2",
+	 {WR(0xc0010200, 3ull << 40 | 0x4300c0), WR(0xc0010202, 1ull << 40 | 0x4300c0),
+	  WR(0xc0010204, 2ull << 40 | 0x4300c0), RUN(5, 0), MODE(1), RUN(6, 0), EMULATED(0, 0),
+	  MODE(2), RUN(7, 0), EMULATED(0, 3), MODE(1), RUN(3, 3), MODE(0), RUN(9, 0), PMC(0),
+	  PMC(1), PMC(2), PMC(6), RD(0xc0010202)}},
+	{"K7",
+	 "amd-v2",
+	 "amd-k7",
+	 {UNMASK, WR(0xc0010007, LAST48 - 2), WR(0xc0010003, 0x5300c2), RUN(12, 0), PMC(3),
+	  RD(0xc0010207), WR(0xc0010003, 0x5300c0), RUN(2, 0), EMULATED(1, 0), PMC(3),
+	  RD(0xc0000300)}},
+};
+
+struct world {
+	const struct scenario *scenario;
+	void (*disturbance)(struct world *world);
+	struct stub_machine machine;
+	struct stub_vcpu vcpu;
+	struct stub_vcpu other;
+	struct twin twin;
+	/* Points that went by, and the one to disturb. */
+	u32 passed;
+	u32 point;
+	bool inside;
+};
+
+static void nothing(struct world *world)
+{
+	(void)world;
+}
+
+static void reclaim(struct world *world)
+{
+	stub_perf_reclaim(&world->machine);
+}
+
+static void put(struct world *world)
+{
+	stub_vcpu_put(&world->vcpu);
+	stub_vcpu_load(&world->vcpu, world->vcpu.cpu);
+}
+
+static void move(struct world *world)
+{
+	struct stub_cpu *cpus = world->machine.cpus;
+
+	stub_vcpu_put(&world->vcpu);
+	stub_vcpu_load(&world->vcpu, &cpus[world->vcpu.cpu == &cpus[0]]);
+}
+
+static void reclaim_and_move(struct world *world)
+{
+	reclaim(world);
+	move(world);
+}
+
+static u64 host_event(const struct world *world)
+{
+	bool is_amd = world->machine.host.caps.vendor == MPMU_VENDOR_AMD;
+
+	return 0xc0 | STUB_EVENTSEL_ENABLE | STUB_EVENTSEL_OS | STUB_EVENTSEL_INT |
+	       (is_amd ? STUB_EVENTSEL_HOST_ONLY : 0);
+}
+
+/* It stays: from here on each entry displaces it. */
+static void event_comes(struct world *world)
+{
+	struct stub_work work = {.instructions = 100};
+
+	if (world->machine.here->perf.events[0].installed)
+		return;
+	stub_perf_install(&world->machine, 0, 0, host_event(world), 0);
+	stub_perf_run(&world->machine, &work);
+}
+
+static void event_passes(struct world *world)
+{
+	event_comes(world);
+	stub_perf_remove(&world->machine, 0);
+}
+
+/* A host event overflows; its NMI is pending when the guest wants to enter. */
+static void host_overflow(struct world *world)
+{
+	struct stub_work work = {.instructions = 100};
+
+	if (world->machine.here->perf.events[1].installed)
+		return;
+	stub_perf_install(&world->machine, 1, 1, host_event(world),
+			  stub_width_mask(world->machine.host.caps.gp_width) - 50);
+	stub_perf_run(&world->machine, &work);
+}
+
+/* Another vCPU runs and counts here, and leaves overflows behind. */
+static void other_runs(struct world *world)
+{
+	bool is_amd = world->machine.host.caps.vendor == MPMU_VENDOR_AMD;
+	struct stub_work work = {.instructions = 100, .branches = 100, .cycles = 100};
+
+	stub_vcpu_put(&world->vcpu);
+	stub_vcpu_load(&world->other, world->vcpu.cpu);
+	stub_guest_wrmsr(&world->other, is_amd ? 0xc0010004 : 0x4c1, LAST48 - 50);
+	stub_guest_wrmsr(&world->other, is_amd ? 0xc0010000 : 0x186, 0x5300c0);
+	stub_guest_mask_lvtpc(&world->other, false);
+	stub_guest_run(&world->other, &work);
+	stub_vcpu_put(&world->other);
+	stub_vcpu_load(&world->vcpu, world->vcpu.cpu);
+}
+
+static void copy(struct world *world)
+{
+	static struct mpmu_vcpu saved;
+	u32 i;
+
+	stub_vcpu_put(&world->vcpu);
+	for (i = 0; i < STUB_CPUS; i++)
+		mpmu_cpu_forget_vcpu(&world->machine.cpus[i].mpmu, &world->vcpu.mpmu);
+	saved = world->vcpu.mpmu;
+	memset(&world->vcpu.mpmu, 0x5a, sizeof(saved));
+	world->vcpu.mpmu = saved;
+	stub_vcpu_load(&world->vcpu, world->vcpu.cpu);
+}
+
+/* Suspend and resume. */
+static void power_off(struct world *world)
+{
+	stub_vcpu_put(&world->vcpu);
+	stub_cpu_reset(&world->machine, world->vcpu.cpu);
+	stub_vcpu_load(&world->vcpu, world->vcpu.cpu);
+}
+
+/* From here on the guest's interrupts are slow. */
+static void late(struct world *world)
+{
+	world->machine.here->late_pmi = true;
+}
+
+static const struct {
+	const char *name;
+	void (*run)(struct world *world);
+} disturbances[] = {
+	{"nothing", nothing},
+	{"reclaim", reclaim},
+	{"put", put},
+	{"move", move},
+	{"reclaim and move", reclaim_and_move},
+	{"host event comes", event_comes},
+	{"host event passes", event_passes},
+	{"host overflow", host_overflow},
+	{"other vCPU", other_runs},
+	{"copy", copy},
+	{"power off", power_off},
+	{"late PMI", late},
+};
+
+static void at_point(struct stub_machine *machine, void *data)
+{
+	struct world *world = data;
+
+	(void)machine;
+	if (world->inside || world->passed++ != world->point)
+		return;
+	world->inside = true;
+	world->disturbance(world);
+	world->inside = false;
+}
+
+static struct {
+	const char *scenario;
+	const char *disturbance;
+	u32 point;
+	u32 op;
+} position;
+
+static void say_position(const char *what)
+{
+	print_error("%s, operation %u\n", what, position.op);
+	print_error("again: MPMU_CASE='%s:%s:%u' build/tests/model/inject.t\n", position.scenario,
+		    position.disturbance, position.point);
+	fail_msg("%s", what);
+}
+
+static void check_host_events(struct world *world)
+{
+	u32 i, slot;
+
+	for (i = 0; i < STUB_CPUS; i++) {
+		world->machine.here = &world->machine.cpus[i];
+		for (slot = 0; slot < STUB_HOST_EVENTS; slot++) {
+			struct stub_host_event *event = &world->machine.here->perf.events[slot];
+
+			if (event->installed)
+				stub_perf_remove(&world->machine, slot);
+			if (event->count != event->truth)
+				say_position("invariant 7: an event of the host counted wrong");
+		}
+	}
+}
+
+static void prepare(struct world *world, const struct scenario *scenario)
+{
+	memset(world, 0, sizeof(*world));
+	world->scenario = scenario;
+	assert_int_equal(stub_machine_init(&world->machine, unit_caps(scenario->host)), 0);
+	stub_vcpu_init(&world->vcpu, &world->machine, unit_caps(scenario->guest));
+	stub_vcpu_init(&world->other, &world->machine, unit_caps(scenario->guest));
+	stub_vcpu_load(&world->vcpu, &world->machine.cpus[0]);
+	twin_init(&world->twin, &world->vcpu);
+	world->machine.interruptible = at_point;
+	world->machine.data = world;
+}
+
+static bool is_end(const struct op *op)
+{
+	static const struct op none;
+
+	return !memcmp(op, &none, sizeof(none));
+}
+
+/* Returns how many points there are. */
+static u32 run(const struct scenario *scenario, u32 which, u32 point)
+{
+	static struct world world;
+	u32 i, points;
+
+	position.scenario = scenario->name;
+	position.disturbance = disturbances[which].name;
+	position.point = point;
+	prepare(&world, scenario);
+	world.disturbance = disturbances[which].run;
+	world.point = point;
+	for (i = 0; i < MAX_OPS && !is_end(&scenario->ops[i]); i++) {
+		position.op = i;
+		if (!twin_do(&world.twin, &scenario->ops[i]))
+			say_position("invariant 6: mediated differs from native");
+		stub_check_invariants(&world.vcpu);
+	}
+	points = world.passed;
+	if (!twin_compare(&world.twin))
+		say_position("invariant 6: registers differ in the end");
+	stub_vcpu_put(&world.vcpu);
+	check_host_events(&world);
+	return points;
+}
+
+static bool wanted(const char *scenario, const char *disturbance, u32 point)
+{
+	const char *only = getenv("MPMU_CASE");
+	char name[100];
+
+	if (!only)
+		return true;
+	snprintf(name, sizeof(name), "%s:%s:%u", scenario, disturbance, point);
+	return !strcmp(only, name);
+}
+
+static void check_scenario(void **state)
+{
+	const struct scenario *scenario = *state;
+	u32 points, point, which, runs = 0;
+
+	stub_fault_hook = say_position;
+	points = run(scenario, 0, 0);
+	for (which = 1; which < ARRAY_SIZE(disturbances); which++) {
+		for (point = 0; point < points; point++) {
+			if (!wanted(scenario->name, disturbances[which].name, point))
+				continue;
+			run(scenario, which, point);
+			runs++;
+		}
+	}
+	print_message("# %s: %u points, %u runs\n", scenario->name, points, runs);
+	assert_true(points > 10 || getenv("MPMU_CASE"));
+}
+
+int main(void)
+{
+	UNIT_TABLE(scenarios, check_scenario);
+	return unit_run("at every point");
+}
