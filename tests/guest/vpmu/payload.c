@@ -59,7 +59,7 @@ extern char vectors[], user_leave[], leave_user[], run_kernel[], run_user[];
 void window(struct guest_window *window);
 uint64_t safe_access(uint64_t op, uint64_t index, uint64_t value, uint64_t *result);
 void interrupt(struct frame *frame);
-void guest_main(uint64_t index);
+void guest_main(uint64_t index, uint64_t has_apic);
 
 static body_fn *const bodies[NR_BODIES] = {
 	[BODY_EMPTY] = body_empty,
@@ -370,19 +370,25 @@ static void start_cpu(void)
 	wrmsr(MSR_STAR, (uint64_t)GUEST_KERNEL_CS << 32);
 	wrmsr(MSR_LSTAR, (uint64_t)leave_user);
 	wrmsr(MSR_FMASK, 0);
+}
+
+static void start_apic(void)
+{
 	wrmsr(MSR_X2APIC_SVR, 0x1ff);
 	wrmsr(MSR_X2APIC_DIV, 0xb);
 	wrmsr(MSR_X2APIC_LVTT, GUEST_VECTOR_TIMER);
 	wrmsr(MSR_X2APIC_LVTPC, LVT_MASKED | LVT_NMI);
-	__asm__ volatile("sti");
 }
 
-void guest_main(uint64_t index)
+void guest_main(uint64_t index, uint64_t has_apic)
 {
 	struct guest_cpu *cpu = self();
 
 	cpu->index = index;
 	start_cpu();
+	if (has_apic)
+		start_apic();
+	__asm__ volatile("sti");
 	for (;;) {
 		ring();
 		do_job(cpu);

@@ -99,7 +99,7 @@ static int set_state(struct vcpu *vcpu)
 	uint64_t gdt = GUEST_GDT + 0x1000 * (uint64_t)vcpu->index;
 	uint64_t area = GUEST_CPU + (uint64_t)vcpu->index * GUEST_CPU_SIZE;
 	struct kvm_regs regs = {
-		.rip = GUEST_IMAGE, .rdi = (uint64_t)vcpu->index,
+		.rip = GUEST_IMAGE, .rdi = (uint64_t)vcpu->index, .rsi = !vcpu->vm->no_apic,
 		.rsp = area + GUEST_STACK - 16, .rflags = 2,
 	};
 	struct kvm_sregs sregs;
@@ -119,10 +119,11 @@ static int set_state(struct vcpu *vcpu)
 	sregs.cr3 = GUEST_TABLES;
 	sregs.cr4 = CR4_PAE | CR4_OSFXSR;
 	sregs.efer |= EFER_LMA_LME;
-	sregs.apic_base = APIC_BASE_X2APIC;
+	if (!vcpu->vm->no_apic)
+		sregs.apic_base = APIC_BASE_X2APIC;
 	if (ioctl(vcpu->fd, KVM_SET_SREGS, &sregs) || ioctl(vcpu->fd, KVM_SET_REGS, &regs))
 		return -errno;
-	return vcpu_set_msr(vcpu, MSR_APIC_BASE, sregs.apic_base);
+	return vcpu->vm->no_apic ? 0 : vcpu_set_msr(vcpu, MSR_APIC_BASE, sregs.apic_base);
 }
 
 static struct kvm_cpuid_entry2 *find_leaf(struct kvm_cpuid2 *cpuid, uint32_t leaf)
@@ -212,7 +213,10 @@ static int vm_fill(struct vm *vm, const struct vm_config *config)
 
 	if (config->no_pmu && ioctl(vm->fd, KVM_ENABLE_CAP, &cap))
 		return -errno;
-	if (ioctl(vm->fd, KVM_SET_TSS_ADDR, 0xfffbd000UL) || ioctl(vm->fd, KVM_CREATE_IRQCHIP))
+	if (ioctl(vm->fd, KVM_SET_TSS_ADDR, 0xfffbd000UL))
+		return -errno;
+	vm->no_apic = config->no_apic;
+	if (!config->no_apic && ioctl(vm->fd, KVM_CREATE_IRQCHIP))
 		return -errno;
 	vm->memory = mmap(NULL, GUEST_MEMORY, PROT_READ | PROT_WRITE,
 			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);

@@ -16,6 +16,7 @@ struct vm_config {
 	int version;		/* 0 means as supported; Intel: arch-perfmon */
 	int nr_gp;		/* 0 means as supported */
 	int nr_fixed;		/* -1 means none, 0 as supported */
+	bool no_apic;		/* no in-kernel local APIC: KVM emulates the PMU */
 	bool no_full_width;	/* no FW_WRITES, no PERFCTR_CORE */
 };
 
@@ -36,6 +37,7 @@ struct vm {
 	char *memory;
 	struct kvm_cpuid2 *cpuid;
 	int nr_cpus;
+	bool no_apic;
 	struct vcpu cpu[GUEST_MAX_CPUS];
 };
 

@@ -46,6 +46,7 @@ static void program_use(const struct pmu *pmu, struct guest_job *job, enum use u
 	if (pmu->nr_fixed)
 		job_write(job, 0x38d, fixed);
 	job_write(job, pmu->ctrl, counters);
+	job_read(job, OP_RDMSR, pmu_counter(pmu, 0));
 }
 
 static struct figures run(struct machine *machine, enum use use, uint64_t exits)
@@ -62,6 +63,8 @@ static struct figures run(struct machine *machine, enum use use, uint64_t exits)
 	job->count = exits;
 	if (machine_run(machine))
 		fatal("the guest ended");
+	if (use >= ONE_COUNTER && area->result.read[0] < exits)
+		fatal("%s: the counter does not count", uses[use]);
 	figures.accesses = (double)(to->pmu_rdmsr[MPMU_ROOT] - from->pmu_rdmsr[MPMU_ROOT] +
 				    to->pmu_wrmsr[MPMU_ROOT] - from->pmu_wrmsr[MPMU_ROOT] +
 				    to->rdpmc[MPMU_ROOT] - from->rdpmc[MPMU_ROOT] +

@@ -7,7 +7,7 @@
 
 #include "vpmu.h"
 
-struct options options = { .seed = 1, .scale = 1 };
+struct options options = { .seed = 1, .scale = 1, .only = "" };
 
 static int checks, failures;
 static uint64_t random_state;
@@ -129,14 +129,60 @@ int machine_run(struct machine *machine)
 	return vcpu_run_job(&machine->vm.cpu[0]);
 }
 
+bool wanted(const char *name)
+{
+	return strstr(name, options.only);
+}
+
+static const struct {
+	const char *name;
+	uint64_t mask;
+} mutations[] = {
+	{ "vmresume-credit", MPMU_MUTATE_VMRESUME_CREDIT },
+	{ "lose-pmi", MPMU_MUTATE_LOSE_PMI },
+	{ "sticky-status", MPMU_MUTATE_STICKY_STATUS },
+	{ "status-set-ignored", MPMU_MUTATE_STATUS_SET_IGNORED },
+	{ "no-global-save", MPMU_MUTATE_NO_GLOBAL_SAVE },
+	{ "skid-64", MPMU_MUTATE_SKID_64 },
+	{ "leak-counter", MPMU_MUTATE_LEAK_COUNTER },
+};
+
+static uint64_t mutation(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(mutations) / sizeof(mutations[0]); i++)
+		if (!strcmp(name, mutations[i].name))
+			return mutations[i].mask;
+	fatal("no mutation %s", name);
+}
+
 static int usage(void)
 {
 	size_t i;
 
-	fprintf(stderr, "usage: vpmu LIST [--seed N] [--cpu N] [--scale N] [--full]\n");
+	fprintf(stderr, "usage: vpmu LIST [--seed N] [--cpu N] [--scale N] [--host-event] "
+			"[--mutate NAME] [--only PART]\n");
 	for (i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
 		fprintf(stderr, "  %-8s %s\n", lists[i].name, lists[i].what);
 	return 2;
+}
+
+static bool option(const char *name, const char *value)
+{
+	if (!strcmp(name, "--seed"))
+		options.seed = (unsigned int)atoi(value);
+	else if (!strcmp(name, "--cpu"))
+		options.cpu = atoi(value);
+	else if (!strcmp(name, "--scale"))
+		options.scale = atoi(value);
+	else if (!strcmp(name, "--mutate"))
+		options.mutate = mutation(value);
+	else if (!strcmp(name, "--only"))
+		options.only = value;
+	else
+		return false;
+	return true;
 }
 
 static bool parse(int argc, char **argv)
@@ -144,20 +190,28 @@ static bool parse(int argc, char **argv)
 	int i;
 
 	for (i = 2; i < argc; i++) {
-		if (!strcmp(argv[i], "--full"))
-			options.policy_full = 1;
-		else if (i + 1 == argc)
+		if (!strcmp(argv[i], "--host-event"))
+			options.host_event = true;
+		else if (i + 1 == argc || !option(argv[i], argv[i + 1]))
 			return false;
-		else if (!strcmp(argv[i], "--seed"))
-			options.seed = (unsigned int)atoi(argv[++i]);
-		else if (!strcmp(argv[i], "--cpu"))
-			options.cpu = atoi(argv[++i]);
-		else if (!strcmp(argv[i], "--scale"))
-			options.scale = atoi(argv[++i]);
 		else
-			return false;
+			i++;
 	}
 	return options.scale > 0;
+}
+
+static int run_list(int (*run)(void))
+{
+	int fd = -1, status;
+
+	if (options.host_event)
+		fd = host_event(options.cpu, HOST_EXCLUDE_GUEST | HOST_PINNED, 0);
+	if (options.host_event && fd < 0)
+		fatal("no host event: %s", strerror(-fd));
+	emulator_mutate(options.mutate);
+	status = run();
+	emulator_mutate(0);
+	return status;
 }
 
 int main(int argc, char **argv)
@@ -175,7 +229,7 @@ int main(int argc, char **argv)
 	random_state = 0x9e3779b97f4a7c15ULL * (options.seed + 1);
 	note("%s: %s; seed %u", lists[i].name, lists[i].what, options.seed);
 	vmm_pin(options.cpu);
-	if (lists[i].run())
+	if (run_list(lists[i].run))
 		return 1;
 	printf("1..%d\n", checks);
 	return failures != 0;

@@ -8,9 +8,11 @@
 /* Options of the command line. */
 struct options {
 	unsigned int seed;
-	int policy_full;
 	int cpu;
 	int scale;		/* divides the length of long tests */
+	bool host_event;	/* a host event is on the CPU all the time */
+	uint64_t mutate;	/* MPMU_MUTATE_*, once the test list starts */
+	const char *only;	/* part of the name of what is to run, or "" */
 };
 
 extern struct options options;
@@ -53,6 +55,15 @@ int host_event(int cpu, unsigned int flags, uint64_t period);
 void host_event_enable(int fd, bool on);
 uint64_t host_event_read(int fd);
 void host_event_close(int fd);
+
+/* Is this one of those that --only wants? */
+bool wanted(const char *name);
+
+/*
+ * Count a loop, with all counters, in windows of N and 2N turns; how many
+ * counters were wrong.
+ */
+unsigned int count_wrong(struct machine *machine, enum guest_body body, uint64_t turns, bool user);
 
 /* Programs: one per test list. */
 int test_count(void);
