@@ -96,11 +96,17 @@ void mpmu_kvm_route_pmi(const struct mpmu_vcpu *core)
 	perf_load_guest_lvtpc(kvm_lapic_get_reg(core_to_vcpu(core)->arch.apic, APIC_LVTPC));
 }
 
+/* apic_read() is not for modules. */
+static u32 read_local_apic(u32 reg)
+{
+	return x2apic_mode ? (u32)__rdmsr(APIC_BASE_MSR + (reg >> 4)) : native_apic_mem_read(reg);
+}
+
 static bool guest_pmi_is_latched(void)
 {
 	const u32 vector = PERF_GUEST_MEDIATED_PMI_VECTOR;
 
-	return apic_read(APIC_IRR + vector / 32 * 0x10) & BIT(vector % 32);
+	return read_local_apic(APIC_IRR + vector / 32 * 0x10) & BIT(vector % 32);
 }
 
 /*
