@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Corners: each row notices a small change of the core that all other tests
+ * let pass.
+ */
+#include "../lib/unit.h"
+
+#define GUEST_COUNTS 0x5300c0ull
+#define IDLE_PUTS    8
+
+struct row {
+	const char *name;
+	void (*run)(void);
+};
+
+static struct unit_world world;
+
+static void wrmsr(u32 msr, u64 value)
+{
+	assert_true(stub_guest_wrmsr(&world.vcpu, msr, value));
+}
+
+static u64 rdmsr(u32 msr)
+{
+	u64 value;
+
+	assert_true(stub_guest_rdmsr(&world.vcpu, msr, &value));
+	return value;
+}
+
+static bool touched(void)
+{
+	return world.vcpu.mpmu.flags & MPMU_VCPU_TOUCHED;
+}
+
+/* Enter, leave, and come back. */
+static void put_times(u32 times)
+{
+	while (times--) {
+		stub_enter(&world.vcpu);
+		stub_vcpu_put(&world.vcpu);
+		stub_vcpu_load(&world.vcpu, &world.machine.cpus[0]);
+	}
+}
+
+static void idle_again(void)
+{
+	unit_world_init(&world, "intel-v5-8-4", "intel-v5-8-4");
+	rdmsr(0xc1);
+	put_times(IDLE_PUTS);
+	assert_false(touched());
+	rdmsr(0xc1);
+	put_times(IDLE_PUTS - 1);
+	assert_true(touched());
+	put_times(1);
+	assert_false(touched());
+}
+
+/* An event that the filter denies leaves the PMU idle. */
+static void idle_denied(void)
+{
+	const u64 event = 0xc0;
+	const struct mpmu_filter_spec spec = {
+		.action = MPMU_FILTER_DENY,
+		.nr_events = 1,
+		.events = &event,
+	};
+	u64 filter[8];
+
+	unit_world_init(&world, "intel-v5-8-4", "intel-v5-8-4");
+	assert_true(mpmu_filter_size(1) <= sizeof(filter));
+	assert_int_equal(mpmu_filter_compile((void *)filter, MPMU_VENDOR_INTEL, &spec), 0);
+	stub_vcpu_set_filter(&world.vcpu, (void *)filter);
+	wrmsr(0x186, GUEST_COUNTS);
+	put_times(IDLE_PUTS);
+	assert_false(touched());
+	assert_int_equal(rdmsr(0x186), GUEST_COUNTS);
+}
+
+/* A guest with fewer counters writes through the hypervisor, while resident. */
+static void global_ctrl_live(void)
+{
+	struct mpmu_caps four = *unit_caps("amd-v2");
+	const struct stub_reg *live = &world.machine.cpus[0].pmu.global_ctrl;
+
+	four.counters = 0xf;
+	unit_world_init(&world, "amd-v2", "amd-v2");
+	stub_vcpu_init(&world.vcpu, &world.machine, &four);
+	stub_vcpu_load(&world.vcpu, &world.machine.cpus[0]);
+	wrmsr(0xc0010200, GUEST_COUNTS);
+	stub_enter(&world.vcpu);
+	assert_int_equal(live->value, 0xf);
+	wrmsr(0xc0000301, 0x1);
+	assert_true(mpmu_resident(&world.vcpu.cpu->mpmu, &world.vcpu.mpmu));
+	assert_int_equal(live->value, 0x1);
+	assert_int_equal(rdmsr(0xc0000301), 0x1);
+}
+
+/* Disabled before the request was handled: nothing is left to compute. */
+static void request_cancelled(void)
+{
+	unit_world_init(&world, "intel-v5-8-4", "intel-v5-8-4");
+	rdmsr(0x186);
+	wrmsr(0x186, GUEST_COUNTS);
+	assert_int_equal(world.vcpu.mpmu.reprogram, 1);
+	stub_host_wrmsr(&world.vcpu, 0x186, 0);
+	assert_int_equal(world.vcpu.mpmu.reprogram, 0);
+}
+
+/* Bits of the status that no counter owns stay, live or saved. */
+static void status_extra(void)
+{
+	const u64 buffer = 1ull << 62;
+	u64 value = 0;
+
+	unit_world_init(&world, "intel-v5-8-4", "intel-v5-8-3");
+	wrmsr(0x186, GUEST_COUNTS);
+	assert_int_equal(stub_host_wrmsr(&world.vcpu, 0x38e, buffer | 1), MPMU_DONE);
+	stub_vcpu_load(&world.vcpu, &world.machine.cpus[0]);
+	stub_enter(&world.vcpu);
+	assert_int_equal(world.machine.cpus[0].pmu.status, 1);
+	assert_int_equal(rdmsr(0x38e), buffer | 1);
+	wrmsr(0x390, buffer);
+	assert_int_equal(rdmsr(0x38e), 1);
+	assert_int_equal(stub_host_rdmsr(&world.vcpu, 0x38e, &value), MPMU_DONE);
+	assert_int_equal(value, 1);
+}
+
+static void extra_bits_clamped(void)
+{
+	struct mpmu_caps host = *unit_caps("intel-v5-8-4"), guest = host, offer;
+
+	host.global_ctrl_extra = guest.global_ctrl_extra = 1ull << 48;
+	host.version = 6;
+	mpmu_caps_offer(&offer, &host, MPMU_POLICY_FULL);
+	assert_int_equal(offer.version, 5);
+	mpmu_caps_clamp(&guest, &offer);
+	assert_int_equal(guest.global_ctrl_extra, 0);
+}
+
+static const struct row rows[] = {
+	{"idle again takes as long as the first time", idle_again},
+	{"denied events leave a PMU idle", idle_denied},
+	{"GLOBAL_CTL written through reaches hardware", global_ctrl_live},
+	{"a disabled selector cancels its request", request_cancelled},
+	{"status bits that are no counter's", status_extra},
+	{"GLOBAL_CTRL bits and versions beyond the offer", extra_bits_clamped},
+};
+
+static void run(void **state)
+{
+	const struct row *row = *state;
+
+	row->run();
+}
+
+int main(void)
+{
+	UNIT_TABLE(rows, run);
+	return unit_run("corners");
+}
