@@ -10,6 +10,7 @@
 
 #define MSR_PERF_CAPABILITIES 0x345
 #define MSR_FIXED_CTRL	0x38d
+#define MSR_HARMLESS	0x277	/* PAT: starts and stops nothing */
 
 const char *const event_names[NR_EVENTS] = {
 	[EVENT_NONE] = "nothing",
@@ -152,7 +153,7 @@ void job_clear(struct guest_job *job, const struct pmu *pmu)
 	int i;
 
 	memset(job, 0, sizeof(*job));
-	job->ctrl = pmu->ctrl;
+	job->ctrl = pmu->ctrl ? pmu->ctrl : MSR_HARMLESS;
 	job->status = pmu->status;
 	job->ack = pmu->ack;
 	if (pmu->intel)

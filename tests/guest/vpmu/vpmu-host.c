@@ -1,49 +1,359 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-/* Host events, as tests of a guest's PMU need them. */
+/*
+ * Host events beside a guest that counts: who may exist with whom, both exact,
+ * and the guest loses nothing whatever takes its PMU away.
+ */
 #include <errno.h>
 #include <linux/perf_event.h>
-#include <sys/ioctl.h>
-#include <sys/syscall.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "vpmu.h"
 
-int host_event(int cpu, unsigned int flags, uint64_t period)
-{
-	struct perf_event_attr attr = {
-		.type = PERF_TYPE_HARDWARE, .config = PERF_COUNT_HW_INSTRUCTIONS,
-		.size = sizeof(attr), .sample_period = period,
-		.disabled = !!(flags & HOST_DISABLED),
-		.exclude_guest = !!(flags & HOST_EXCLUDE_GUEST),
-		.exclude_host = !!(flags & HOST_EXCLUDE_HOST),
-		.exclude_user = !!(flags & HOST_EXCLUDE_USER),
-		.exclude_kernel = !!(flags & HOST_EXCLUDE_KERNEL),
-		.pinned = !!(flags & HOST_PINNED),
-	};
-	int fd = (int)syscall(SYS_perf_event_open, &attr, flags & HOST_TASK ? 0 : -1,
-			      flags & HOST_TASK ? -1 : cpu, -1, PERF_FLAG_FD_CLOEXEC);
+#define ROUNDS		4
+#define MAX_WINDOW	4000	/* instructions of the host, per entry */
 
-	return fd < 0 ? -errno : fd;
+static unsigned int count_rounds(struct machine *machine, int rounds)
+{
+	static const struct {
+		enum guest_body body;
+		uint64_t turns;
+	} bodies[] = { { BODY_PLAIN, 100000 }, { BODY_CPUID, 200 }, { BODY_PORT_USER, 200 } };
+	unsigned int wrong = 0;
+	int i;
+
+	for (i = 0; i < 6 * rounds; i++)
+		wrong += count_wrong(machine, bodies[i % 3].body,
+				     bodies[i % 3].turns + random_below(100), i & 1);
+	return wrong;
 }
 
-void host_event_enable(int fd, bool on)
+/* Rows A4 and B6: who may exist with whom. */
+static void test_exclusion(void)
 {
-	ioctl(fd, on ? PERF_EVENT_IOC_ENABLE : PERF_EVENT_IOC_DISABLE, 0);
+	struct machine machine;
+	struct vm vm;
+	int fd, status;
+
+	fd = host_event(options.cpu, 0, 0);
+	check(fd >= 0, "no VM: an event that includes guests opens");
+	status = vm_create(&vm, &(struct vm_config){ 0 });
+	check(status == -EBUSY, "with it: a vCPU with a PMU is refused, EBUSY (%d)", status);
+	if (!status)
+		vm_destroy(&vm);
+	status = vm_create(&vm, &(struct vm_config){ .no_pmu = true });
+	check(!status, "with it: a vCPU without a PMU is not (%d)", status);
+	if (!status)
+		vm_destroy(&vm);
+	host_event_close(fd);
+
+	machine_start(&machine, &(struct vm_config){ 0 });
+	fd = host_event(options.cpu, 0, 0);
+	check(fd == -EOPNOTSUPP, "a VM: an event that includes guests is refused (%d)", fd);
+	fd = host_event(options.cpu, HOST_EXCLUDE_HOST, 0);
+	check(fd == -EOPNOTSUPP, "a VM: an event of guests only is refused (%d)", fd);
+	fd = host_event(options.cpu, HOST_EXCLUDE_GUEST, 0);
+	check(fd >= 0, "a VM: an event that excludes guests opens (%d)", fd);
+	host_event_close(fd);
+	check(!count_rounds(&machine, 1), "the guest counts exactly after these");
+	machine_stop(&machine);
+	fd = host_event(options.cpu, 0, 0);
+	check(fd >= 0, "the VM is gone: an event that includes guests opens (%d)", fd);
+	host_event_close(fd);
 }
 
-uint64_t host_event_read(int fd)
+/* A VM without an in-kernel local APIC has the emulated PMU. */
+static void test_both_kinds(bool emulated_first)
 {
-	uint64_t value = 0;
+	const struct vm_config configs[2] = { { .no_apic = true }, { .no_apic = false } };
+	const char *order = emulated_first ? "emulated first" : "mediated first";
+	struct machine machines[2];
+	unsigned int wrong[2] = { 0, 0 };
+	int i, round;
 
-	return read(fd, &value, sizeof(value)) == sizeof(value) ? value : 0;
+	for (i = 0; i < 2; i++) {
+		int kind = emulated_first ? i : !i;
+
+		machine_start(&machines[kind], &configs[kind]);
+	}
+	for (round = 0; round < ROUNDS; round++)
+		for (i = 0; i < 2; i++)
+			wrong[i] += count_wrong(&machines[i], BODY_PLAIN, 10000, round & 1);
+	check(!wrong[0], "two VMs, %s: the emulated PMU counts exactly", order);
+	check(!wrong[1], "two VMs, %s: the mediated PMU counts exactly", order);
+	for (i = 0; i < 2; i++)
+		machine_stop(&machines[i]);
 }
 
-void host_event_close(int fd)
+/* Host counts and the truth, read at the same place in the program. */
+struct sample {
+	uint64_t user, kernel;
+	struct mpmu_truth truth;
+};
+
+static __attribute__((noinline)) void take_sample(struct sample *sample, int user, int kernel)
 {
-	close(fd);
+	sample->user = host_event_read(user);
+	sample->kernel = host_event_read(kernel);
+	MPMU_MAGIC_NOP_RDI(MPMU_CMD_READ_TRUTH, 0, &sample->truth);
+}
+
+static uint64_t count_exits(struct machine *machine, uint64_t exits)
+{
+	struct guest_cpu *area = machine->vm.cpu[0].area;
+
+	job_clear(&area->job, &machine->pmu);
+	job_write(&area->job, pmu_eventsel(&machine->pmu, 0),
+		  pmu_select(&machine->pmu, EVENT_INSTRUCTIONS, MODE_ALL, false));
+	area->job.program = PROGRAM_WINDOW;
+	area->job.start = 1;
+	area->job.body = BODY_CPUID;
+	area->job.count = exits;
+	if (machine_run(machine))
+		fatal("the guest ended");
+	return area->region[1].vmentries - area->region[0].vmentries;
+}
+
+static void test_host_counts(struct machine *machine)
+{
+	static struct sample samples[3];
+	int user = host_event(options.cpu, HOST_EXCLUDE_GUEST | HOST_EXCLUDE_KERNEL | HOST_PINNED, 0);
+	int kernel = host_event(options.cpu, HOST_EXCLUDE_GUEST | HOST_EXCLUDE_USER | HOST_PINNED, 0);
+	uint64_t entries[2], got[2], missing[2];
+	int i;
+
+	take_sample(&samples[0], user, kernel);
+	for (i = 0; i < 2; i++) {
+		const struct sample *a = &samples[i], *b = &samples[i + 1];
+
+		take_sample(&samples[i], user, kernel);
+		entries[i] = count_exits(machine, 1000u << i);
+		take_sample(&samples[i + 1], user, kernel);
+		got[i] = b->user - a->user - (b->truth.instructions[MPMU_ROOT][MPMU_USER] -
+					      a->truth.instructions[MPMU_ROOT][MPMU_USER]);
+		missing[i] = b->truth.instructions[MPMU_ROOT][MPMU_KERNEL] -
+			     a->truth.instructions[MPMU_ROOT][MPMU_KERNEL] -
+			     (b->kernel - a->kernel);
+	}
+	check(!got[0] && !got[1], "host: user instructions exact beside a guest (%lld %lld)",
+	      (long long)got[0], (long long)got[1]);
+	check((int64_t)missing[0] >= 0 && missing[1] >= missing[0] &&
+	      missing[1] < entries[1] * MAX_WINDOW,
+	      "host: kernel instructions lack only the displaced windows");
+	note("window: %.1f instructions per entry, %llu and %llu entries",
+	     (double)(missing[1] - missing[0]) / (double)(entries[1] - entries[0]),
+	     (unsigned long long)entries[0], (unsigned long long)entries[1]);
+	host_event_close(user);
+	host_event_close(kernel);
+}
+
+/* What takes the PMU away while the guest counts, each a thread. */
+struct disturber {
+	const char *name;
+	void (*round)(void);
+	bool here;		/* on the guest's CPU, above it, with pauses */
+};
+
+static volatile bool stop_disturbing;
+static volatile unsigned int rounds_done;
+static int disturber_fd = -1;
+
+static void round_toggle(void)
+{
+	host_event_enable(disturber_fd, true);
+	host_event_enable(disturber_fd, false);
+}
+
+static void round_open(void)
+{
+	host_event_close(host_event(options.cpu, HOST_EXCLUDE_GUEST, 0));
+}
+
+/* More events than counters: perf rotates them. */
+static void round_rotate(void)
+{
+	int fds[16], i;
+
+	for (i = 0; i < 16; i++)
+		fds[i] = host_event(options.cpu, HOST_EXCLUDE_GUEST, 0);
+	usleep(20000);
+	for (i = 0; i < 16; i++)
+		host_event_close(fds[i]);
+}
+
+static void round_task(void)
+{
+	int fd = host_event(0, HOST_TASK | HOST_EXCLUDE_GUEST, 0);
+
+	host_event_read(fd);
+	host_event_close(fd);
+}
+
+/* A mapped event lets its task use RDPMC: CR4.PCE, dirty counters cleared. */
+static void round_rdpmc(void)
+{
+	int fd = host_event(0, HOST_TASK | HOST_EXCLUDE_GUEST, 0);
+	void *page = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+
+	sched_yield();
+	if (page != MAP_FAILED)
+		munmap(page, 4096);
+	host_event_close(fd);
+}
+
+static void round_sample(void)
+{
+	int fd = host_event(options.cpu, HOST_EXCLUDE_GUEST, 20000);
+
+	usleep(5000);
+	host_event_close(fd);
+}
+
+static void round_pause(void)
+{
+}
+
+static const struct disturber disturbers[] = {
+	{ "a host event comes and goes", round_toggle, false },
+	{ "host events open and close", round_open, false },
+	{ "host events rotate", round_rotate, false },
+	{ "a host event samples", round_sample, false },
+	{ "another task runs", round_pause, true },
+	{ "another task counts", round_task, true },
+	{ "another task uses RDPMC", round_rdpmc, true },
+};
+
+static void *disturb(void *argument)
+{
+	const struct disturber *disturber = argument;
+	struct sched_param fifo = { .sched_priority = 1 };
+	struct timespec pause = { .tv_nsec = 300000 };
+
+	if (disturber->here)
+		pthread_setschedparam(pthread_self(), SCHED_FIFO, &fifo);
+	else
+		vmm_pin(!options.cpu);
+	while (!stop_disturbing) {
+		disturber->round();
+		rounds_done++;
+		if (disturber->here)
+			nanosleep(&pause, NULL);
+	}
+	return NULL;
+}
+
+static void test_disturbed(struct machine *machine, const struct disturber *disturber)
+{
+	pthread_t thread;
+	unsigned int wrong;
+
+	stop_disturbing = false;
+	rounds_done = 0;
+	disturber_fd = host_event(options.cpu, HOST_EXCLUDE_GUEST | HOST_DISABLED, 0);
+	if (pthread_create(&thread, NULL, disturb, (void *)disturber))
+		fatal("no thread");
+	wrong = count_rounds(machine, ROUNDS);
+	stop_disturbing = true;
+	pthread_join(thread, NULL);
+	host_event_close(disturber_fd);
+	check(!wrong, "%s: the guest counts exactly", disturber->name);
+	check(rounds_done >= 3, "%s: and often", disturber->name);
+	note("%u times", rounds_done);
+}
+
+/* Interrupts of the vector, on all CPUs. */
+static uint64_t vpmi_count(void)
+{
+	uint64_t sum = 0, value;
+	char line[512], *at;
+	int used;
+	FILE *file = fopen("/proc/interrupts", "r");
+
+	while (file && fgets(line, sizeof(line), file)) {
+		at = strstr(line, "VPMI:");
+		if (!at)
+			continue;
+		for (at += 5; sscanf(at, "%lu%n", &value, &used) == 1; at += used)
+			sum += value;
+	}
+	if (file)
+		fclose(file);
+	return sum;
+}
+
+static void test_vector(struct machine *machine)
+{
+	struct guest_cpu *area = machine->vm.cpu[0].area;
+	struct guest_job *job = &area->job;
+	uint64_t before = vpmi_count();
+
+	job_clear(job, &machine->pmu);
+	job_write(job, pmu_counter(&machine->pmu, 0), (1ULL << 48) - 1000);
+	job_write(job, pmu_eventsel(&machine->pmu, 0),
+		  pmu_select(&machine->pmu, EVENT_INSTRUCTIONS, MODE_ALL, true));
+	job->program = PROGRAM_PMI;
+	job->body = BODY_PLAIN;
+	job->count = 100;
+	job->start = 1;
+	job->pmi_msr[0] = pmu_counter(&machine->pmu, 0);
+	job->pmi_period[0] = 1000;
+	job->pmi_target = 100;
+	job->pmi_max_turns = 1000;
+	if (machine_run(machine))
+		fatal("the guest ended");
+	check(vpmi_count() - before == area->result.pmis,
+	      "/proc/interrupts: VPMI counts the guest's PMIs (%llu, %llu)",
+	      (unsigned long long)(vpmi_count() - before), (unsigned long long)area->result.pmis);
+}
+
+static bool write_sysctl(const char *path, const char *value)
+{
+	FILE *file = fopen(path, "w");
+	bool ok = file && fputs(value, file) >= 0;
+
+	return file && !fclose(file) && ok;
+}
+
+/* Row A12: the watchdog's event excludes guests, so it may exist. */
+static void test_watchdog(struct machine *machine)
+{
+	static const char path[] = "/proc/sys/kernel/nmi_watchdog";
+
+	if (access(path, W_OK)) {
+		skip("this kernel has no hard lockup detector", "the NMI watchdog");
+		return;
+	}
+	check(write_sysctl(path, "1\n"), "the NMI watchdog starts beside a VM");
+	check(!count_rounds(machine, 1), "the guest counts exactly beside the NMI watchdog");
+	write_sysctl(path, "0\n");
 }
 
 int test_host(void)
 {
+	struct machine machine;
+	size_t i;
+
+	if (!in_emulator())
+		fatal("counts are compared with the emulator's truth");
+	if (wanted("exclusion"))
+		test_exclusion();
+	for (i = 0; wanted("two VMs") && i < 2; i++)
+		test_both_kinds(i);
+	machine_start(&machine, &(struct vm_config){ 0 });
+	if (wanted("host counts"))
+		test_host_counts(&machine);
+	if (wanted("vector"))
+		test_vector(&machine);
+	if (wanted("watchdog"))
+		test_watchdog(&machine);
+	for (i = 0; i < sizeof(disturbers) / sizeof(disturbers[0]); i++)
+		if (wanted(disturbers[i].name))
+			test_disturbed(&machine, &disturbers[i]);
+	machine_stop(&machine);
 	return 0;
 }

@@ -168,6 +168,17 @@ static int usage(void)
 	return 2;
 }
 
+/* The kernel's command line brings no spaces. */
+static const char *spaced(const char *value)
+{
+	char *copy = strdup(value), *at;
+
+	for (at = copy; *at; at++)
+		if (*at == '_')
+			*at = ' ';
+	return copy;
+}
+
 static bool option(const char *name, const char *value)
 {
 	if (!strcmp(name, "--seed"))
@@ -179,7 +190,7 @@ static bool option(const char *name, const char *value)
 	else if (!strcmp(name, "--mutate"))
 		options.mutate = mutation(value);
 	else if (!strcmp(name, "--only"))
-		options.only = value;
+		options.only = spaced(value);
 	else
 		return false;
 	return true;

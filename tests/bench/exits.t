@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# A CPUID exit touches no PMU register, whatever the guest counts.
+
+. "$(dirname "$0")/../lib/common.sh"
+. "$MPMU_TOP/tests/lib/tap.sh"
+
+status=0
+table=$("$MPMU_TOP/tests/bench/exits") || status=$?
+printf '%s\n' "$table" | sed 's/^/# /'
+result "$status" "exits touch no PMU register, on Intel and AMD"
+done_testing

@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* Host events, as tests of a guest's PMU need them. */
+#include <errno.h>
+#include <linux/perf_event.h>
+#include <sys/ioctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "vpmu.h"
+
+int host_event(int cpu, unsigned int flags, uint64_t period)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_HARDWARE, .config = PERF_COUNT_HW_INSTRUCTIONS,
+		.size = sizeof(attr), .sample_period = period,
+		.disabled = !!(flags & HOST_DISABLED),
+		.exclude_guest = !!(flags & HOST_EXCLUDE_GUEST),
+		.exclude_host = !!(flags & HOST_EXCLUDE_HOST),
+		.exclude_user = !!(flags & HOST_EXCLUDE_USER),
+		.exclude_kernel = !!(flags & HOST_EXCLUDE_KERNEL),
+		.pinned = !!(flags & HOST_PINNED),
+	};
+	int fd = (int)syscall(SYS_perf_event_open, &attr, flags & HOST_TASK ? 0 : -1,
+			      flags & HOST_TASK ? -1 : cpu, -1, PERF_FLAG_FD_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
+void host_event_enable(int fd, bool on)
+{
+	ioctl(fd, on ? PERF_EVENT_IOC_ENABLE : PERF_EVENT_IOC_DISABLE, 0);
+}
+
+uint64_t host_event_read(int fd)
+{
+	uint64_t value = 0;
+
+	return read(fd, &value, sizeof(value)) == sizeof(value) ? value : 0;
+}
+
+void host_event_close(int fd)
+{
+	close(fd);
+}

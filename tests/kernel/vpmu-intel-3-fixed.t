@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# A guest counts on Intel with 3 fixed counters.
+
+. "$(dirname "$0")/../lib/common.sh"
+. "$MPMU_TOP/tests/lib/tap.sh"
+. "$MPMU_TOP/tests/rig/machine.sh"
+. "$MPMU_TOP/tests/kernel/vpmu.sh"
+
+vpmu_prepare
+vpmu_personality intel-v5-8-3 intel-v5-8-3
+done_testing

@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# What only a guest sees: with each mutation some check of these lists fails.
+
+. "$(dirname "$0")/../lib/common.sh"
+. "$MPMU_TOP/tests/lib/tap.sh"
+. "$MPMU_TOP/tests/rig/machine.sh"
+. "$MPMU_TOP/tests/kernel/vpmu.sh"
+
+vpmu_prepare
+common='lose-pmi=pmi:--only:all_counters_at,sticky-status=pmi:--only:at_CPL_3,skid-64=pmi:--only:at_CPL_3,leak-counter=put'
+vpmu_test 'Intel' intel-v5-8-3 '' "vpmu.mediated=Y vpmu.mutate=$common,vmresume-credit=count:--only:CPUID,no-global-save=count:--only:CPUID,status-set-ignored=put"
+vpmu_test 'AMD' amd-v2 '' "vpmu.mediated=Y vpmu.mutate=$common,vmresume-credit=count:--only:CPUID,status-set-ignored=put"
+done_testing

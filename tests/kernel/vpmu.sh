@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# shellcheck shell=bash
+# A guest's PMU on the kernel with libmpmu, one personality a test.  Source it
+# after machine.sh.
+
+# Lists of one CPU, and those that need another one beside the guest's.
+vpmu_lists='smoke,count,count:--host-event,access,put'
+vpmu_lists_2='pmi,host'
+vpmu_seed=${MPMU_SEED:-$RANDOM}
+
+vpmu_prepare()
+{
+	local tree program modules
+
+	tree=$("$MPMU_TOP/tests/kernel/build" mpmu-y)
+	program=$("$MPMU_TOP/tests/guest/vpmu/build")
+	mapfile -t modules < <(kernel_modules "$tree")
+	vpmu_kernel=$tree/arch/x86/boot/bzImage
+	vpmu_initrd=$MACHINE_WORK/vpmu.cpio
+	"$MPMU_TOP/tests/rig/initramfs" "$vpmu_initrd" \
+		"$MPMU_TOP/tests/guest/main-vpmu:/main" "$program" "${modules[@]}"
+	echo "# seed $vpmu_seed (MPMU_SEED repeats it)"
+}
+
+# Each list gets the seed.
+vpmu_runs()
+{
+	printf '%s' "$1" | sed "s/\\(,\\|\$\\)/:--seed:$vpmu_seed\\1/g"
+}
+
+# vpmu_test LABEL PERSONALITY LISTS APPEND [OPTION...]
+vpmu_test()
+{
+	local label=$1 personality=$2 lists=$3 append=$4
+	shift 4
+
+	[ -z "$lists" ] || append="vpmu.run=$(vpmu_runs "$lists") $append"
+	machine_test "$label" "$personality" "$vpmu_kernel" "$vpmu_initrd" \
+		--timeout 600 --append "$append" "$@"
+}
+
+# vpmu_personality LABEL PERSONALITY [APPEND]: all lists.
+vpmu_personality()
+{
+	vpmu_test "$1" "$2" "$vpmu_lists" "vpmu.mediated=Y ${3:-}"
+	vpmu_test "$1, 2 CPUs" "$2" "$vpmu_lists_2" "vpmu.mediated=Y ${3:-}" --cpus 2
+}
