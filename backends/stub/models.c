@@ -30,6 +30,7 @@ const struct stub_model stub_models[] = {
 	{"intel-v2", INTEL(2, INTEL_V2, GP(4) | FIXED(3), 48, 48)},
 	{"intel-v2-fw", INTEL(2, INTEL_V2 | MPMU_FEAT_FW_WRITES, GP(8) | FIXED(3), 48, 48)},
 	{"intel-v4", INTEL(4, INTEL_V4, GP(8) | FIXED(3), 48, 48)},
+	{"intel-v4-small", INTEL(4, INTEL_V4, GP(4) | FIXED(2), 48, 48)},
 	{"intel-v4-tsx", INTEL(4, INTEL_V4 | MPMU_FEAT_TSX, GP(4) | FIXED(3), 48, 48)},
 	{"intel-v5-8-3", INTEL(5, INTEL_V4, GP(8) | FIXED(3), 48, 48)},
 	{"intel-v5-8-4", INTEL(5, INTEL_V4, GP(8) | FIXED(4), 48, 48)},
@@ -38,6 +39,7 @@ const struct stub_model stub_models[] = {
 	{"amd-k7", AMD(1, 0, GP(4))},
 	{"amd-core6", AMD(1, AMD_CORE, GP(6))},
 	{"amd-v2", AMD(2, AMD_V2, GP(6))},
+	{"amd-v2-small", AMD(2, AMD_V2, GP(4))},
 	{"amd-v2-nb", AMD(2, AMD_V2 | MPMU_FEAT_RDPMC_UNCORE, GP(6))},
 };
 

@@ -78,10 +78,9 @@ static struct {
 
 static void say_position(const char *what)
 {
-	print_error("%s: %s, round %" PRIu64 ", operation %u\n", what, position.pair->name,
-		    position.round, position.op);
+	print_error("%s: %s, operation %u\n", what, position.pair->name, position.op);
 	print_error("again: MPMU_SEED=%" PRIu64 " MPMU_ONLY=%s build/tests/model/differential.t\n",
-		    seed, position.pair->name);
+		    seed + position.round, position.pair->name);
 	fail_msg("%s", what);
 }
 
@@ -461,6 +460,15 @@ static void choose_focus(struct world *world)
 				world->focus[world->nr_focus++] = msrs[i];
 }
 
+static u64 hash(const char *text)
+{
+	u64 value = 0xcbf29ce484222325ull;
+
+	while (*text)
+		value = (value ^ (u8)*text++) * 0x100000001b3ull;
+	return value;
+}
+
 static void world_init(struct world *world, const struct pair *pair, u64 round)
 {
 	u32 i;
@@ -468,9 +476,9 @@ static void world_init(struct world *world, const struct pair *pair, u64 round)
 	memset(world, 0, sizeof(*world));
 	world->host = &pair->host->caps;
 	world->guest = &pair->guest->caps;
-	world->random.state = (seed + round) ^ (u64)(pair - pairs) << 40;
+	world->random.state = (seed + round) ^ hash(pair->name);
 	list_msrs(world);
-	if (round & 1)
+	if ((seed + round) & 1)
 		choose_focus(world);
 	assert_int_equal(stub_machine_init(&world->machine, world->host), 0);
 	for (i = 0; i < VCPUS; i++) {

@@ -111,6 +111,7 @@ mutant "widths not clamped" caps.c 'smaller(guest->gp_width, offer->gp_width)' '
 mutant "widths grow" caps.c 'smaller(guest->gp_width, offer->gp_width)' 'offer->gp_width'
 mutant "version not clamped" caps.c 'guest->version = smaller(guest->version, offer->version);' ''
 mutant "features of a later version" caps.c 'caps->features &= ~desc->since[i].feature;' ';'
+mutant "GLOBAL_CTRL bits not clamped" caps.c 'guest->global_ctrl_extra &= offer->global_ctrl_extra;' ''
 mutant "any host will do" caps.c 'return desc->requirements[i].name;' 'return NULL;'
 mutant "width 0 accepted" caps.c '(width && width <= 64)' '(width <= 64)'
 
@@ -137,6 +138,7 @@ mutant "OVF_CTRL by the host clears" access.c 'if (by == MPMU_BY_GUEST)
 mutant "selector enabled before the filter" access.c 'mpmu_eventsel_disabled(mpmu_desc(vcpu), value)' 'value'
 mutant "FIXED_CTR_CTRL not closed first" access.c 'hw &= ~mpmu_fixed_bits(pmc, 0xf);' 'hw = (hw & ~mpmu_fixed_bits(pmc, 0xf)) | mpmu_fixed_bits(pmc, field);'
 mutant "denied field enabled by a neighbour" access.c 'u64 hw = vcpu->fixed_ctrl_hw;' 'u64 hw = value;'
+mutant "only the last changed field is cancelled" access.c 'changed |= mpmu_bit(pmc);' 'changed = mpmu_bit(pmc);'
 mutant "selector write requests nothing" access.c 'if (value & MPMU_SEL_ENABLE)' 'if (0)'
 mutant "old request survives a disabling write" access.c 'mpmu_cancel_reprogram(vcpu, mpmu_bit(pmc));' ''
 mutant "GLOBAL_INUSE without fixed counters" access.c 'if (mpmu_fixed_field(vcpu->fixed_ctrl, pmc) & (MPMU_FIXED_OS | MPMU_FIXED_USR))' 'if (0)'
@@ -158,6 +160,7 @@ mutant "selectors direct" policy.c 'case MPMU_KIND_NONE:
 	case MPMU_KIND_NONE:'
 mutant "GLOBAL_CTRL lost at the first use" policy.c 'mpmu_call(vcpu, set_global_ctrl, vcpu->global_ctrl);' ';'
 mutant "GLOBAL_CTRL lost at closing" policy.c 'vcpu->global_ctrl = mpmu_call(vcpu, get_global_ctrl);' ';'
+mutant "idle puts go on after a new use" policy.c 'vcpu->idle_puts = 0;' ''
 mutant "first use requests no intercepts" policy.c 'set_global_ctrl, vcpu->global_ctrl);
 	mpmu_call(vcpu, request_intercepts);' 'set_global_ctrl, vcpu->global_ctrl);'
 
@@ -218,6 +221,7 @@ mutant "zero selector not zero in hardware" reprogram.c 'if (!eventsel)
 		return 0;' ''
 mutant "new filter takes no effect" reprogram.c 'mpmu_request_reprogram(vcpu, mpmu_enabled_by_guest(vcpu));' ''
 mutant "CMASK advances" reprogram.c '| MPMU_SEL_CMASK' ''
+mutant "requests never end" reprogram.c 'vcpu->reprogram = 0;' ''
 mutant "restored PMU stays closed" reprogram.c 'if (mpmu_enabled_in_hw(vcpu))
 		mpmu_touch(vcpu);' ''
 
@@ -248,6 +252,9 @@ mutant "resident counters written to memory" registers.c 'if (mpmu_resident(cpu,
 mutant "resident selector not written" registers.c 'if (mpmu_resident(cpu, vcpu))
 		mpmu_call(vcpu, wrmsr, mpmu_eventsel_msr' 'if (0)
 		mpmu_call(vcpu, wrmsr, mpmu_eventsel_msr'
+mutant "resident GLOBAL_CTL written to memory (AMD)" registers.c 'else if (mpmu_resident(cpu, vcpu))
+		mpmu_call' 'else if (0)
+		mpmu_call'
 mutant "resident FIXED_CTR_CTRL not written" registers.c 'if (mpmu_resident(cpu, vcpu))
 		mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->fixed_ctrl' 'if (0)
 		mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->fixed_ctrl'

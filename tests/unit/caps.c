@@ -308,11 +308,36 @@ static void check_clamp(void **state)
 	check_same(&guest, &row->want);
 }
 
+struct extra_row {
+	const char *id;
+	u64 host;
+	u64 guest;
+	u64 want;
+};
+
+static const struct extra_row extras[] = {
+	{"B7 GLOBAL_CTRL bit of both", 1ull << 48, 1ull << 48, 1ull << 48},
+	{"B7 GLOBAL_CTRL bit of the guest alone", 0, 1ull << 48, 0},
+	{"B7 GLOBAL_CTRL bit of the host alone", 1ull << 48, 0, 0},
+};
+
+static void check_extra(void **state)
+{
+	const struct extra_row *row = *state;
+	struct mpmu_caps host = *unit_caps("intel-v5-8-4"), guest = host;
+
+	host.global_ctrl_extra = row->host;
+	guest.global_ctrl_extra = row->guest;
+	mpmu_caps_clamp(&guest, &host);
+	assert_int_equal(guest.global_ctrl_extra, row->want);
+}
+
 int main(void)
 {
 	UNIT_TABLE(decodes, check_decode);
 	UNIT_TABLE(missings, check_missing);
 	UNIT_TABLE(offers, check_offer);
 	UNIT_TABLE(clamps, check_clamp);
+	UNIT_TABLE(extras, check_extra);
 	return unit_run("caps");
 }

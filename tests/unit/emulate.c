@@ -192,10 +192,33 @@ static const struct row fields[] = {
 	{"F a denied field that stays is not enabled", INTEL, 0, 0, 0, 0, false, 0, 0, 0, 0},
 };
 
+/* Two fixed counters are disabled by one write: neither advances. */
+static void check_two_fields(void **state)
+{
+	const struct row *row = *state;
+	struct unit_world world;
+	struct stub_vcpu *vcpu = unit_world_init(&world, row->model, row->model);
+
+	assert_true(stub_guest_wrmsr(vcpu, 0x38f, 3ull << 32));
+	assert_true(stub_guest_wrmsr(vcpu, 0x38d, 0x33));
+	stub_enter(vcpu);
+	stub_guest_emulated(vcpu, false, 0);
+	assert_int_equal(read_msr(vcpu, 0x309), 1);
+	assert_true(stub_guest_wrmsr(vcpu, 0x38d, 0));
+	stub_guest_emulated(vcpu, false, 0);
+	assert_int_equal(read_msr(vcpu, 0x309), 1);
+	stub_check_invariants(vcpu);
+}
+
+static const struct row two_fields[] = {
+	{"H two fixed counters disabled at once", INTEL, 0, 0, 0, 0, false, 0, 0, 0, 0},
+};
+
 int main(void)
 {
 	UNIT_TABLE(rows, check_row);
 	UNIT_TABLE(denials, check_denied);
 	UNIT_TABLE(fields, check_denied_field);
+	UNIT_TABLE(two_fields, check_two_fields);
 	return unit_run("emulate");
 }

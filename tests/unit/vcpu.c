@@ -182,27 +182,80 @@ static void reset_of_saved(struct unit_world *world, bool intel)
 	check_reset_values(vcpu, intel);
 }
 
+static void enter_and_put(struct stub_vcpu *vcpu)
+{
+	stub_enter(vcpu);
+	stub_vcpu_put(vcpu);
+	stub_vcpu_load(vcpu, vcpu->cpu);
+}
+
+/* Eight puts, not seven, until a PMU without an enabled PMC is closed. */
+static void expect_closing(struct stub_vcpu *vcpu)
+{
+	u32 i;
+
+	for (i = 0; i < 8; i++) {
+		assert_true(vcpu->mpmu.flags & MPMU_VCPU_TOUCHED);
+		enter_and_put(vcpu);
+	}
+	assert_false(vcpu->mpmu.flags & MPMU_VCPU_TOUCHED);
+}
+
 /* No enabled PMC for eight puts: closed again, and the values are there. */
 static void idle_closes(struct unit_world *world, bool intel)
 {
 	struct stub_vcpu *vcpu = &world->vcpu;
-	u32 i;
 
 	use_pmu(vcpu, intel);
 	wrmsr(vcpu, intel ? 0x38f : 0xc0000301, 5);
 	wrmsr(vcpu, eventsel(intel), 0);
-	for (i = 0; i < 8; i++) {
-		assert_true(vcpu->mpmu.flags & MPMU_VCPU_TOUCHED);
-		stub_enter(vcpu);
-		stub_vcpu_put(vcpu);
-		stub_vcpu_load(vcpu, &world->machine.cpus[0]);
-	}
-	assert_false(vcpu->mpmu.flags & MPMU_VCPU_TOUCHED);
+	expect_closing(vcpu);
 	stub_enter(vcpu);
 	assert_int_equal(stub_intercepts(vcpu, counter(intel)), MPMU_READ | MPMU_WRITE);
 	stub_exit(vcpu);
 	assert_int_equal(rdmsr(vcpu, intel ? 0x38f : 0xc0000301), 5);
 	assert_int_equal(rdmsr(vcpu, counter(intel)), 0x10);
+}
+
+/* Each use starts the count of idle puts anew. */
+static void idle_again(struct unit_world *world, bool intel)
+{
+	struct stub_vcpu *vcpu = &world->vcpu;
+
+	rdmsr(vcpu, counter(intel));
+	expect_closing(vcpu);
+	rdmsr(vcpu, counter(intel));
+	expect_closing(vcpu);
+}
+
+static void count_between(struct unit_world *world, bool intel)
+{
+	struct stub_vcpu *vcpu = &world->vcpu;
+	u32 i;
+
+	rdmsr(vcpu, counter(intel));
+	for (i = 0; i < 7; i++)
+		enter_and_put(vcpu);
+	wrmsr(vcpu, eventsel(intel), 0x4300c0);
+	enter_and_put(vcpu);
+	wrmsr(vcpu, eventsel(intel), 0);
+	expect_closing(vcpu);
+}
+
+/* An event that the filter denies is no use of the PMU. */
+static void denied_is_idle(struct unit_world *world, bool intel)
+{
+	struct stub_vcpu *vcpu = &world->vcpu;
+	struct mpmu_filter filter;
+	struct mpmu_filter_spec spec = {.action = MPMU_FILTER_ALLOW};
+
+	assert_int_equal(mpmu_filter_compile(&filter, vcpu->mpmu.caps.vendor, &spec), 0);
+	stub_vcpu_set_filter(vcpu, &filter);
+	wrmsr(vcpu, eventsel(intel), 0x4300c0);
+	expect_closing(vcpu);
+	stub_vcpu_set_filter(vcpu, NULL);
+	stub_enter(vcpu);
+	stub_exit(vcpu);
 }
 
 static void counting_stays_open(struct unit_world *world, bool intel)
@@ -336,6 +389,9 @@ static const struct row rows[] = {
 	BOTH("D10 reset of an owner", reset_of_owner),
 	BOTH("D10 reset of a vCPU that owns nothing", reset_of_saved),
 	BOTH("C idle for eight puts: intercepted again", idle_closes),
+	BOTH("C idle, used, idle again", idle_again),
+	BOTH("C counting in between starts anew", count_between),
+	BOTH("C a denied event is idle", denied_is_idle),
 	BOTH("C counting: stays direct", counting_stays_open),
 	BOTH("C puts without an entry do not close", puts_without_entry),
 	BOTH("C what touches", what_touches),
