@@ -4,7 +4,7 @@
 # after machine.sh.
 
 # Lists of one CPU, and those that need another one beside the guest's.
-vpmu_lists='smoke,count,count:--host-event,access,put'
+vpmu_lists='smoke,state,count,count:--host-event,access,put'
 vpmu_lists_2='pmi,host'
 vpmu_seed=${MPMU_SEED:-$RANDOM}
 

@@ -23,6 +23,7 @@ static const struct {
 	{ "put", test_put, "nothing of a guest is left in hardware after a put" },
 	{ "exits", test_exits, "what an exit costs the host" },
 	{ "host", test_host, "host events beside a counting guest" },
+	{ "state", test_state, "a PMU moves to another VM and counts on" },
 	{ "pmi", test_pmi, "one interrupt per overflow" },
 };
 

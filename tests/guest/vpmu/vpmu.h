@@ -73,5 +73,6 @@ int test_pmi(void);
 int test_smoke(void);
 int test_exits(void);
 int test_host(void);
+int test_state(void);
 
 #endif
