@@ -56,6 +56,30 @@ static void idle_again(void)
 	assert_false(touched());
 }
 
+/* Puts in a row: one that counts starts over. */
+static void idle_interrupted(void)
+{
+	unit_world_init(&world, "intel-v5-8-4", "intel-v5-8-4");
+	rdmsr(0xc1);
+	put_times(IDLE_PUTS - 1);
+	wrmsr(0x186, GUEST_COUNTS);
+	put_times(1);
+	wrmsr(0x186, 0);
+	put_times(IDLE_PUTS - 1);
+	assert_true(touched());
+}
+
+/* A look at control registers is no use of the PMU. */
+static void look(void)
+{
+	unit_world_init(&world, "intel-v5-8-4", "intel-v5-8-4");
+	rdmsr(0x186);
+	rdmsr(0x38d);
+	wrmsr(0x38d, 0);
+	wrmsr(0x186, GUEST_COUNTS & ~STUB_EVENTSEL_ENABLE);
+	assert_false(touched());
+}
+
 /* An event that the filter denies leaves the PMU idle. */
 static void idle_denied(void)
 {
@@ -140,6 +164,8 @@ static void extra_bits_clamped(void)
 
 static const struct row rows[] = {
 	{"idle again takes as long as the first time", idle_again},
+	{"a put that counts starts the idle ones over", idle_interrupted},
+	{"reading control registers does not touch", look},
 	{"denied events leave a PMU idle", idle_denied},
 	{"GLOBAL_CTL written through reaches hardware", global_ctrl_live},
 	{"a disabled selector cancels its request", request_cancelled},
