@@ -164,7 +164,7 @@ static void limit_pmu(struct kvm_cpuid2 *cpuid, const struct vm_config *config)
 	if (leaf && (leaf->eax & 0xff))
 		limit_intel(leaf, config);
 	leaf = find_leaf(cpuid, 0x80000022);
-	if (leaf && config->version == 1)
+	if (leaf && (config->version == 1 || config->no_full_width))
 		leaf->eax = leaf->ebx = 0;
 	else if (leaf && config->nr_gp)
 		leaf->ebx = (leaf->ebx & ~0xfU) | (uint32_t)config->nr_gp;

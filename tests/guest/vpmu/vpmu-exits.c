@@ -25,10 +25,19 @@ static const char *const uses[NR_USES] = {
 	[ALL_COUNTERS] = "all counters",
 };
 
+/*
+ * Those that can count cycles.  A counter of instructions would cost a read and
+ * a write each: the hypervisor executes CPUID for the guest and counts it.
+ */
+static uint64_t cycles_counters(const struct pmu *pmu)
+{
+	return pmu_counters(pmu) & (0xffffffff | 2ULL << PMC_FIXED);
+}
+
 static void program_use(const struct pmu *pmu, struct guest_job *job, enum use use)
 {
 	uint64_t left, fixed = 0;
-	uint64_t counters = use == ONE_COUNTER ? 1 : pmu_counters(pmu);
+	uint64_t counters = use == ONE_COUNTER ? 1 : cycles_counters(pmu);
 
 	if (use < ONE_COUNTER)
 		return;
