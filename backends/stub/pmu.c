@@ -435,7 +435,9 @@ static u64 gp_events(const struct stub_pmu *pmu, u64 eventsel, const struct stub
 	u64 event = (eventsel & 0xff) | (is_amd(&pmu->caps) ? eventsel >> 24 & 0xf00 : 0);
 	size_t i;
 
-	if (eventsel & STUB_EVENTSEL_UMASK)
+	/* No code here runs in a transaction. */
+	if (eventsel & STUB_EVENTSEL_UMASK ||
+	    (!is_amd(&pmu->caps) && eventsel & STUB_EVENTSEL_IN_TX))
 		return 0;
 	for (i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
 		if (events[i].vendor != pmu->caps.vendor || events[i].event != event)
@@ -478,12 +480,13 @@ static u64 fixed_events(u32 index, const struct stub_work *work)
 
 static u64 gp_adds(const struct stub_pmu *pmu, u32 index, const struct stub_work *work)
 {
+	u64 event = is_amd(&pmu->caps) ? STUB_EVENTSEL_EVENT : 0xff;
 	u64 eventsel = pmu->eventsel[index].value;
 
 	if (!(eventsel & STUB_EVENTSEL_ENABLE) || !mode_counts(pmu, eventsel) ||
 	    !(eventsel & (work->cpl ? STUB_EVENTSEL_USR : STUB_EVENTSEL_OS)))
 		return 0;
-	if (pmu->denied_event && (eventsel & STUB_EVENTSEL_EVENT) == pmu->denied_event)
+	if (pmu->denied_event && (eventsel & event) == pmu->denied_event)
 		return 0;
 	return gp_events(pmu, eventsel, work);
 }

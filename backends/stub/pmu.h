@@ -86,6 +86,7 @@ const struct stub_model *stub_model_find(const char *name);
 #define STUB_EVENTSEL_ENABLE     (1ull << 22)
 #define STUB_EVENTSEL_INV        (1ull << 23)
 #define STUB_EVENTSEL_CMASK      0xff000000ull
+#define STUB_EVENTSEL_IN_TX      (1ull << 32)
 #define STUB_EVENTSEL_GUEST_ONLY (1ull << 40)
 #define STUB_EVENTSEL_HOST_ONLY  (1ull << 41)
 

@@ -138,7 +138,6 @@ mutant "OVF_CTRL by the host clears" access.c 'if (by == MPMU_BY_GUEST)
 mutant "selector enabled before the filter" access.c 'mpmu_eventsel_disabled(mpmu_desc(vcpu), value)' 'value'
 mutant "FIXED_CTR_CTRL not closed first" access.c 'hw &= ~mpmu_fixed_bits(pmc, 0xf);' 'hw = (hw & ~mpmu_fixed_bits(pmc, 0xf)) | mpmu_fixed_bits(pmc, field);'
 mutant "denied field enabled by a neighbour" access.c 'u64 hw = vcpu->fixed_ctrl_hw;' 'u64 hw = value;'
-mutant "only the last changed field is cancelled" access.c 'changed |= mpmu_bit(pmc);' 'changed = mpmu_bit(pmc);'
 mutant "selector write requests nothing" access.c 'if (value & MPMU_SEL_ENABLE)' 'if (0)'
 mutant "old request survives a disabling write" access.c 'mpmu_cancel_reprogram(vcpu, mpmu_bit(pmc));' ''
 mutant "GLOBAL_INUSE without fixed counters" access.c 'if (mpmu_fixed_field(vcpu->fixed_ctrl, pmc) & (MPMU_FIXED_OS | MPMU_FIXED_USR))' 'if (0)'

@@ -230,7 +230,8 @@ static inline void twin_settle(struct twin *twin)
 	u32 i;
 
 	for (i = 0; i < STUB_CPUS; i++) {
-		if (!machine->cpus[i].late_pmi)
+		if (!machine->cpus[i].late_pmi &&
+		    !machine->cpus[i].pmu.pending[STUB_VECTOR_OF_GUEST])
 			continue;
 		stub_exit(twin->vcpu);
 		machine->here = &machine->cpus[i];
