@@ -85,4 +85,5 @@ else
 	skip "no network" "no permission to make a network namespace"
 fi
 silent "check: TERM leaves no process behind" killed ./check --quick
+silent "run: TERM leaves no process behind" killed ./run
 done_testing
