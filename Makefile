@@ -29,7 +29,8 @@ SANITIZE ?= -fsanitize=address,undefined -fno-sanitize-recover=all
 CORE := $(MPMU_SOURCES:%.c=$(BUILD)/libmpmu/%.o)
 CHECKED := $(MPMU_SOURCES:%.c=$(BUILD)/tests/libmpmu/%.o) \
 	$(patsubst backends/%.c,$(BUILD)/tests/%.o,$(wildcard backends/stub/*.c))
-TESTS := $(patsubst %.c,$(BUILD)/%.t,$(wildcard tests/unit/*.c tests/model/*.c))
+TESTS := $(patsubst %.c,$(BUILD)/%.t,$(wildcard tests/unit/*.c tests/model/*.c)) \
+	$(BUILD)/tests/conformance/stub.t
 HEADERS := $(wildcard include/mpmu/*.h include/mpmu/*.def)
 LIBRARIES := $(BUILD)/libmpmu.a $(BUILD)/$(SONAME) $(BUILD)/mpmu.pc
 
@@ -70,6 +71,8 @@ $(BUILD)/$(SONAME): $(CORE)
 
 $(BUILD)/tests/%.t: $(BUILD)/tests/%.o $(BUILD)/tests/libmpmu-checked.a
 	$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) $^ -lcmocka -o $@
+
+$(BUILD)/tests/conformance/stub.t: $(BUILD)/tests/conformance/conformance.o
 
 $(BUILD)/mpmu.pc: Makefile
 	@mkdir -p $(@D)

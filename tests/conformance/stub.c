@@ -1,0 +1,431 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The conformance suite on the stub, as an example of how a port runs it; and
+ * on backends that break one promise each, which the suite must name.
+ */
+#include "../lib/unit.h"
+
+#include "conformance.h"
+
+struct subject {
+	struct stub_machine machine;
+	struct stub_vcpu vcpu;
+	struct conformance_port port;
+	/* What failed, one line each. */
+	char failures[4000];
+	u32 lines;
+};
+
+static void print(void *data, const char *line)
+{
+	struct subject *subject = data;
+	size_t used = strlen(subject->failures);
+
+	subject->lines++;
+	if (!strncmp(line, "not ok", 6))
+		snprintf(subject->failures + used, sizeof(subject->failures) - used, "%s\n", line);
+}
+
+static void irqs(void *data, bool on)
+{
+	struct subject *subject = data;
+
+	subject->machine.irqs_off = !on;
+	if (on)
+		stub_take_interrupts(&subject->machine);
+}
+
+static u64 raw(void *data, u32 msr)
+{
+	struct subject *subject = data;
+	u64 value;
+
+	stub_pmu_rdmsr(&subject->vcpu.cpu->pmu, msr, &value);
+	return value;
+}
+
+static u32 intercepts(void *data, u32 msr)
+{
+	return stub_intercepts(&((struct subject *)data)->vcpu, msr);
+}
+
+static bool rdpmc_intercepted(void *data)
+{
+	return !((struct subject *)data)->vcpu.rdpmc_direct;
+}
+
+static bool routed_to_guest(void *data)
+{
+	return ((struct subject *)data)->vcpu.cpu->pmu.lvtpc.route == STUB_VECTOR_OF_GUEST;
+}
+
+static void load(void *data)
+{
+	struct subject *subject = data;
+
+	stub_vcpu_load(&subject->vcpu, &subject->machine.cpus[0]);
+}
+
+static void put(void *data)
+{
+	stub_vcpu_put(&((struct subject *)data)->vcpu);
+}
+
+static void guest_run(void *data, u32 count)
+{
+	struct stub_vcpu *vcpu = &((struct subject *)data)->vcpu;
+
+	stub_guest_run(vcpu, &(struct stub_work){.instructions = count});
+	stub_exit(vcpu);
+}
+
+static u64 guest_rdmsr(void *data, u32 msr)
+{
+	struct stub_vcpu *vcpu = &((struct subject *)data)->vcpu;
+	u64 value;
+
+	stub_guest_rdmsr(vcpu, msr, &value);
+	stub_exit(vcpu);
+	return value;
+}
+
+static void guest_wrmsr(void *data, u32 msr, u64 value)
+{
+	struct stub_vcpu *vcpu = &((struct subject *)data)->vcpu;
+
+	stub_guest_wrmsr(vcpu, msr, value);
+	stub_exit(vcpu);
+}
+
+static void guest_unmask(void *data)
+{
+	stub_guest_mask_lvtpc(&((struct subject *)data)->vcpu, false);
+}
+
+static u32 guest_pmis(void *data)
+{
+	struct subject *subject = data;
+
+	return subject->vcpu.pmis + subject->vcpu.requests.pmi;
+}
+
+static void set_filter(void *data, const struct mpmu_filter *filter)
+{
+	stub_vcpu_set_filter(&((struct subject *)data)->vcpu, filter);
+}
+
+static void host_event(void *data, bool on)
+{
+	struct subject *subject = data;
+	bool amd = subject->machine.host.caps.vendor == MPMU_VENDOR_AMD;
+	u64 eventsel = 0xc0 | STUB_EVENTSEL_ENABLE | STUB_EVENTSEL_OS;
+
+	if (!on)
+		stub_perf_remove(&subject->machine, 0);
+	else
+		stub_perf_install(&subject->machine, 0, 1,
+				  eventsel | (amd ? STUB_EVENTSEL_HOST_ONLY : 0), 0);
+}
+
+static u64 host_count(void *data)
+{
+	struct stub_cpu *cpu = ((struct subject *)data)->machine.here;
+	const struct stub_host_event *event = &cpu->perf.events[0];
+
+	return event->installed && cpu->perf.running ? cpu->pmu.gp[event->pmc].value : event->count;
+}
+
+static void host_run(void *data, u32 count)
+{
+	stub_perf_run(&((struct subject *)data)->machine,
+		      &(struct stub_work){.instructions = count});
+}
+
+static void host_overflow(void *data)
+{
+	struct stub_pmu *pmu = &((struct subject *)data)->machine.here->pmu;
+
+	pmu->status |= 2;
+	pmu->pending[STUB_NMI_OF_HOST] = true;
+}
+
+static void delay_pmi(void *data)
+{
+	((struct subject *)data)->machine.here->late_pmi = true;
+}
+
+static void subject_init(struct subject *subject, const char *model, const struct mpmu_ops *ops)
+{
+	memset(subject, 0, sizeof(*subject));
+	assert_int_equal(stub_machine_init(&subject->machine, unit_caps(model)), 0);
+	subject->machine.host.ops = ops;
+	stub_vcpu_init(&subject->vcpu, &subject->machine, unit_caps(model));
+	subject->port = (struct conformance_port){
+		.host = &subject->machine.host,
+		.cpu = &subject->machine.cpus[0].mpmu,
+		.vcpu = &subject->vcpu.mpmu,
+		.data = subject,
+		.print = print,
+		.irqs = irqs,
+		.raw = raw,
+		.intercepts = intercepts,
+		.rdpmc_intercepted = rdpmc_intercepted,
+		.routed_to_guest = routed_to_guest,
+		.load = load,
+		.put = put,
+		.guest_run = guest_run,
+		.guest_rdmsr = guest_rdmsr,
+		.guest_wrmsr = guest_wrmsr,
+		.guest_unmask = guest_unmask,
+		.guest_pmis = guest_pmis,
+		.set_filter = set_filter,
+		.host_event = host_event,
+		.host_count = host_count,
+		.host_run = host_run,
+		.host_overflow = host_overflow,
+		.delay_pmi = delay_pmi,
+	};
+}
+
+/* Backends that conform but for one slot. */
+
+static u64 rdmsr_32_bits(const struct mpmu_vcpu *vcpu, u32 msr)
+{
+	return (u32)stub_ops.rdmsr(vcpu, msr);
+}
+
+static void wrmsr_32_bits(const struct mpmu_vcpu *vcpu, u32 msr, u64 value)
+{
+	stub_ops.wrmsr(vcpu, msr, (u32)value);
+}
+
+static void wrmsr_no_eventsel(const struct mpmu_vcpu *vcpu, u32 msr, u64 value)
+{
+	if ((msr & ~0xfu) != 0x180 && (msr & ~0xfeu) != 0xc0010200)
+		stub_ops.wrmsr(vcpu, msr, value);
+}
+
+static u64 get_global_ctrl_reset(const struct mpmu_vcpu *vcpu)
+{
+	return vcpu->host->caps.counters & MPMU_GP_MASK;
+}
+
+static void nothing_with_value(const struct mpmu_vcpu *vcpu, u64 value)
+{
+	(void)vcpu;
+	(void)value;
+}
+
+static void nothing_with_bool(const struct mpmu_vcpu *vcpu, bool on)
+{
+	(void)vcpu;
+	(void)on;
+}
+
+static void nothing(const struct mpmu_vcpu *vcpu)
+{
+	(void)vcpu;
+}
+
+static void set_intercept_both(const struct mpmu_vcpu *vcpu, u32 msr, u32 access, bool intercept)
+{
+	(void)access;
+	stub_ops.set_intercept(vcpu, msr, MPMU_READ | MPMU_WRITE, intercept);
+}
+
+static void set_intercept_sticky(const struct mpmu_vcpu *vcpu, u32 msr, u32 access, bool intercept)
+{
+	if (!intercept)
+		stub_ops.set_intercept(vcpu, msr, access, false);
+}
+
+static bool host_never_active(const struct mpmu_vcpu *vcpu)
+{
+	(void)vcpu;
+	return false;
+}
+
+static bool host_always_active(const struct mpmu_vcpu *vcpu)
+{
+	(void)vcpu;
+	return true;
+}
+
+static bool own_leaves_global_ctrl(const struct mpmu_vcpu *vcpu)
+{
+	struct stub_pmu *pmu = &stub_vcpu_of(vcpu)->cpu->pmu;
+	struct stub_reg before = pmu->global_ctrl;
+	bool owned = stub_ops.own(vcpu);
+
+	pmu->global_ctrl = before;
+	return owned;
+}
+
+static bool own_anyway(const struct mpmu_vcpu *vcpu)
+{
+	stub_vcpu_of(vcpu)->cpu->pmu.status = 0;
+	return stub_ops.own(vcpu);
+}
+
+static bool own_refuses_late(const struct mpmu_vcpu *vcpu)
+{
+	bool owned = stub_ops.own(vcpu);
+
+	if (!owned)
+		stub_vcpu_of(vcpu)->cpu->pmu.global_ctrl.value = 0;
+	return owned;
+}
+
+static void disown_leaves_global_ctrl(const struct mpmu_vcpu *vcpu)
+{
+	stub_ops.disown(vcpu);
+	stub_vcpu_of(vcpu)->cpu->pmu.global_ctrl.value = 0;
+}
+
+static void disown_leaves_route(const struct mpmu_vcpu *vcpu)
+{
+	stub_ops.disown(vcpu);
+	stub_vcpu_of(vcpu)->cpu->pmu.lvtpc.route = STUB_VECTOR_OF_GUEST;
+}
+
+static mpmu_pmcs nothing_dirty(const struct mpmu_vcpu *vcpu)
+{
+	stub_ops.take_dirty(vcpu);
+	return 0;
+}
+
+static void request_pmi_twice(const struct mpmu_vcpu *vcpu)
+{
+	stub_ops.request_pmi(vcpu);
+	stub_vcpu_of(vcpu)->pmis++;
+}
+
+struct wrong {
+	const char *name;
+	const char *model;
+	/* The slot, and what is in it. */
+	size_t slot;
+	void (*op)(void);
+	/* The check that must name it. */
+	const char *promise;
+};
+
+#define INTEL "intel-v5-8-4"
+#define AMD   "amd-v2"
+#define WRONG(name_, model_, slot_, op_, promise_)                            \
+	{                                                                     \
+		.name = "wrong backend: " name_, .model = (model_),           \
+		.slot = offsetof(struct mpmu_ops, slot_),                     \
+		.op = (void (*)(void))(op_), .promise = #slot_ ": " promise_, \
+	}
+
+static const struct wrong wrongs[] = {
+	WRONG("rdmsr cuts to 32 bits", INTEL, rdmsr, rdmsr_32_bits, "reads what hardware"),
+	WRONG("wrmsr cuts to 32 bits", INTEL, wrmsr, wrmsr_32_bits, "counters hold"),
+	WRONG("wrmsr skips selectors (Intel)", INTEL, wrmsr, wrmsr_no_eventsel, "selectors hold"),
+	WRONG("wrmsr skips selectors (AMD)", AMD, wrmsr, wrmsr_no_eventsel, "selectors hold"),
+	WRONG("get_global_ctrl is stale", INTEL, get_global_ctrl, get_global_ctrl_reset,
+	      "what the guest wrote"),
+	WRONG("set_global_ctrl does nothing", INTEL, set_global_ctrl, nothing_with_value,
+	      "get_global_ctrl gets it back"),
+	WRONG("set_intercept ignores the access", INTEL, set_intercept, set_intercept_both,
+	      "opens the access it names"),
+	WRONG("set_intercept never closes", AMD, set_intercept, set_intercept_sticky,
+	      "closes the access it names"),
+	WRONG("set_rdpmc_intercept does nothing", AMD, set_rdpmc_intercept, nothing_with_bool,
+	      "opens and closes"),
+	WRONG("set_touched does nothing", INTEL, set_touched, nothing_with_bool,
+	      "GLOBAL_CTRL is the guest's"),
+	WRONG("host_active never", AMD, host_active, host_never_active, "true while"),
+	WRONG("host_active always", INTEL, host_active, host_always_active, "false without"),
+	WRONG("displace does nothing", INTEL, displace, nothing, "the host's events stand still"),
+	WRONG("replace does nothing", AMD, replace, nothing, "the host's events count on"),
+	WRONG("own leaves GLOBAL_CTRL", INTEL, own, own_leaves_global_ctrl, "GLOBAL_CTRL is 0"),
+	WRONG("own overrides the host's interrupt", AMD, own, own_anyway, "refuses while"),
+	WRONG("own refuses, but late", INTEL, own, own_refuses_late, "a refusal changes"),
+	WRONG("disown leaves GLOBAL_CTRL", INTEL, disown, disown_leaves_global_ctrl,
+	      "GLOBAL_CTRL is as the host left it"),
+	WRONG("disown leaves the route", AMD, disown, disown_leaves_route, "the interrupt is"),
+	WRONG("take_dirty knows nothing", AMD, take_dirty, nothing_dirty, "names each counter"),
+	WRONG("route_pmi does nothing", INTEL, route_pmi, nothing, "the interrupt is the guest's"),
+	WRONG("drain_pmi does nothing", INTEL, drain_pmi, nothing, "a late interrupt"),
+	WRONG("request_pmi does nothing", AMD, request_pmi, nothing, "the guest gets"),
+	WRONG("request_pmi twice", INTEL, request_pmi, request_pmi_twice, "the guest gets"),
+	WRONG("request_reprogram does nothing", AMD, request_reprogram, nothing, "done before"),
+	WRONG("request_intercepts does nothing", INTEL, request_intercepts, nothing, "done before"),
+};
+
+static void ignore(const char *what)
+{
+	(void)what;
+}
+
+static void check_wrong(void **state)
+{
+	const struct wrong *wrong = *state;
+	struct mpmu_ops ops = stub_ops;
+	static struct subject subject;
+
+	memcpy((char *)&ops + wrong->slot, &wrong->op, sizeof(wrong->op));
+	subject_init(&subject, wrong->model, &ops);
+	stub_fault_hook = ignore;
+	conformance_run(&subject.port);
+	stub_fault_hook = unit_fail;
+	if (!strstr(subject.failures, wrong->promise))
+		fail_msg("\"%s\" is not among the failures:\n%s", wrong->promise,
+			 subject.failures);
+}
+
+struct right {
+	const char *name;
+	const char *model;
+};
+
+static const struct right rights[] = {
+	{"the stub conforms: intel-v5-8-4", "intel-v5-8-4"},
+	{"the stub conforms: intel-v4-small", "intel-v4-small"},
+	{"the stub conforms: intel-v5-odd", "intel-v5-odd"},
+	{"the stub conforms: intel-v5-holes", "intel-v5-holes"},
+	{"the stub conforms: amd-v2", "amd-v2"},
+	{"the stub conforms: amd-v2-nb", "amd-v2-nb"},
+};
+
+static void check_right(void **state)
+{
+	const struct right *right = *state;
+	static struct subject subject;
+
+	subject_init(&subject, right->model, &stub_ops);
+	if (conformance_run(&subject.port))
+		fail_msg("%s", subject.failures);
+	assert_true(subject.lines > 30);
+}
+
+/* The table of wrong backends grows with the list of slots. */
+static const struct slot {
+	const char *name;
+	size_t slot;
+} slots[] = {
+#define MPMU_OP(ret, name, args) {"some wrong backend breaks " #name, offsetof(struct mpmu_ops, name)},
+#include <mpmu/ops.def>
+#undef MPMU_OP
+};
+
+static void check_slot(void **state)
+{
+	const struct slot *slot = *state;
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(wrongs); i++)
+		if (wrongs[i].slot == slot->slot)
+			return;
+	fail_msg("there is none");
+}
+
+int main(void)
+{
+	UNIT_TABLE(rights, check_right);
+	UNIT_TABLE(wrongs, check_wrong);
+	UNIT_TABLE(slots, check_slot);
+	return unit_run("conformance");
+}
