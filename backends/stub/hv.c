@@ -197,6 +197,14 @@ static void unload_global_ctrl(struct stub_vcpu *vcpu)
 	reg->origin = vcpu->touched ? STUB_OF_NOBODY : STUB_OF_HOST;
 }
 
+static void vm_enter(struct stub_vcpu *vcpu)
+{
+	check_entry(vcpu);
+	load_global_ctrl(vcpu);
+	vcpu->cpu->pmu.guest_mode = true;
+	vcpu->in_guest = true;
+}
+
 void stub_enter(struct stub_vcpu *vcpu)
 {
 	struct stub_machine *machine = vcpu->machine;
@@ -217,25 +225,32 @@ void stub_enter(struct stub_vcpu *vcpu)
 	}
 	if (err)
 		stub_fault("enter: %d, again and again", err);
-	check_entry(vcpu);
-	load_global_ctrl(vcpu);
-	vcpu->cpu->pmu.guest_mode = true;
-	vcpu->in_guest = true;
+	vm_enter(vcpu);
 }
 
-void stub_exit(struct stub_vcpu *vcpu)
+/* Hardware's part of a VM-exit; IRQs stay off. */
+static void vm_exit(struct stub_vcpu *vcpu)
 {
-	struct stub_machine *machine = vcpu->machine;
-
-	if (!vcpu->in_guest)
-		return;
 	vcpu->in_guest = false;
 	vcpu->exits++;
 	vcpu->cpu->pmu.guest_mode = false;
 	unload_global_ctrl(vcpu);
+}
+
+/* The rest: out of the section with IRQs off. */
+static void leave(struct stub_vcpu *vcpu)
+{
 	mpmu_exit(&vcpu->cpu->mpmu, &vcpu->mpmu);
-	machine->irqs_off = false;
+	vcpu->machine->irqs_off = false;
 	interruptible(vcpu);
+}
+
+void stub_exit(struct stub_vcpu *vcpu)
+{
+	if (!vcpu->in_guest)
+		return;
+	vm_exit(vcpu);
+	leave(vcpu);
 }
 
 static u8 *direct_bits(const struct stub_vcpu *vcpu, u32 msr)
@@ -346,18 +361,33 @@ void stub_guest_mask_lvtpc(struct stub_vcpu *vcpu, bool masked)
 	stub_sync_lvtpc(vcpu);
 }
 
+/* IRQs off. */
+static void skip_instruction(struct stub_vcpu *vcpu, bool branch, u32 cpl)
+{
+	mpmu_emulate(&vcpu->cpu->mpmu, &vcpu->mpmu, MPMU_EVENT_INSTRUCTIONS, cpl);
+	if (branch)
+		mpmu_emulate(&vcpu->cpu->mpmu, &vcpu->mpmu, MPMU_EVENT_BRANCHES, cpl);
+}
+
 void stub_guest_emulated(struct stub_vcpu *vcpu, bool branch, u32 cpl)
 {
-	struct mpmu_cpu *cpu;
-
 	stub_enter(vcpu);
 	stub_exit(vcpu);
-	cpu = &vcpu->cpu->mpmu;
 	vcpu->machine->irqs_off = true;
-	mpmu_emulate(cpu, &vcpu->mpmu, MPMU_EVENT_INSTRUCTIONS, cpl);
-	if (branch)
-		mpmu_emulate(cpu, &vcpu->mpmu, MPMU_EVENT_BRANCHES, cpl);
+	skip_instruction(vcpu, branch, cpl);
 	vcpu->machine->irqs_off = false;
+}
+
+/* Back to the guest at once, unless something became due. */
+void stub_guest_fastpath(struct stub_vcpu *vcpu, bool branch, u32 cpl)
+{
+	stub_enter(vcpu);
+	vm_exit(vcpu);
+	skip_instruction(vcpu, branch, cpl);
+	if (vcpu->requests.pmi || vcpu->requests.reprogram || vcpu->requests.intercepts)
+		leave(vcpu);
+	else
+		vm_enter(vcpu);
 }
 
 /* As an ioctl: from user space, with the vCPU loaded, which owns no PMU then. */

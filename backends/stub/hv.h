@@ -129,6 +129,9 @@ void stub_guest_mask_lvtpc(struct stub_vcpu *vcpu, bool masked);
 /* One instruction that the hypervisor emulates. */
 void stub_guest_emulated(struct stub_vcpu *vcpu, bool branch, u32 cpl);
 
+/* The same, without leaving the section in which IRQs are off. */
+void stub_guest_fastpath(struct stub_vcpu *vcpu, bool branch, u32 cpl);
+
 /* Access by the owner of the VM, from anywhere. */
 enum mpmu_result stub_host_rdmsr(struct stub_vcpu *vcpu, u32 msr, u64 *value);
 enum mpmu_result stub_host_wrmsr(struct stub_vcpu *vcpu, u32 msr, u64 value);

@@ -12,6 +12,7 @@
 #define ROUND     400
 #define MAX_PAIRS 64
 #define FOCUS     16
+#define MAX_LIST  80
 
 struct random {
 	u64 state;
@@ -39,7 +40,7 @@ static bool one_in(struct random *random, u32 n)
 /* What the host did between the guest's steps, to see that it did happen. */
 struct tally {
 	u64 ops, direct, faults, pmis;
-	u64 reclaims, puts, moves, events, samples, late;
+	u64 reclaims, puts, moves, events, samples, late, migrations;
 };
 
 struct world {
@@ -268,6 +269,86 @@ static void copy_vcpu(struct world *world)
 	stub_vcpu_load(vcpu, vcpu->cpu);
 }
 
+static void shuffle(struct random *random, struct mpmu_msr *list, u32 count)
+{
+	for (; count > 1; count--) {
+		u32 i = below(random, count);
+		struct mpmu_msr msr = list[i];
+
+		list[i] = list[count - 1];
+		list[count - 1] = msr;
+	}
+}
+
+static u32 save(struct stub_vcpu *vcpu, struct mpmu_msr *list)
+{
+	u32 count = mpmu_snapshot_size(&vcpu->mpmu);
+
+	assert_true(count <= MAX_LIST);
+	vcpu->machine->irqs_off = true;
+	mpmu_snapshot_save(&vcpu->cpu->mpmu, &vcpu->mpmu, list);
+	vcpu->machine->irqs_off = false;
+	return count;
+}
+
+static bool same_list(const struct mpmu_msr *a, const struct mpmu_msr *b, u32 count)
+{
+	u32 i;
+
+	for (i = 0; i < count; i++)
+		if (a[i].index != b[i].index || a[i].value != b[i].value)
+			return false;
+	return true;
+}
+
+static void restore(struct stub_vcpu *vcpu, const struct mpmu_msr *list, u32 count)
+{
+	u32 err_msr;
+
+	vcpu->machine->irqs_off = true;
+	assert_int_equal(
+		mpmu_snapshot_restore(&vcpu->cpu->mpmu, &vcpu->mpmu, list, count, &err_msr), 0);
+	vcpu->machine->irqs_off = false;
+}
+
+/* A new vCPU that has, besides its PMU, what the old one had. */
+static void replace_vcpu(struct world *world, struct stub_vcpu *vcpu)
+{
+	static struct stub_vcpu old;
+
+	stub_vcpu_put(vcpu);
+	old = *vcpu;
+	mpmu_cpu_forget_vcpu(&world->machine.cpus[0].mpmu, &vcpu->mpmu);
+	mpmu_cpu_forget_vcpu(&world->machine.cpus[1].mpmu, &vcpu->mpmu);
+	stub_vcpu_init(vcpu, &world->machine, world->guest);
+	vcpu->cpu = old.cpu;
+	vcpu->filter = old.filter;
+	vcpu->lvtpc_masked = old.lvtpc_masked;
+	vcpu->pmis = old.pmis;
+	vcpu->requests.pmi = old.requests.pmi;
+	stub_vcpu_load(vcpu, vcpu->cpu);
+	stub_vcpu_set_flags(vcpu, old.mpmu.flags & ~MPMU_VCPU_TOUCHED, 0);
+}
+
+/* D7: to another vCPU through a list of MSRs, in any order. */
+static void migrate(struct world *world)
+{
+	struct mpmu_msr list[MAX_LIST], shuffled[MAX_LIST], again[MAX_LIST];
+	struct stub_vcpu *vcpu = world->current->vcpu;
+	u32 count;
+
+	stub_vcpu_put(vcpu);
+	stub_vcpu_load(vcpu, vcpu->cpu);
+	count = save(vcpu, list);
+	replace_vcpu(world, vcpu);
+	memcpy(shuffled, list, sizeof(list));
+	shuffle(&world->random, shuffled, count);
+	restore(vcpu, shuffled, count);
+	if (save(vcpu, again) != count || !same_list(list, again, count))
+		say_position("invariant 5: save, restore, save differ");
+	world->tally.migrations++;
+}
+
 /* Suspend and resume: the host's events are gone, the guest's state is not. */
 static void reset_cpu(struct world *world)
 {
@@ -301,7 +382,7 @@ static void toggle_pt(struct world *world)
 }
 
 static void (*const interludes[])(struct world *world) = {
-	choose_vcpu, choose_vcpu, choose_vcpu, host_reads, copy_vcpu, toggle_pt,
+	choose_vcpu, choose_vcpu, choose_vcpu, host_reads, copy_vcpu, toggle_pt, migrate,
 };
 
 static u64 counter_value(struct random *random, u32 width)
@@ -383,10 +464,11 @@ static u32 any_ecx(struct world *world)
 static enum op_kind any_kind(struct world *world)
 {
 	static const u8 weights[OP_KINDS] = {
-		[OP_RDMSR] = 50,    [OP_WRMSR] = 70, [OP_RDPMC] = 25, [OP_RUN] = 70,
-		[OP_EMULATED] = 30, [OP_LVTPC] = 35, [OP_MODE] = 3,   [OP_FILTER] = 2,
+		[OP_RDMSR] = 50, [OP_WRMSR] = 70,    [OP_RDPMC] = 25,
+		[OP_RUN] = 70,   [OP_EMULATED] = 20, [OP_FASTPATH] = 15,
+		[OP_LVTPC] = 35, [OP_MODE] = 3,      [OP_FILTER] = 2,
 	};
-	u32 left = below(&world->random, 285), kind = 0;
+	u32 left = below(&world->random, 290), kind = 0;
 
 	if (one_in(&world->random, 700))
 		return OP_RESET;
@@ -413,6 +495,7 @@ static struct op any_op(struct world *world)
 		op.reg = any_ecx(world);
 		break;
 	case OP_EMULATED:
+	case OP_FASTPATH:
 		op.value = one_in(random, 2);
 		break;
 	case OP_LVTPC:
@@ -519,6 +602,7 @@ static void add_tally(struct tally *sum, const struct world *world)
 	sum->puts += world->tally.puts;
 	sum->moves += world->tally.moves;
 	sum->events += world->tally.events;
+	sum->migrations += world->tally.migrations;
 	for (i = 0; i < STUB_CPUS; i++)
 		sum->samples += world->machine.cpus[i].perf.samples;
 	for (i = 0; i < STUB_CPUS; i++)
@@ -536,13 +620,14 @@ static void check_tally(const struct tally *sum)
 {
 	print_message("# %" PRIu64 " operations, %" PRIu64 " direct, %" PRIu64 " #GP, %" PRIu64
 		      " PMIs, %" PRIu64 " reclaims, %" PRIu64 " puts, %" PRIu64 " moves, %" PRIu64
-		      " host events, %" PRIu64 " host samples, %" PRIu64 " late PMIs\n",
+		      " host events, %" PRIu64 " host samples, %" PRIu64 " late PMIs, %" PRIu64
+		      " migrations\n",
 		      sum->ops, sum->direct, sum->faults, sum->pmis, sum->reclaims, sum->puts,
-		      sum->moves, sum->events, sum->samples, sum->late);
+		      sum->moves, sum->events, sum->samples, sum->late, sum->migrations);
 	if (sum->ops < 10000)
 		return;
 	assert_true(sum->direct && sum->faults && sum->pmis && sum->reclaims && sum->puts);
-	assert_true(sum->moves && sum->events && sum->samples && sum->late);
+	assert_true(sum->moves && sum->events && sum->samples && sum->late && sum->migrations);
 }
 
 static void run_round(struct world *world, const struct pair *pair)

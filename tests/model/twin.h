@@ -16,6 +16,7 @@ enum op_kind {
 	OP_RDPMC,
 	OP_RUN,
 	OP_EMULATED,
+	OP_FASTPATH,
 	OP_LVTPC,
 	OP_MODE,
 	OP_FILTER,
@@ -24,7 +25,8 @@ enum op_kind {
 };
 
 static const char *const op_names[OP_KINDS] = {
-	"rdmsr", "wrmsr", "rdpmc", "run", "emulated", "lvtpc", "mode", "filter", "reset",
+	"rdmsr",    "wrmsr", "rdpmc", "run",    "emulated",
+	"fastpath", "lvtpc", "mode",  "filter", "reset",
 };
 
 /* One step of a guest program. */
@@ -123,6 +125,7 @@ static inline bool bare_do(struct twin *twin, const struct op *op, u64 *value)
 		stub_pmu_run(&twin->bare, &op->work);
 		break;
 	case OP_EMULATED:
+	case OP_FASTPATH:
 		work = one_instruction(op);
 		stub_pmu_run(&twin->bare, &work);
 		break;
@@ -202,6 +205,9 @@ static inline bool mediated_do(struct twin *twin, const struct op *op, u64 *valu
 		break;
 	case OP_EMULATED:
 		stub_guest_emulated(vcpu, op->value, op->work.cpl);
+		break;
+	case OP_FASTPATH:
+		stub_guest_fastpath(vcpu, op->value, op->work.cpl);
 		break;
 	case OP_LVTPC:
 		stub_guest_mask_lvtpc(vcpu, op->value);
