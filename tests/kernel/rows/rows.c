@@ -6,11 +6,59 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <sched.h>
+#include <stdarg.h>
 #include <sys/klog.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include "rows.h"
+
+static int count, failed;
+
+static bool result(bool ok, const char *format, va_list args)
+{
+	count++;
+	failed += !ok;
+	printf("%sok %d - ", ok ? "" : "not ", count);
+	vprintf(format, args);
+	printf("\n");
+	fflush(stdout);
+	return ok;
+}
+
+bool check(bool ok, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	result(ok, format, args);
+	va_end(args);
+	return ok;
+}
+
+bool check_eq(uint64_t got, uint64_t want, const char *format, ...)
+{
+	va_list args;
+
+	if (got != want)
+		note("got %lld (%#llx), want %lld (%#llx)", (long long)got,
+		     (unsigned long long)got, (long long)want, (unsigned long long)want);
+	va_start(args, format);
+	result(got == want, format, args);
+	va_end(args);
+	return got == want;
+}
+
+void note(const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	printf("# ");
+	vprintf(format, args);
+	printf("\n");
+	va_end(args);
+}
 
 struct perfrow call_row(unsigned long request, struct perfrow row)
 {
@@ -178,5 +226,6 @@ int main(int argc, char **argv)
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
 		if (wanted(argc, argv, parts[i].name))
 			parts[i].test();
-	return tap_end();
+	printf("1..%d\n", count);
+	return failed != 0;
 }

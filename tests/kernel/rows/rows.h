@@ -7,12 +7,12 @@
 #include <linux/perf_event.h>
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 
 #include "perfrow.h"
-#include "tap.h"
 
 /* Flags of open_event */
 #define EV_GUEST	0x01	/* counts guests */
@@ -25,6 +25,11 @@
 struct reading {
 	uint64_t count, enabled, running;
 };
+
+bool check(bool ok, const char *format, ...) __attribute__((format(printf, 2, 3)));
+bool check_eq(uint64_t got, uint64_t want, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+void note(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 struct perfrow call_row(unsigned long request, struct perfrow row);
 int open_event(uint32_t type, uint64_t config, int flags, pid_t pid, int cpu, int group);
