@@ -8,7 +8,7 @@
 . "$(dirname "$0")/../lib/common.sh"
 . "$MPMU_TOP/tests/lib/tap.sh"
 
-rounds=1
+rounds=5
 loops=150000
 personality=intel-v5-8-4
 work=$(mktemp -d)
