@@ -140,6 +140,7 @@ const struct mpmu_desc mpmu_intel = {
 	.status_extra = INTEL_STATUS_OVF_BUF | INTEL_STATUS_COND_CHGD,
 	.sel_writable = INTEL_SEL_WRITABLE,
 	.sel_event = MPMU_SEL_EVENT,
+	.sel_in_tx = INTEL_SEL_IN_TX,
 	.events = {
 		[MPMU_EVENT_INSTRUCTIONS] = 0xc0,
 		[MPMU_EVENT_BRANCHES] = 0xc4,

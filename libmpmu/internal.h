@@ -134,6 +134,8 @@ struct mpmu_desc {
 	/* Selector bits of a hypervisor: count outside, or inside, its guests. */
 	u64 sel_host_only;
 	u64 sel_guest_only;
+	/* Selector bits that let only some of the code count. */
+	u64 sel_in_tx;
 	/* Selectors (event and unit mask) by enum mpmu_event. */
 	u64 events[2];
 	/* Fixed counters by enum mpmu_event. */

@@ -95,10 +95,14 @@ void mpmu_cancel_reprogram(struct mpmu_vcpu *vcpu, mpmu_pmcs pmcs)
 	vcpu->counts_branches &= ~pmcs;
 }
 
-/* Only a plain count of an event advances by one with each instruction. */
+/*
+ * Only a plain count of an event advances by one with each instruction; an
+ * exit aborts a transaction, so none is emulated in one.
+ */
 static bool selects(const struct mpmu_desc *desc, u64 eventsel, enum mpmu_event event)
 {
-	u64 bits = desc->sel_event | MPMU_SEL_UMASK | MPMU_SEL_EDGE | MPMU_SEL_INV | MPMU_SEL_CMASK;
+	u64 bits = desc->sel_event | desc->sel_in_tx | MPMU_SEL_UMASK | MPMU_SEL_EDGE |
+		   MPMU_SEL_INV | MPMU_SEL_CMASK;
 
 	return (eventsel & bits) == desc->events[event];
 }

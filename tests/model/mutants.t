@@ -221,6 +221,7 @@ mutant "zero selector not zero in hardware" reprogram.c 'if (!eventsel)
 mutant "new filter takes no effect" reprogram.c 'mpmu_request_reprogram(vcpu, mpmu_enabled_by_guest(vcpu));' ''
 mutant "CMASK advances" reprogram.c '| MPMU_SEL_CMASK' ''
 mutant "requests never end" reprogram.c 'vcpu->reprogram = 0;' ''
+mutant "IN_TX advances" reprogram.c 'desc->sel_in_tx |' ''
 mutant "restored PMU stays closed" reprogram.c 'if (mpmu_enabled_in_hw(vcpu))
 		mpmu_touch(vcpu);' ''
 
@@ -241,6 +242,14 @@ mutant "reset stays direct" vcpu.c 'mpmu_untouch(vcpu);
 mutant "SVME changes nothing" vcpu.c 'mpmu_request_reprogram(vcpu, mode_dependent(vcpu));' ';'
 mutant "PT changes nothing" vcpu.c 'if (changed & MPMU_VCPU_HOST_STATUS)' 'if (0)'
 mutant "missing op accepted" vcpu.c '!ops || !ops_complete(ops)' '!ops'
+
+mutant "restore commits what it did not check" snapshot.c '!=
+		    MPMU_DONE' '== MPMU_DONE + 5'
+mutant "aliases listed twice" snapshot.c 'return known;' 'return false;'
+mutant "status not saved" snapshot.c 'case MPMU_KIND_STATUS:
+		return true;' 'return true;
+	case MPMU_KIND_STATUS:'
+mutant "GLOBAL_CTRL not saved" snapshot.c 'case MPMU_KIND_GLOBAL_CTRL:' 'return true; case MPMU_KIND_GLOBAL_CTRL: return false;'
 
 mutant "resident counters read from memory" registers.c 'if (mpmu_resident(cpu, vcpu))
 		value = mpmu_call' 'if (0)

@@ -38,6 +38,7 @@ static const struct row rows[] = {
 	{"H CMASK", INTEL, 0x15300c0, 0, 1, 5, false, 0, 5, 0, 0},
 	{"H INV", INTEL, 0xd300c0, 0, 1, 5, false, 0, 5, 0, 0},
 	{"H EDGE", INTEL, 0x5700c0, 0, 1, 5, false, 0, 5, 0, 0},
+	{"H IN_TX", "intel-v4-tsx", 1ull << 32 | 0x5300c0, 0, 1, 5, false, 0, 5, 0, 0},
 	{"H wrap with INT", INTEL, 0x5300c0, 0, 1, LAST, false, 0, 0, 1, 1},
 	{"H wrap without INT", INTEL, 0x4300c0, 0, 1, LAST, false, 0, 0, 1, 0},
 	{"H no wrap before the last", INTEL, 0x5300c0, 0, 1, LAST - 1, false, 0, LAST, 0, 0},
