@@ -13,5 +13,8 @@ kselftests_prepare stock
 for personality in intel-v5-8-4 intel-v5-8-3 intel-v3 amd-v2 amd-k7; do
 	kselftests_run "$personality" \
 		pmu_counters_test,pmu_event_filter_test,vmx_pmu_caps_test 1800
+	case $personality in
+	intel*) kselftests_parts "$personality" ;;
+	esac
 done
 done_testing

@@ -46,3 +46,26 @@ kselftests_run()
 		fi
 	done
 }
+
+# pmu_counters_test announces the same parts on every host, one line each.
+kselftests_all_parts()
+{
+	local version caps what
+
+	for version in 0 1 2 3 4 5; do
+		for caps in 0 2000; do
+			for what in 'arch events' 'GP counters' 'fixed counters'; do
+				echo "# pmu_counters_test: Testing $what, PMU version" \
+					"$version, perf_caps = $caps"
+			done
+		done
+	done
+}
+
+# kselftests_parts PERSONALITY: neither fewer nor more of them in the last run.
+kselftests_parts()
+{
+	silent "$1: pmu_counters_test tests what it tests everywhere" \
+		diff <(kselftests_all_parts | sort) \
+		<(grep '^# pmu_counters_test: Testing' "$MACHINE_CONSOLE" | sort)
+}
