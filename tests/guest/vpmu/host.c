@@ -42,3 +42,12 @@ void host_event_close(int fd)
 {
 	close(fd);
 }
+
+/* Interrupts from another CPU without a pause would keep the guest out. */
+void spin_between_reclaims(void)
+{
+	volatile unsigned int left = 500 + (unsigned int)random_below(1000);
+
+	while (left)
+		left--;
+}

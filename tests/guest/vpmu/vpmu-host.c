@@ -15,8 +15,8 @@
 
 #include "vpmu.h"
 
-#define ROUNDS		4
-#define MAX_WINDOW	4000	/* instructions of the host, per entry */
+#define ROUNDS		2
+#define MAX_WINDOW	8000	/* instructions of the host, per entry */
 
 static unsigned int count_rounds(struct machine *machine, int rounds)
 {
@@ -185,12 +185,15 @@ static int disturber_fd = -1;
 static void round_toggle(void)
 {
 	host_event_enable(disturber_fd, true);
+	spin_between_reclaims();
 	host_event_enable(disturber_fd, false);
+	spin_between_reclaims();
 }
 
 static void round_open(void)
 {
 	host_event_close(host_event(options.cpu, HOST_EXCLUDE_GUEST, 0));
+	spin_between_reclaims();
 }
 
 /* More events than counters: perf rotates them. */
@@ -233,16 +236,11 @@ static void round_sample(void)
 	host_event_close(fd);
 }
 
-static void round_pause(void)
-{
-}
-
 static const struct disturber disturbers[] = {
 	{ "a host event comes and goes", round_toggle, false },
 	{ "host events open and close", round_open, false },
 	{ "host events rotate", round_rotate, false },
 	{ "a host event samples", round_sample, false },
-	{ "another task runs", round_pause, true },
 	{ "another task counts", round_task, true },
 	{ "another task uses RDPMC", round_rdpmc, true },
 };
@@ -251,7 +249,7 @@ static void *disturb(void *argument)
 {
 	const struct disturber *disturber = argument;
 	struct sched_param fifo = { .sched_priority = 1 };
-	struct timespec pause = { .tv_nsec = 300000 };
+	struct timespec pause = { .tv_nsec = 1000000 };
 
 	if (disturber->here)
 		pthread_setschedparam(pthread_self(), SCHED_FIFO, &fifo);

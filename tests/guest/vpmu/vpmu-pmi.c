@@ -33,8 +33,8 @@ static const struct run runs[] = {
 	{ "at CPL 3", BODY_PLAIN, EVENT_INSTRUCTIONS, 500, 1000, 0, true, false, false },
 	{ "exits and puts", BODY_MIXED, EVENT_BRANCHES, 16, 2000, 0, false, false, false },
 	{ "exits and puts, late", BODY_MIXED, EVENT_BRANCHES, 16, 1500, 150, true, false, false },
-	{ "reclaims", BODY_PLAIN, EVENT_INSTRUCTIONS, 100, 1500, 0, false, true, false },
-	{ "reclaims, late", BODY_PLAIN, EVENT_INSTRUCTIONS, 100, 1500, 60, false, true, false },
+	{ "reclaims", BODY_PLAIN, EVENT_INSTRUCTIONS, 100, 2500, 0, false, true, false },
+	{ "reclaims, late", BODY_PLAIN, EVENT_INSTRUCTIONS, 100, 2500, 60, false, true, false },
 	{ "all counters, reclaims", BODY_MIXED, EVENT_BRANCHES, 0, 1000, 30, true, true, false },
 	{ "LVTPC masked", BODY_PLAIN, EVENT_INSTRUCTIONS, 500, 100, 0, false, false, true },
 };
@@ -42,7 +42,8 @@ static const struct run runs[] = {
 static void arm(const struct pmu *pmu, struct guest_job *job, const struct run *run, int bit,
 		uint64_t *fixed)
 {
-	uint64_t period = run->period ? run->period : 2000 + random_below(3000);
+	uint64_t usual = run->body == BODY_MIXED ? 200 : 2000;
+	uint64_t period = run->period ? run->period : usual + random_below(2 * usual);
 
 	job->pmi_msr[bit] = pmu_counter(pmu, bit);
 	job->pmi_period[bit] = period;
@@ -99,7 +100,9 @@ static void *reclaim(void *argument)
 	vmm_pin(!options.cpu);
 	while (!reclaimer->stop) {
 		host_event_enable(fd, true);
+		spin_between_reclaims();
 		host_event_enable(fd, false);
+		spin_between_reclaims();
 		reclaimer->rounds++;
 	}
 	host_event_close(fd);

@@ -55,6 +55,7 @@ int host_event(int cpu, unsigned int flags, uint64_t period);
 void host_event_enable(int fd, bool on);
 uint64_t host_event_read(int fd);
 void host_event_close(int fd);
+void spin_between_reclaims(void);
 
 /* Is this one of those that --only wants? */
 bool wanted(const char *name);
