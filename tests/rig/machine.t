@@ -4,6 +4,7 @@
 # The runner of emulated machines tells every way of ending apart, says what to
 # do, and leaves nothing behind.  A stand-in for the emulator plays the ways.
 
+# shellcheck disable=SC2016 # the stand-in expands its own variables
 . "$(dirname "$0")/../lib/common.sh"
 . "$MPMU_TOP/tests/lib/tap.sh"
 
