@@ -12,7 +12,7 @@ vpmu_prepare()
 {
 	local tree program modules
 
-	tree=$("$MPMU_TOP/tests/kernel/build" mpmu-y)
+	tree=${MPMU_KERNEL:-$("$MPMU_TOP/tests/kernel/build" mpmu-y)}
 	program=$("$MPMU_TOP/tests/guest/vpmu/build")
 	mapfile -t modules < <(kernel_modules "$tree")
 	vpmu_kernel=$tree/arch/x86/boot/bzImage
