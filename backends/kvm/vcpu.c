@@ -130,10 +130,14 @@ static void read_guest_leaves(struct kvm_vcpu *vcpu, struct mpmu_cpuid *leaves)
 	*leaves = (struct mpmu_cpuid){
 		.vendor = kvm_mpmu_host.caps.vendor,
 		.leaf_0a = { leaf_0a.eax, leaf_0a.ebx, leaf_0a.ecx, leaf_0a.edx },
-		.leaf_80000022 = { leaf_80000022.eax, leaf_80000022.ebx },
 		.leaf_80000001_ecx = leaf_80000001.ecx,
 		.leaf_07_ebx = leaf_07.ebx,
 	};
+	/* PerfMonV2 without its base is no more than what is left of it. */
+	if (guest_cpuid_has(vcpu, X86_FEATURE_PERFCTR_CORE)) {
+		leaves->leaf_80000022[0] = leaf_80000022.eax;
+		leaves->leaf_80000022[1] = leaf_80000022.ebx;
+	}
 	if (guest_cpuid_has(vcpu, X86_FEATURE_PDCM))
 		leaves->perf_capabilities = vcpu->arch.perf_capabilities;
 }
