@@ -74,8 +74,13 @@ struct vcpu_vmx;
 extern const struct kvm_mpmu_vendor vmx_mpmu_vendor;
 extern const struct kvm_mpmu_vendor svm_mpmu_vendor;
 void vmx_mpmu_load_global_ctrl(struct vcpu_vmx *vmx);
+#ifdef CONFIG_MPMU
 u64 vmx_mpmu_leave_vmcs(struct vcpu_vmx *vmx);
 void vmx_mpmu_enter_vmcs(struct vcpu_vmx *vmx, u64 global_ctrl);
+#else
+static __always_inline u64 vmx_mpmu_leave_vmcs(struct vcpu_vmx *vmx) { return 0; }
+static __always_inline void vmx_mpmu_enter_vmcs(struct vcpu_vmx *vmx, u64 global_ctrl) { }
+#endif
 /* In KVM's vmx.c: end the switching of perf's MSRs at VM-entry and VM-exit. */
 void vmx_mpmu_stop_perf_switch(struct vcpu_vmx *vmx);
 
