@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0-only
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * A hypervisor's part towards perf without a hypervisor: each call that KVM
  * makes, on request of a test program. The "guest" is a set of values that are
@@ -403,4 +403,4 @@ static void __exit perfrow_exit(void)
 module_init(perfrow_init);
 module_exit(perfrow_exit);
 MODULE_DESCRIPTION("Calls of a hypervisor into perf, for tests");
-MODULE_LICENSE("GPL");
+MODULE_LICENSE("Dual BSD/GPL");
