@@ -9,5 +9,5 @@
 . "$MPMU_TOP/tests/kernel/vpmu.sh"
 
 vpmu_prepare
-vpmu_personality intel-v5-8-3 intel-v5-8-3
+vpmu_personality intel-v5-8-3 intel-v5-8-3 pmi:--scale:10,host
 done_testing

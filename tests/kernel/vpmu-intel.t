@@ -9,5 +9,5 @@
 . "$MPMU_TOP/tests/kernel/vpmu.sh"
 
 vpmu_prepare
-vpmu_personality 'intel-v5-8-4 compat' intel-v5-8-4
+vpmu_personality 'intel-v5-8-4 compat' intel-v5-8-4 pmi
 done_testing

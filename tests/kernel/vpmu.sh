@@ -3,9 +3,8 @@
 # A guest's PMU on the kernel with libmpmu, one personality a test.  Source it
 # after machine.sh.
 
-# Lists of one CPU, and those that need another one beside the guest's.
+# Lists for one CPU; those that need another one beside the guest's differ.
 vpmu_lists='smoke,state,count,count:--host-event,access,put'
-vpmu_lists_2='pmi,host'
 vpmu_seed=${MPMU_SEED:-$RANDOM}
 
 vpmu_prepare()
@@ -39,9 +38,9 @@ vpmu_test()
 		--timeout 600 --append "$append" "$@"
 }
 
-# vpmu_personality LABEL PERSONALITY [APPEND]: all lists.
+# vpmu_personality LABEL PERSONALITY LISTS_OF_2_CPUS [APPEND]
 vpmu_personality()
 {
-	vpmu_test "$1" "$2" "$vpmu_lists" "vpmu.mediated=Y ${3:-}"
-	vpmu_test "$1, 2 CPUs" "$2" "$vpmu_lists_2" "vpmu.mediated=Y ${3:-}" --cpus 2
+	vpmu_test "$1" "$2" "$vpmu_lists" "vpmu.mediated=Y ${4:-}"
+	vpmu_test "$1, 2 CPUs" "$2" "$3" "vpmu.mediated=Y ${4:-}" --cpus 2
 }
