@@ -163,9 +163,10 @@ static struct outcome compare(const struct guest_cpu *area)
 		if (overflows == result->pmi_hits[bit])
 			continue;
 		if (outcome.wrong++ < 3)
-			note("counter %d: %llu overflows, %llu handled", bit,
+			note("counter %d: %llu overflows, %llu handled, at most %#llx late", bit,
 			     (unsigned long long)overflows,
-			     (unsigned long long)result->pmi_hits[bit]);
+			     (unsigned long long)result->pmi_hits[bit],
+			     (unsigned long long)result->pmi_late[bit]);
 	}
 	return outcome;
 }
