@@ -5,6 +5,7 @@
 #	make			library, static and shared
 #	make tests		every CMocka program, build/tests/AREA/NAME.t
 #	make check		all tests: ./check
+#	make fuzz		fuzz for FUZZ_SECONDS per target
 #	make install		library, headers, pkg-config file (DESTDIR, PREFIX)
 #	make clean
 
@@ -40,6 +41,10 @@ tests: $(TESTS)
 
 check:
 	./check
+
+FUZZ_SECONDS ?= 600
+fuzz:
+	tests/fuzz/run --keep $(FUZZ_SECONDS)
 
 clean:
 	rm -rf $(BUILD)/libmpmu* $(BUILD)/backends $(BUILD)/tests $(BUILD)/mpmu.pc
@@ -90,7 +95,7 @@ install: all
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libmpmu.so
 	install -m 644 $(BUILD)/mpmu.pc $(DESTDIR)$(LIBDIR)/pkgconfig
 
-.PHONY: all tests check clean install
+.PHONY: all tests check fuzz clean install
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
