@@ -294,6 +294,29 @@ enum mpmu_result mpmu_msr_write(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u3
 	return MPMU_DONE;
 }
 
+/* Do writes of it start and stop counters? */
+static bool controls(struct mpmu_reg reg)
+{
+	return reg.kind == MPMU_KIND_EVENTSEL || reg.kind == MPMU_KIND_FIXED_CTRL ||
+	       reg.kind == MPMU_KIND_GLOBAL_CTRL;
+}
+
+/* An instruction is counted by the PMCs that were counting as it started. */
+enum mpmu_result mpmu_wrmsr(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 msr, u64 value)
+{
+	bool before = controls(mpmu_decode(vcpu, msr));
+	enum mpmu_result result = mpmu_check_write(vcpu, msr, MPMU_BY_GUEST, value);
+
+	if (result != MPMU_DONE)
+		return result;
+	if (before)
+		mpmu_emulate(cpu, vcpu, MPMU_EVENT_INSTRUCTIONS, 0);
+	mpmu_msr_write(cpu, vcpu, msr, MPMU_BY_GUEST, value);
+	if (!before)
+		mpmu_emulate(cpu, vcpu, MPMU_EVENT_INSTRUCTIONS, 0);
+	return MPMU_DONE;
+}
+
 enum mpmu_result mpmu_rdpmc(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 ecx, u64 *value)
 {
 	u32 pmc;

@@ -20,6 +20,8 @@ struct kvm_mpmu {
 	struct kvm_vcpu *vcpu;
 	/* Wakes or kicks the vCPU from where neither is possible. */
 	struct irq_work kick;
+	/* The instruction that KVM is about to skip was counted already. */
+	bool retired;
 	/* Intercepts must be computed again. */
 	bool stale_intercepts;
 	/* The host shares this CPU's performance interrupt (PT, BTS). */

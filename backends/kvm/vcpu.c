@@ -201,14 +201,30 @@ int kvm_mpmu_get_msr(struct kvm_vcpu *vcpu, struct msr_data *msr_info)
 	return r;
 }
 
+/*
+ * The guest's own WRMSR retires here, with the state that it found; KVM skips
+ * the instruction right after.
+ */
+static int write_msr(struct mpmu_cpu *cpu, struct kvm_mpmu *mpmu, const struct msr_data *msr_info)
+{
+	int r;
+
+	if (msr_info->host_initiated)
+		return mpmu_msr_write(cpu, &mpmu->core, msr_info->index, MPMU_BY_HOST,
+				      msr_info->data);
+
+	r = mpmu_wrmsr(cpu, &mpmu->core, msr_info->index, msr_info->data);
+	mpmu->retired = r == MPMU_DONE;
+	return r;
+}
+
 int kvm_mpmu_set_msr(struct kvm_vcpu *vcpu, struct msr_data *msr_info)
 {
 	unsigned long flags;
 	int r;
 
 	local_irq_save(flags);
-	r = mpmu_msr_write(this_cpu_ptr(&kvm_mpmu_cpu), vcpu_to_core(vcpu), msr_info->index,
-			   initiator(msr_info), msr_info->data);
+	r = write_msr(this_cpu_ptr(&kvm_mpmu_cpu), vcpu->arch.mpmu, msr_info);
 	local_irq_restore(flags);
 	return r;
 }
@@ -295,6 +311,10 @@ void kvm_mpmu_trigger_event(struct kvm_vcpu *vcpu, u64 eventsel)
 	unsigned long flags;
 	u32 cpl;
 
+	if (!branch && vcpu->arch.mpmu->retired) {
+		vcpu->arch.mpmu->retired = false;
+		return;
+	}
 	/* The CPL is not free to read. */
 	if (!(branch ? core->counts_branches : core->counts_instructions))
 		return;

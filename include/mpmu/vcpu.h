@@ -138,6 +138,13 @@ enum mpmu_result mpmu_msr_read(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32
 enum mpmu_result mpmu_msr_write(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 msr,
 				enum mpmu_initiator by, u64 value);
 
+/**
+ * WRMSR of the guest as a whole: mpmu_msr_write(), and the instruction itself
+ * retires.  PMCs that it stops count it, those that it starts do not.  After
+ * MPMU_DONE the caller does not advance counters for it again.
+ */
+enum mpmu_result mpmu_wrmsr(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 msr, u64 value);
+
 /** RDPMC with @p ecx.  CPL and CR4.PCE are the caller's to check. */
 enum mpmu_result mpmu_rdpmc(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 ecx, u64 *value);
 
