@@ -5,6 +5,7 @@
 #	make			library, static and shared
 #	make tests		every CMocka program, build/tests/AREA/NAME.t
 #	make check		all tests: ./check
+#	make coverage		branch coverage of the core by its tests
 #	make fuzz		fuzz for FUZZ_SECONDS per target
 #	make install		library, headers, pkg-config file (DESTDIR, PREFIX)
 #	make clean
@@ -41,6 +42,9 @@ tests: $(TESTS)
 
 check:
 	./check
+
+coverage:
+	tests/coverage/run
 
 FUZZ_SECONDS ?= 600
 fuzz:
@@ -95,7 +99,7 @@ install: all
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libmpmu.so
 	install -m 644 $(BUILD)/mpmu.pc $(DESTDIR)$(LIBDIR)/pkgconfig
 
-.PHONY: all tests check fuzz clean install
+.PHONY: all tests check coverage fuzz clean install
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -23,6 +23,7 @@ static const struct decode_row decodes[] = {
 	{"A10 fixed counters of width 0", {INTEL(5, 4, 48, 3)}, -EINVAL, 0},
 	{"A10 fixed counters of width 65", {INTEL(5, 4, 48, 3 | 65 << 5)}, -EINVAL, 0},
 	{"A10 PerfMonV2 without counters", {AMD(1 << 23, 0)}, -EINVAL, 0},
+	{"A10 PerfMonV2 without the core extension", {AMD(0, 6)}, -EINVAL, 0},
 	{"A10 PerfMonV2 with 15 counters", {AMD(1 << 23, 15)}, 0, GP(15)},
 };
 
@@ -76,6 +77,14 @@ static void nothing_in_common(void)
 	assert_true(!caps.counters && caps.vendor == MPMU_VENDOR_AMD);
 }
 
+static void no_gp(void)
+{
+	struct mpmu_caps host = *unit_caps("intel-v5-8-4");
+
+	host.counters &= MPMU_FIXED_MASK;
+	assert_string_equal(mpmu_caps_missing(&host), "a PMU");
+}
+
 static void no_table(void)
 {
 	struct mpmu_host host;
@@ -85,6 +94,7 @@ static void no_table(void)
 
 static const struct plain_row plains[] = {
 	{"B2 unknown vendor: no PMU", unknown_vendor},
+	{"B2 no general counters: no PMU", no_gp},
 	{"B7 unknown policy: nothing is offered", unknown_policy},
 	{"B7 a guest of another vendor, or version 0: no PMU", nothing_in_common},
 	{"B2 no table of operations", no_table},
