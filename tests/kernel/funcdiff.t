@@ -18,7 +18,7 @@ compare()
 
 found()
 {
-	grep -v '^#' "$work/output" | cut -d' ' -f1,2 | sort -u
+	sed '/^#/d' "$work/output" | cut -d' ' -f1,2 | sort -u
 }
 
 # Each of them with a patch of the series and some words of a reason.
