@@ -67,10 +67,16 @@ static void test_exclusion(void)
 	host_event_close(fd);
 }
 
-/* A VM without an in-kernel local APIC has the emulated PMU. */
+/*
+ * A VM without an in-kernel local APIC has the emulated PMU, which has less than
+ * the supported CPUID says: that is of the default kind.
+ */
 static void test_both_kinds(bool emulated_first)
 {
-	const struct vm_config configs[2] = { { .no_apic = true }, { .no_apic = false } };
+	const struct vm_config configs[2] = {
+		{ .no_apic = true, .version = 2, .nr_fixed = 3 },
+		{ .no_apic = false },
+	};
 	const char *order = emulated_first ? "emulated first" : "mediated first";
 	struct machine machines[2];
 	unsigned int wrong[2] = { 0, 0 };
