@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 # shellcheck shell=bash
-# Commands in process groups of their own, so that whatever ends the script
+# What ./run and ./check share: a look at the machine before they begin, and
+# commands in process groups of their own, so that whatever ends the script
 # ends everything that it started, builds and emulators included.
 
 declare -A GROUPS_RUNNING=()
@@ -60,4 +61,18 @@ group_trap()
 	trap "group_stop; $1" EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
+}
+
+# need_room DISK_MB MEMORY_MB: refuse before anything is begun.
+need_room()
+{
+	local disk memory
+
+	disk=$(df -Pm "$MPMU_CACHE" | awk 'NR == 2 { print $4 }')
+	[ "$disk" -ge "$1" ] ||
+		die 3 "disk space" "$disk MB free in $MPMU_CACHE, $1 MB needed" \
+			"make room, or set MPMU_CACHE to a folder that has it"
+	memory=$(awk '/^MemAvailable/ { print int($2 / 1024) }' /proc/meminfo)
+	[ "$memory" -ge "$2" ] ||
+		die 3 memory "$memory MB available, $2 MB needed" "stop other programs, or take a larger machine"
 }
