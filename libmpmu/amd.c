@@ -26,10 +26,15 @@
 #define AMD_SEL_HOST_ONLY   (1ull << 41)
 
 #define AMD_LEAF_22_EAX_V2  (1u << 0)
+#define AMD_LEAF_22_EBX_GP  0xfu
 #define AMD_LEAF_1_ECX_SVM  (1u << 2)
 #define AMD_LEAF_1_ECX_CORE (1u << 23)
 #define AMD_LEAF_1_ECX_NB   (1u << 24)
 #define AMD_LEAF_1_ECX_LLC  (1u << 28)
+
+#define AMD_FEATURES                                                                        \
+	(MPMU_FEAT_PERFCTR_CORE | MPMU_FEAT_GLOBAL | MPMU_FEAT_STATUS_SET | MPMU_FEAT_SVM | \
+	 MPMU_FEAT_RDPMC_UNCORE)
 
 static const struct mpmu_msr_range amd_ranges[] = {
 	MPMU_PER_PMC(MPMU_KIND_EVENTSEL, AMD_K7_EVENTSEL, 0, AMD_K7_GP, 0, 0),
@@ -52,31 +57,23 @@ static const struct mpmu_requirement amd_requirements[] = {
 };
 
 static const struct mpmu_since amd_since[] = {
-	{MPMU_FEAT_GLOBAL, 2},
-	{MPMU_FEAT_STATUS_SET, 2},
+	{MPMU_FEAT_GLOBAL, 2, false},
+	{MPMU_FEAT_STATUS_SET, 2, false},
+	{MPMU_FEAT_PERFCTR_CORE, 2, true},
 };
 
-static u32 amd_features(u32 ecx, bool v2)
-{
-	u32 features = 0;
-
-	if (v2)
-		features |= MPMU_FEAT_GLOBAL | MPMU_FEAT_STATUS_SET;
-	if (ecx & AMD_LEAF_1_ECX_CORE)
-		features |= MPMU_FEAT_PERFCTR_CORE;
-	if (ecx & (AMD_LEAF_1_ECX_NB | AMD_LEAF_1_ECX_LLC))
-		features |= MPMU_FEAT_RDPMC_UNCORE;
-	if (ecx & AMD_LEAF_1_ECX_SVM)
-		features |= MPMU_FEAT_SVM;
-	return features;
-}
+static const struct mpmu_feature_bit amd_feature_bits[] = {
+	{MPMU_FEAT_PERFCTR_CORE, AMD_LEAF_1_ECX_CORE, AMD_LEAF_1_ECX_CORE, MPMU_WORD_80000001_ECX},
+	{MPMU_FEAT_RDPMC_UNCORE, AMD_LEAF_1_ECX_NB | AMD_LEAF_1_ECX_LLC, AMD_LEAF_1_ECX_NB,
+	 MPMU_WORD_80000001_ECX},
+	{MPMU_FEAT_SVM, AMD_LEAF_1_ECX_SVM, AMD_LEAF_1_ECX_SVM, MPMU_WORD_80000001_ECX},
+};
 
 static int amd_decode(struct mpmu_caps *caps, const struct mpmu_cpuid *leaves)
 {
 	bool v2 = leaves->leaf_80000022[0] & AMD_LEAF_22_EAX_V2;
-	u32 gp = leaves->leaf_80000022[1] & 0xf;
+	u32 gp = leaves->leaf_80000022[1] & AMD_LEAF_22_EBX_GP;
 
-	caps->features = amd_features(leaves->leaf_80000001_ecx, v2);
 	if (!v2)
 		gp = mpmu_has(caps, MPMU_FEAT_PERFCTR_CORE) ? AMD_CORE_GP : AMD_K7_GP;
 	else if (!gp || !mpmu_has(caps, MPMU_FEAT_PERFCTR_CORE))
@@ -85,6 +82,15 @@ static int amd_decode(struct mpmu_caps *caps, const struct mpmu_cpuid *leaves)
 	caps->version = v2 ? 2 : 1;
 	caps->gp_width = AMD_WIDTH;
 	return 0;
+}
+
+/* Before version 2 the number of counters follows from the features. */
+static void amd_encode(struct mpmu_cpuid *leaves, const struct mpmu_caps *caps)
+{
+	if (caps->version < 2)
+		return;
+	leaves->leaf_80000022[0] = AMD_LEAF_22_EAX_V2;
+	leaves->leaf_80000022[1] = mpmu_first_pmc(~caps->counters) & AMD_LEAF_22_EBX_GP;
 }
 
 const struct mpmu_desc mpmu_amd = {
@@ -96,6 +102,9 @@ const struct mpmu_desc mpmu_amd = {
 	.nr_requirements = MPMU_ARRAY_SIZE(amd_requirements),
 	.since = amd_since,
 	.nr_since = MPMU_ARRAY_SIZE(amd_since),
+	.feature_bits = amd_feature_bits,
+	.nr_feature_bits = MPMU_ARRAY_SIZE(amd_feature_bits),
+	.features = AMD_FEATURES,
 	.max_version = 2,
 	.compat_gp = AMD_CORE_GP,
 	.narrow_gp = AMD_K7_GP,
@@ -118,4 +127,5 @@ const struct mpmu_desc mpmu_amd = {
 		[MPMU_EVENT_BRANCHES] = 0xc2,
 	},
 	.decode = amd_decode,
+	.encode = amd_encode,
 };

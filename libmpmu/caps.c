@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Capabilities: from CPUID, to what a guest may be offered.
+ * Capabilities: from CPUID, to what a guest may be offered, and back.
  */
 #include "internal.h"
 
@@ -9,34 +9,206 @@
 /* Properties of a machine or a policy, not of a PMU that a guest can have. */
 #define HOST_FEATURES (MPMU_FEAT_METRICS | MPMU_FEAT_RDPMC_UNCORE | MPMU_FEAT_VMCS_GLOBAL_CTRL)
 
-static bool width_valid(mpmu_pmcs counters, u32 width)
+/* Compared as bytes. */
+MPMU_STATIC_ASSERT(sizeof(struct mpmu_caps) == 32, "struct mpmu_caps has no padding");
+
+static bool same(const struct mpmu_caps *a, const struct mpmu_caps *b)
 {
-	return !counters || (width && width <= 64);
+	return !memcmp(a, b, sizeof(*a));
+}
+
+/* No PMU, of a vendor. */
+static void no_pmu(struct mpmu_caps *caps, u8 vendor)
+{
+	memset(caps, 0, sizeof(*caps));
+	caps->vendor = vendor;
+}
+
+/* A version has all that came with it, and nothing that came later. */
+static void match_version(struct mpmu_caps *caps, const struct mpmu_desc *desc)
+{
+	u32 i;
+
+	for (i = 0; i < desc->nr_since; i++) {
+		if (caps->version >= desc->since[i].version &&
+		    !mpmu_has(caps, desc->since[i].feature))
+			caps->version = desc->since[i].version - 1;
+	}
+	for (i = 0; i < desc->nr_since; i++) {
+		if (caps->version < desc->since[i].version && !desc->since[i].earlier)
+			caps->features &= ~desc->since[i].feature;
+	}
+}
+
+/* PERF_METRICS and its bits of GLOBAL_CTRL, both or none. */
+static void match_metrics(struct mpmu_caps *caps, const struct mpmu_desc *desc)
+{
+	bool metrics = mpmu_has(caps, MPMU_FEAT_METRICS | MPMU_FEAT_GLOBAL) &&
+		       caps->global_ctrl_extra & desc->metrics_ctrl;
+
+	if (!metrics)
+		caps->features &= ~(u32)MPMU_FEAT_METRICS;
+	caps->global_ctrl_extra = metrics ? desc->metrics_ctrl : 0;
+}
+
+/* No counters of one kind without a width, no width without counters. */
+static void match_width(struct mpmu_caps *caps, mpmu_pmcs kind, u8 *width)
+{
+	if (!*width || *width > 64)
+		caps->counters &= ~kind;
+	if (!(caps->counters & kind))
+		*width = 0;
+}
+
+static void match_counters(struct mpmu_caps *caps, const struct mpmu_desc *desc)
+{
+	caps->counters &= MPMU_GP_MASK | MPMU_FIXED_MASK;
+	if (!mpmu_has(caps, desc->wide_gp_feature))
+		caps->counters &= mpmu_mask(desc->narrow_gp) | MPMU_FIXED_MASK;
+	if (!mpmu_has(caps, MPMU_FEAT_GLOBAL) || !desc->fixed)
+		caps->counters &= MPMU_GP_MASK;
+	match_width(caps, MPMU_GP_MASK, &caps->gp_width);
+	match_width(caps, MPMU_FIXED_MASK, &caps->fixed_width);
+}
+
+/* Drop what contradicts the rest; what is left makes sense. */
+static void make_valid(struct mpmu_caps *caps, const struct mpmu_desc *desc)
+{
+	caps->features &= desc->features;
+	caps->arch_events &= desc->arch_events;
+	caps->reserved = 0;
+	match_version(caps, desc);
+	match_metrics(caps, desc);
+	match_counters(caps, desc);
+	if (!caps->version || !caps->counters)
+		no_pmu(caps, caps->vendor);
+}
+
+bool mpmu_caps_valid(const struct mpmu_caps *caps)
+{
+	const struct mpmu_desc *desc = caps ? mpmu_desc_of(caps->vendor) : NULL;
+	struct mpmu_caps copy;
+
+	if (!desc)
+		return false;
+	copy = *caps;
+	make_valid(&copy, desc);
+	return same(&copy, caps);
+}
+
+static u64 get_word(const struct mpmu_cpuid *leaves, u8 word)
+{
+	switch ((enum mpmu_word)word) {
+	case MPMU_WORD_07_EBX:
+		return leaves->leaf_07_ebx;
+	case MPMU_WORD_80000001_ECX:
+		return leaves->leaf_80000001_ecx;
+	case MPMU_WORD_PERF_CAPABILITIES:
+		return leaves->perf_capabilities;
+	}
+	return 0;
+}
+
+static void set_word(struct mpmu_cpuid *leaves, u8 word, u32 bits)
+{
+	switch ((enum mpmu_word)word) {
+	case MPMU_WORD_07_EBX:
+		leaves->leaf_07_ebx |= bits;
+		break;
+	case MPMU_WORD_80000001_ECX:
+		leaves->leaf_80000001_ecx |= bits;
+		break;
+	case MPMU_WORD_PERF_CAPABILITIES:
+		leaves->perf_capabilities |= bits;
+		break;
+	}
+}
+
+static u32 feature_bits(const struct mpmu_desc *desc, const struct mpmu_cpuid *leaves)
+{
+	u32 features = 0, i;
+
+	for (i = 0; i < desc->nr_feature_bits; i++) {
+		if (get_word(leaves, desc->feature_bits[i].word) & desc->feature_bits[i].any)
+			features |= desc->feature_bits[i].feature;
+	}
+	return features;
+}
+
+static u32 version_features(const struct mpmu_desc *desc, u32 version)
+{
+	u32 features = 0, i;
+
+	for (i = 0; i < desc->nr_since; i++) {
+		if (version >= desc->since[i].version)
+			features |= desc->since[i].feature;
+	}
+	return features;
 }
 
 int mpmu_caps_decode(struct mpmu_caps *caps, const struct mpmu_cpuid *leaves)
 {
-	const struct mpmu_desc *desc = mpmu_desc_of(leaves->vendor);
+	const struct mpmu_desc *desc = leaves ? mpmu_desc_of(leaves->vendor) : NULL;
 	struct mpmu_caps found;
-	int err;
+	mpmu_pmcs counters;
 
-	if (!desc)
+	if (!caps || !desc)
 		return -EINVAL;
-	memset(&found, 0, sizeof(found));
-	found.vendor = leaves->vendor;
-	err = desc->decode(&found, leaves);
-	if (err)
-		return err;
-	if (!width_valid(found.counters & MPMU_GP_MASK, found.gp_width) ||
-	    !width_valid(found.counters & MPMU_FIXED_MASK, found.fixed_width))
+	no_pmu(&found, leaves->vendor);
+	found.features = feature_bits(desc, leaves);
+	if (desc->decode(&found, leaves))
+		return -EINVAL;
+	found.features |= version_features(desc, found.version);
+	found.global_ctrl_extra = desc->metrics_ctrl;
+	counters = found.counters;
+	make_valid(&found, desc);
+	/* A feature of a later version is ignored; counters without a width are not. */
+	if (found.counters != counters)
 		return -EINVAL;
 	*caps = found;
 	return 0;
 }
 
+static void show_features(struct mpmu_cpuid *leaves, const struct mpmu_desc *desc, u32 features)
+{
+	u32 i;
+
+	for (i = 0; i < desc->nr_feature_bits; i++) {
+		if (features & desc->feature_bits[i].feature)
+			set_word(leaves, desc->feature_bits[i].word, desc->feature_bits[i].shown);
+	}
+}
+
+/* Do the leaves say all that CPUID can say of a PMU? */
+static bool says(const struct mpmu_cpuid *leaves, const struct mpmu_caps *caps)
+{
+	struct mpmu_caps wanted = *caps, found;
+
+	wanted.features &= ~(u32)MPMU_FEAT_VMCS_GLOBAL_CTRL;
+	return !mpmu_caps_decode(&found, leaves) && same(&found, &wanted);
+}
+
+int mpmu_caps_encode(struct mpmu_cpuid *leaves, const struct mpmu_caps *caps)
+{
+	const struct mpmu_desc *desc;
+	struct mpmu_cpuid made;
+
+	if (!leaves || !mpmu_caps_valid(caps))
+		return -EINVAL;
+	desc = mpmu_desc_of(caps->vendor);
+	memset(&made, 0, sizeof(made));
+	made.vendor = caps->vendor;
+	desc->encode(&made, caps);
+	show_features(&made, desc, caps->features);
+	if (!says(&made, caps))
+		return -EOPNOTSUPP;
+	*leaves = made;
+	return 0;
+}
+
 const char *mpmu_caps_missing(const struct mpmu_caps *host)
 {
-	const struct mpmu_desc *desc = mpmu_desc_of(host->vendor);
+	const struct mpmu_desc *desc = host ? mpmu_desc_of(host->vendor) : NULL;
 	u32 i;
 
 	if (!desc || !(host->counters & MPMU_GP_MASK))
@@ -64,32 +236,6 @@ static u8 smaller(u8 a, u8 b)
 	return a < b ? a : b;
 }
 
-/* Drop what the version, the features or the counters left over rule out. */
-static void make_consistent(struct mpmu_caps *caps, const struct mpmu_desc *desc)
-{
-	u32 i;
-
-	for (i = 0; i < desc->nr_since; i++) {
-		if (caps->version < desc->since[i].version)
-			caps->features &= ~desc->since[i].feature;
-	}
-	if (!mpmu_has(caps, desc->wide_gp_feature))
-		caps->counters &= mpmu_mask(desc->narrow_gp) | MPMU_FIXED_MASK;
-	if (!mpmu_has(caps, MPMU_FEAT_GLOBAL))
-		caps->counters &= MPMU_GP_MASK;
-	if (!(caps->counters & MPMU_GP_MASK))
-		caps->gp_width = 0;
-	if (!(caps->counters & MPMU_FIXED_MASK))
-		caps->fixed_width = 0;
-}
-
-/* No PMU, of a vendor. */
-static void no_pmu(struct mpmu_caps *caps, u8 vendor)
-{
-	memset(caps, 0, sizeof(*caps));
-	caps->vendor = vendor;
-}
-
 void mpmu_caps_offer(struct mpmu_caps *offer, const struct mpmu_caps *host, enum mpmu_policy policy)
 {
 	const struct mpmu_desc *desc = mpmu_desc_of(host->vendor);
@@ -100,17 +246,16 @@ void mpmu_caps_offer(struct mpmu_caps *offer, const struct mpmu_caps *host, enum
 	}
 	*offer = *host;
 	offer->counters &= policy_pmcs(desc, policy) & desc->reachable;
-	offer->global_ctrl_extra = 0;
 	offer->features &= ~(u32)HOST_FEATURES;
 	offer->version = smaller(host->version, desc->max_version);
-	make_consistent(offer, desc);
+	make_valid(offer, desc);
 }
 
 void mpmu_caps_clamp(struct mpmu_caps *guest, const struct mpmu_caps *offer)
 {
 	const struct mpmu_desc *desc = mpmu_desc_of(offer->vendor);
 
-	if (!desc || guest->vendor != offer->vendor || !guest->version) {
+	if (!desc || guest->vendor != offer->vendor) {
 		no_pmu(guest, offer->vendor);
 		return;
 	}
@@ -121,7 +266,5 @@ void mpmu_caps_clamp(struct mpmu_caps *guest, const struct mpmu_caps *offer)
 	guest->version = smaller(guest->version, offer->version);
 	guest->gp_width = smaller(guest->gp_width, offer->gp_width);
 	guest->fixed_width = smaller(guest->fixed_width, offer->fixed_width);
-	make_consistent(guest, desc);
-	if (!guest->counters)
-		no_pmu(guest, offer->vendor);
+	make_valid(guest, desc);
 }

@@ -29,10 +29,20 @@
 #define INTEL_STATUS_COND_CHGD   (1ull << 63)
 #define INTEL_CTRL_METRICS       (1ull << 48)
 
-#define INTEL_PERF_CAP_FW_WRITES (1ull << 13)
-#define INTEL_PERF_CAP_METRICS   (1ull << 15)
+#define INTEL_PERF_CAP_FW_WRITES (1u << 13)
+#define INTEL_PERF_CAP_METRICS   (1u << 15)
 #define INTEL_LEAF_07_EBX_HLE    (1u << 4)
 #define INTEL_LEAF_07_EBX_RTM    (1u << 11)
+#define INTEL_LEAF_07_1_EAX_23H  (1u << 8)
+#define INTEL_LEAF_0A_ANY_DEPR   (1u << 15)
+/* Subleaves of 23H. */
+#define INTEL_23_MAIN            (1u << 0)
+#define INTEL_23_COUNTERS        (1u << 1)
+#define INTEL_23_EVENTS          (1u << 3)
+
+#define INTEL_FEATURES                                                                       \
+	(MPMU_FEAT_FW_WRITES | MPMU_FEAT_GLOBAL | MPMU_FEAT_STATUS_SET | MPMU_FEAT_METRICS | \
+	 MPMU_FEAT_TSX | MPMU_FEAT_VMCS_GLOBAL_CTRL)
 
 static const struct mpmu_msr_range intel_ranges[] = {
 	MPMU_PER_PMC(MPMU_KIND_GP_LEGACY, INTEL_PERFCTR, 0, INTEL_MAX_GP, 0, 0),
@@ -59,59 +69,99 @@ static const struct mpmu_requirement intel_requirements[] = {
 };
 
 static const struct mpmu_since intel_since[] = {
-	{MPMU_FEAT_GLOBAL, 2},
-	{MPMU_FEAT_STATUS_SET, 4},
+	{MPMU_FEAT_GLOBAL, 2, false},
+	{MPMU_FEAT_STATUS_SET, 4, false},
 };
 
-static u32 intel_features(const struct mpmu_cpuid *leaves, u32 version)
-{
-	u32 features = 0;
+static const struct mpmu_feature_bit intel_feature_bits[] = {
+	{MPMU_FEAT_FW_WRITES, INTEL_PERF_CAP_FW_WRITES, INTEL_PERF_CAP_FW_WRITES,
+	 MPMU_WORD_PERF_CAPABILITIES},
+	{MPMU_FEAT_METRICS, INTEL_PERF_CAP_METRICS, INTEL_PERF_CAP_METRICS,
+	 MPMU_WORD_PERF_CAPABILITIES},
+	{MPMU_FEAT_TSX, INTEL_LEAF_07_EBX_HLE | INTEL_LEAF_07_EBX_RTM, INTEL_LEAF_07_EBX_RTM,
+	 MPMU_WORD_07_EBX},
+};
 
-	if (version >= 2)
-		features |= MPMU_FEAT_GLOBAL;
-	if (version >= 4)
-		features |= MPMU_FEAT_STATUS_SET;
-	if (leaves->perf_capabilities & INTEL_PERF_CAP_FW_WRITES)
-		features |= MPMU_FEAT_FW_WRITES;
-	if (leaves->perf_capabilities & INTEL_PERF_CAP_METRICS)
-		features |= MPMU_FEAT_METRICS;
-	if (leaves->leaf_07_ebx & (INTEL_LEAF_07_EBX_HLE | INTEL_LEAF_07_EBX_RTM))
-		features |= MPMU_FEAT_TSX;
-	return features;
+static bool intel_has_23(const struct mpmu_cpuid *leaves, u32 subleaf)
+{
+	return leaves->leaf_07_1_eax & INTEL_LEAF_07_1_EAX_23H && leaves->leaf_23_eax & subleaf;
+}
+
+static u64 intel_gp(const struct mpmu_cpuid *leaves)
+{
+	if (intel_has_23(leaves, INTEL_23_COUNTERS))
+		return leaves->leaf_23_1[0];
+	return mpmu_mask((leaves->leaf_0a[0] >> 8) & 0xff);
 }
 
 /* Version 2 counts fixed counters from 0; version 5 adds a mask. */
-static mpmu_pmcs intel_fixed(const struct mpmu_cpuid *leaves, u32 version)
+static u64 intel_fixed(const struct mpmu_cpuid *leaves, u32 version)
 {
-	u64 fixed = 0;
+	u64 fixed;
 
-	if (version >= 2)
-		fixed = mpmu_mask(leaves->leaf_0a[3] & 0x1f);
-	if (version >= 5)
-		fixed |= leaves->leaf_0a[2];
-	return fixed;
+	if (version < 2)
+		return 0;
+	if (intel_has_23(leaves, INTEL_23_COUNTERS))
+		return leaves->leaf_23_1[1];
+	fixed = mpmu_mask(leaves->leaf_0a[3] & 0x1f);
+	return version < 5 ? fixed : fixed | leaves->leaf_0a[2];
+}
+
+static u32 intel_arch_events(const struct mpmu_cpuid *leaves)
+{
+	if (intel_has_23(leaves, INTEL_23_EVENTS))
+		return leaves->leaf_23_3_eax;
+	return ~leaves->leaf_0a[1] & mpmu_mask(leaves->leaf_0a[0] >> 24);
 }
 
 static int intel_decode(struct mpmu_caps *caps, const struct mpmu_cpuid *leaves)
 {
-	u32 eax = leaves->leaf_0a[0];
-	u32 version = eax & 0xff;
-	u32 gp = (eax >> 8) & 0xff;
+	u32 version = leaves->leaf_0a[0] & 0xff;
+	u64 gp = intel_gp(leaves);
 	u64 fixed = intel_fixed(leaves, version);
 
-	if (!version || !(gp || fixed))
+	if (!version)
 		return 0;
-	if (gp > MPMU_MAX_GP || fixed & ~mpmu_mask(MPMU_MAX_FIXED))
+	if (gp & ~mpmu_mask(MPMU_MAX_GP) || fixed & ~mpmu_mask(MPMU_MAX_FIXED))
 		return -EINVAL;
-	caps->counters = mpmu_mask(gp) | fixed << MPMU_FIXED_BASE;
+	caps->counters = gp | fixed << MPMU_FIXED_BASE;
 	caps->version = version;
-	caps->gp_width = gp ? (eax >> 16) & 0xff : 0;
-	caps->fixed_width = fixed ? (leaves->leaf_0a[3] >> 5) & 0xff : 0;
-	caps->arch_events = ~leaves->leaf_0a[1] & mpmu_mask(eax >> 24);
-	caps->features = intel_features(leaves, version);
-	if (caps->features & MPMU_FEAT_METRICS)
-		caps->global_ctrl_extra = INTEL_CTRL_METRICS;
+	caps->gp_width = leaves->leaf_0a[0] >> 16;
+	caps->fixed_width = leaves->leaf_0a[3] >> 5;
+	caps->arch_events = intel_arch_events(leaves);
 	return 0;
+}
+
+/* Counters from 0 on, up to the first gap. */
+static u32 intel_contiguous(u64 counters)
+{
+	return mpmu_first_pmc(~counters);
+}
+
+/* Counters behind a gap, for guests that know of leaf 23H. */
+static void intel_encode_23(struct mpmu_cpuid *leaves, u32 gp, u32 fixed)
+{
+	leaves->leaf_07_1_eax = INTEL_LEAF_07_1_EAX_23H;
+	leaves->leaf_23_eax = INTEL_23_MAIN | INTEL_23_COUNTERS;
+	leaves->leaf_23_1[0] = gp;
+	leaves->leaf_23_1[1] = fixed;
+}
+
+static void intel_encode(struct mpmu_cpuid *leaves, const struct mpmu_caps *caps)
+{
+	u32 gp = caps->counters, fixed = caps->counters >> MPMU_FIXED_BASE;
+	u32 gps = intel_contiguous(gp), fixeds = intel_contiguous(fixed);
+	u32 events = caps->arch_events ? 32 - __builtin_clz(caps->arch_events) : 0;
+
+	leaves->leaf_0a[0] = caps->version | gps << 8 | (u32)caps->gp_width << 16 | events << 24;
+	leaves->leaf_0a[1] = ~caps->arch_events & mpmu_mask(events);
+	leaves->leaf_0a[3] = fixeds | (u32)caps->fixed_width << 5;
+	if (caps->version >= 2)
+		leaves->leaf_0a[3] |= INTEL_LEAF_0A_ANY_DEPR;
+	if (caps->version >= 5)
+		leaves->leaf_0a[2] = fixed;
+	if (gp != mpmu_mask(gps) || (caps->version < 5 && fixed != mpmu_mask(fixeds)))
+		intel_encode_23(leaves, gp, fixed);
 }
 
 const struct mpmu_desc mpmu_intel = {
@@ -123,6 +173,11 @@ const struct mpmu_desc mpmu_intel = {
 	.nr_requirements = MPMU_ARRAY_SIZE(intel_requirements),
 	.since = intel_since,
 	.nr_since = MPMU_ARRAY_SIZE(intel_since),
+	.feature_bits = intel_feature_bits,
+	.nr_feature_bits = MPMU_ARRAY_SIZE(intel_feature_bits),
+	.features = INTEL_FEATURES,
+	.arch_events = ~0u,
+	.metrics_ctrl = INTEL_CTRL_METRICS,
 	.max_version = 5,
 	.compat_gp = 8,
 	.narrow_gp = INTEL_MAX_GP,
@@ -149,4 +204,5 @@ const struct mpmu_desc mpmu_intel = {
 		[MPMU_EVENT_INSTRUCTIONS] = 1ull << MPMU_FIXED_BASE,
 	},
 	.decode = intel_decode,
+	.encode = intel_encode,
 };

@@ -82,10 +82,27 @@ struct mpmu_requirement {
 	const char *name;
 };
 
-/* A feature that only exists from some version on. */
+/* A version that has a feature, as all later ones do. */
 struct mpmu_since {
 	u32 feature;
 	u8 version;
+	/* Earlier versions may have it. */
+	bool earlier;
+};
+
+/* Words of struct mpmu_cpuid that hold feature bits. */
+enum mpmu_word {
+	MPMU_WORD_07_EBX,
+	MPMU_WORD_80000001_ECX,
+	MPMU_WORD_PERF_CAPABILITIES,
+};
+
+/* A feature that shows as any of some bits, and is shown as one of them. */
+struct mpmu_feature_bit {
+	u32 feature;
+	u32 any;
+	u32 shown;
+	u8 word;
 };
 
 /* One vendor's protocol: the only place where vendors differ. */
@@ -95,10 +112,12 @@ struct mpmu_desc {
 	const struct mpmu_sel_extra *sel_extras;
 	const struct mpmu_requirement *requirements;
 	const struct mpmu_since *since;
+	const struct mpmu_feature_bit *feature_bits;
 	u8 nr_ranges;
 	u8 nr_sel_extras;
 	u8 nr_requirements;
 	u8 nr_since;
+	u8 nr_feature_bits;
 	/* Newest version that the core knows. */
 	u8 max_version;
 	/* GP counters that policy compat offers. */
@@ -106,6 +125,12 @@ struct mpmu_desc {
 	/* GP counters beyond these need wide_gp_feature. */
 	u8 narrow_gp;
 	u32 wide_gp_feature;
+	/* Features that PMUs of this vendor may have. */
+	u32 features;
+	/* Architectural events that CPUID may name. */
+	u32 arch_events;
+	/* Bits of GLOBAL_CTRL that come with PERF_METRICS. */
+	u64 metrics_ctrl;
 	/* PMCs that the MSR numbers below can reach. */
 	mpmu_pmcs reachable;
 
@@ -141,11 +166,17 @@ struct mpmu_desc {
 	/* Fixed counters by enum mpmu_event. */
 	mpmu_pmcs fixed_events[2];
 
+	/* Version, counters and widths, with the feature bits in caps already. */
 	int (*decode)(struct mpmu_caps *caps, const struct mpmu_cpuid *leaves);
+	/* All but the feature bits, into leaves that are 0. */
+	void (*encode)(struct mpmu_cpuid *leaves, const struct mpmu_caps *caps);
 };
 
 extern const struct mpmu_desc mpmu_intel;
 extern const struct mpmu_desc mpmu_amd;
+
+/* Spelled so that a host may have a macro "noinline". */
+#define MPMU_NOINLINE __attribute__((__noinline__))
 
 #define MPMU_ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 

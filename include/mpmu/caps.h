@@ -46,7 +46,7 @@ struct mpmu_caps {
 	u64 global_ctrl_extra;
 	/** enum mpmu_feature bits. */
 	u32 features;
-	/** Architectural events that exist, CPUID.0AH:EBX inverted. */
+	/** Architectural events that exist, CPUID.0AH:EBX inverted; AMD: 0. */
 	u32 arch_events;
 	/** enum mpmu_vendor. */
 	u8 vendor;
@@ -56,18 +56,28 @@ struct mpmu_caps {
 	u8 gp_width;
 	/** Width of fixed counters in bits, 0 where there are none. */
 	u8 fixed_width;
+	/** 0. */
+	u32 reserved;
 };
 
-/** Raw CPUID leaves and MSRs that describe a PMU. */
+/** Raw CPUID leaves and MSRs that describe a PMU; 0 where a leaf is absent. */
 struct mpmu_cpuid {
-	/** CPUID.0AH EAX, EBX, ECX, EDX (Intel); 0 where absent. */
+	/** CPUID.0AH EAX, EBX, ECX, EDX (Intel). */
 	u32 leaf_0a[4];
-	/** CPUID.80000022H EAX, EBX (AMD PerfMonV2); 0 where absent. */
+	/** CPUID.80000022H EAX, EBX (AMD PerfMonV2). */
 	u32 leaf_80000022[2];
 	/** CPUID.80000001H:ECX (AMD PerfCtrExtCore, SVM, NB and L3). */
 	u32 leaf_80000001_ecx;
-	/** CPUID.07H:EBX (RTM, HLE). */
+	/** CPUID.(07H,0):EBX (RTM, HLE). */
 	u32 leaf_07_ebx;
+	/** CPUID.(07H,1):EAX (ArchPerfmonExt: leaf 23H is valid). */
+	u32 leaf_07_1_eax;
+	/** CPUID.(23H,0):EAX: which subleaves of 23H are valid. */
+	u32 leaf_23_eax;
+	/** CPUID.(23H,1) EAX, EBX: GP counters, fixed counters. */
+	u32 leaf_23_1[2];
+	/** CPUID.(23H,3):EAX: architectural events. */
+	u32 leaf_23_3_eax;
 	/** IA32_PERF_CAPABILITIES, 0 where absent. */
 	u64 perf_capabilities;
 	/** enum mpmu_vendor. */
@@ -83,30 +93,83 @@ enum mpmu_policy {
 };
 
 /**
+ * Does the description make sense?  Nothing in it contradicts the rest: the
+ * vendor is known and has the features; version and features belong together;
+ * there are no counters without a width, a version or the registers that
+ * control them; GLOBAL_CTRL has the other bits that the features bring; a PMU
+ * without counters is all zero but for the vendor; reserved is 0.
+ *
+ * @param caps the description; NULL makes no sense
+ *
+ * Pure; any context, as all functions of this file.
+ */
+bool mpmu_caps_valid(const struct mpmu_caps *caps);
+
+/**
  * Decode the leaves into capabilities.
  *
- * @param caps  result; all zero where the leaves describe no PMU
- * @param leaves raw leaves, as CPUID returns them
- * @return 0, or -EINVAL if the leaves contradict themselves (nothing changed)
+ * Leaf 23H, where valid, is the authority on which counters exist: it knows of
+ * gaps.  MPMU_FEAT_VMCS_GLOBAL_CTRL is not in CPUID: the caller adds it.
  *
- * Sources: SDM volume 3, "Architectural Performance Monitoring"; APM volume 3,
+ * @param caps   result, valid; no PMU where the leaves describe none
+ * @param leaves raw leaves, as CPUID returns them
+ * @return 0; -EINVAL: NULL, an unknown vendor, or leaves that contradict
+ *         themselves: more counters than there can be, counters without a
+ *         width, PerfMonV2 without counters or without PerfCtrExtCore.
+ *         Nothing changed then.
+ *
+ * Sources: SDM volume 3, "Architectural Performance Monitoring"; SDM volume 2,
+ * "CPUID", "Architectural Performance Monitoring Extended Leaf"; APM volume 3,
  * "CPUID Fn8000_0022 Extended Performance Monitoring and Debug".
  */
 int mpmu_caps_decode(struct mpmu_caps *caps, const struct mpmu_cpuid *leaves);
 
 /**
+ * The reverse: the leaves that a guest of model @p caps should see.
+ *
+ * Only the PMU's bits are set.  Leaf 23H is used where 0AH has no room for
+ * gaps between counters.  MPMU_FEAT_TSX and MPMU_FEAT_SVM have their bit, as
+ * decoding needs it, but are not the PMU's to offer.  AnyThread is shown as
+ * deprecated.  MPMU_FEAT_VMCS_GLOBAL_CTRL has no leaf and is left out; all
+ * else comes back from mpmu_caps_decode().
+ *
+ * @param leaves result
+ * @param caps   a model
+ * @return 0; -EINVAL: NULL, or @p caps is not valid; -EOPNOTSUPP: the vendor's
+ *         leaves cannot say it (AMD: no PMU, gaps, or a number of counters
+ *         that its version does not have).  Nothing changed on an error.
+ */
+int mpmu_caps_encode(struct mpmu_cpuid *leaves, const struct mpmu_caps *caps);
+
+/**
  * Name the first requirement that a host PMU does not meet.
  *
  * @return NULL if mediated PMUs are possible, else a static, short English
- *         phrase for a log line, such as "PMU version 4 or later"
+ *         phrase for a log line, such as "PMU version 4 or later"; "a PMU" for
+ *         NULL, an unknown vendor, and a host without one
  */
 const char *mpmu_caps_missing(const struct mpmu_caps *host);
 
-/** The largest model that @p policy lets a guest have on @p host. */
+/**
+ * The largest model that @p policy lets a guest have on @p host.
+ *
+ * @param offer  result, valid; no PMU for an unknown vendor or policy
+ * @param host   what the hardware has; of a description that contradicts
+ *               itself, what is left without the contradictions
+ * @param policy how much of it
+ *
+ * NULL is undefined, and asserted in debug builds.
+ */
 void mpmu_caps_offer(struct mpmu_caps *offer, const struct mpmu_caps *host,
 		     enum mpmu_policy policy);
 
-/** Reduce @p guest to what @p offer has; bits beyond it are dropped. */
+/**
+ * Reduce @p guest to what @p offer has, and to what does not contradict
+ * itself; bits beyond are dropped.  The result is valid, whatever @p guest
+ * was: a PMU of another vendor, or one without a counter, becomes no PMU.
+ *
+ * NULL is undefined, and asserted in debug builds.
+ */
 void mpmu_caps_clamp(struct mpmu_caps *guest, const struct mpmu_caps *offer);
 
 #endif

@@ -15,6 +15,11 @@ static void take_leaves(struct input *input, struct mpmu_cpuid *leaves)
 	leaves->leaf_80000001_ecx = fuzz_take(input, 4);
 	leaves->leaf_07_ebx = fuzz_take(input, 4);
 	leaves->perf_capabilities = fuzz_take(input, 8);
+	leaves->leaf_07_1_eax = fuzz_take(input, 1) << 8;
+	leaves->leaf_23_eax = fuzz_take(input, 1);
+	for (i = 0; i < 2; i++)
+		leaves->leaf_23_1[i] = fuzz_take(input, 4);
+	leaves->leaf_23_3_eax = fuzz_take(input, 2);
 }
 
 static bool width_fits(mpmu_pmcs counters, u32 width)
@@ -28,6 +33,22 @@ static void check_sane(const struct mpmu_caps *caps)
 	fuzz_check(width_fits(caps->counters & MPMU_GP_MASK, caps->gp_width), "GP width");
 	fuzz_check(width_fits(caps->counters & MPMU_FIXED_MASK, caps->fixed_width), "fixed width");
 	fuzz_check(!caps->counters == !caps->version, "a version without counters, or the reverse");
+	fuzz_check(mpmu_caps_valid(caps), "decoded, and not valid");
+}
+
+/* What was decoded can be shown to a guest, which decodes the same. */
+static void check_leaves(const struct mpmu_caps *caps)
+{
+	struct mpmu_cpuid leaves, again;
+	struct mpmu_caps found;
+
+	memset(&leaves, 0, sizeof(leaves));
+	memset(&again, 0, sizeof(again));
+	fuzz_check(!mpmu_caps_encode(&leaves, caps), "decoded, and cannot be encoded");
+	fuzz_check(!mpmu_caps_decode(&found, &leaves), "encoded, and cannot be decoded");
+	fuzz_check(!memcmp(&found, caps, sizeof(found)), "decoded otherwise than encoded");
+	fuzz_check(!mpmu_caps_encode(&again, &found) && !memcmp(&again, &leaves, sizeof(again)),
+		   "encoded twice in two ways");
 }
 
 static void check_within(const struct mpmu_caps *small, const struct mpmu_caps *large)
@@ -50,6 +71,8 @@ static void check_offers(const struct mpmu_caps *host, const struct mpmu_caps *w
 	check_within(&full, host);
 	mpmu_caps_clamp(&guest, &full);
 	check_within(&guest, &full);
+	fuzz_check(mpmu_caps_valid(&compat) && mpmu_caps_valid(&full), "not a valid offer");
+	fuzz_check(mpmu_caps_valid(&guest), "clamped, and not valid");
 	again = guest;
 	mpmu_caps_clamp(&again, &full);
 	fuzz_check(!memcmp(&again, &guest, sizeof(guest)), "clamped twice is something else");
@@ -98,6 +121,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size_t size)
 		return 0;
 	}
 	check_sane(&host);
+	check_leaves(&host);
 	if (!mpmu_caps_decode(&guest, &other))
 		check_offers(&host, &guest);
 	/* What any host of guests has. */

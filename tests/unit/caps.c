@@ -91,6 +91,59 @@ static const struct decode_row decodes[] = {
 	  .fixed_width = 48,
 	  .arch_events = 0x7f,
 	  .features = MPMU_FEAT_GLOBAL | MPMU_FEAT_STATUS_SET | MPMU_FEAT_TSX}},
+	{"A10 leaf 23H has gaps, 0AH none",
+	 {INTEL_LEAF(5, 2, 48, 8, 0, 0x3, 2 | 48 << 5), .leaf_07_1_eax = 1 << 8, .leaf_23_eax = 3,
+	  .leaf_23_1 = {0xcb, 0x13}},
+	 0,
+	 {.counters = 0xcb | 0x13ull << MPMU_FIXED_BASE,
+	  .version = 5,
+	  .gp_width = 48,
+	  .fixed_width = 48,
+	  .arch_events = 0xff,
+	  .features = MPMU_FEAT_GLOBAL | MPMU_FEAT_STATUS_SET}},
+	{"A10 leaf 23H without counter 0",
+	 {INTEL_LEAF(4, 0, 48, 8, 0, 0, 48 << 5), .leaf_07_1_eax = 1 << 8, .leaf_23_eax = 2,
+	  .leaf_23_1 = {0xfe, 0x4}},
+	 0,
+	 {.counters = 0xfe | 0x4ull << MPMU_FIXED_BASE,
+	  .version = 4,
+	  .gp_width = 48,
+	  .fixed_width = 48,
+	  .arch_events = 0xff,
+	  .features = MPMU_FEAT_GLOBAL | MPMU_FEAT_STATUS_SET}},
+	{"A10 leaf 23H, version 1 has no fixed counters",
+	 {INTEL_LEAF(1, 2, 40, 7, 0, 0, 0), .leaf_07_1_eax = 1 << 8, .leaf_23_eax = 2,
+	  .leaf_23_1 = {0x5, 0xf}},
+	 0,
+	 {.counters = 0x5, .version = 1, .gp_width = 40, .arch_events = 0x7f}},
+	{"A10 leaf 23H without the subleaf of counters",
+	 {INTEL_LEAF(1, 2, 40, 7, 0, 0, 0), .leaf_07_1_eax = 1 << 8, .leaf_23_eax = 5,
+	  .leaf_23_1 = {0xff, 0xf}},
+	 0,
+	 {.counters = 0x3, .version = 1, .gp_width = 40, .arch_events = 0x7f}},
+	{"A10 leaf 23H that is not announced",
+	 {INTEL_LEAF(1, 2, 40, 7, 0, 0, 0), .leaf_07_1_eax = ~(1 << 8), .leaf_23_eax = ~0,
+	  .leaf_23_1 = {0xff, 0xf}, .leaf_23_3_eax = 1},
+	 0,
+	 {.counters = 0x3, .version = 1, .gp_width = 40, .arch_events = 0x7f}},
+	{"A10 leaf 23H names the events",
+	 {INTEL_LEAF(1, 2, 40, 7, 0, 0, 0), .leaf_07_1_eax = 1 << 8, .leaf_23_eax = 9,
+	  .leaf_23_3_eax = 0xfff},
+	 0,
+	 {.counters = 0x3, .version = 1, .gp_width = 40, .arch_events = 0xfff}},
+	{"A10 leaf 23H without counters: no PMU",
+	 {INTEL_LEAF(5, 8, 48, 8, 0, 0xf, 4 | 48 << 5), .leaf_07_1_eax = 1 << 8, .leaf_23_eax = 3},
+	 0,
+	 {0}},
+	{"A10 leaf 23H with a 17th fixed counter",
+	 {INTEL_LEAF(5, 8, 48, 8, 0, 0xf, 4 | 48 << 5), .leaf_07_1_eax = 1 << 8, .leaf_23_eax = 3,
+	  .leaf_23_1 = {0xff, 1 << 16}},
+	 -EINVAL,
+	 {0}},
+	{"A10 PERF_METRICS of version 1 is nothing",
+	 {INTEL_LEAF(1, 2, 40, 7, 0, 0, 0), .perf_capabilities = 0x8000},
+	 0,
+	 {.counters = 0x3, .version = 1, .gp_width = 40, .arch_events = 0x7f}},
 	{"A10 K7",
 	 {.vendor = MPMU_VENDOR_AMD},
 	 0,
@@ -130,14 +183,7 @@ static const struct decode_row decodes[] = {
 
 static void check_same(const struct mpmu_caps *got, const struct mpmu_caps *want)
 {
-	assert_int_equal(got->counters, want->counters);
-	assert_int_equal(got->global_ctrl_extra, want->global_ctrl_extra);
-	assert_int_equal(got->features, want->features);
-	assert_int_equal(got->arch_events, want->arch_events);
-	assert_int_equal(got->vendor, want->vendor);
-	assert_int_equal(got->version, want->version);
-	assert_int_equal(got->gp_width, want->gp_width);
-	assert_int_equal(got->fixed_width, want->fixed_width);
+	assert_memory_equal(got, want, sizeof(*want));
 }
 
 static void check_decode(void **state)
@@ -149,6 +195,328 @@ static void check_decode(void **state)
 	before = caps;
 	assert_int_equal(mpmu_caps_decode(&caps, &row->leaves), row->result);
 	check_same(&caps, row->result ? &before : &row->caps);
+	assert_int_equal(mpmu_caps_valid(&caps), !row->result);
+}
+
+struct encode_row {
+	const char *id;
+	const char *model;
+	/* Counters, in place of the model's. */
+	mpmu_pmcs counters;
+	int result;
+	struct mpmu_cpuid leaves;
+};
+
+/* EDX of 0AH: AnyThread is deprecated. */
+#define NO_ANY (1 << 15)
+
+static const struct encode_row encodes[] = {
+	{"B7 leaves of 8 + 4",
+	 "intel-v5-8-4",
+	 GP(8) | FIXED(4),
+	 0,
+	 {INTEL_LEAF(5, 8, 48, 7, 0, 0xf, 4 | 48 << 5 | NO_ANY), .perf_capabilities = 0x2000}},
+	{"B7 leaves of version 2",
+	 "intel-v2",
+	 GP(4) | FIXED(3),
+	 0,
+	 {INTEL_LEAF(2, 4, 48, 7, 0, 0, 3 | 48 << 5 | NO_ANY)}},
+	{"B7 leaves of version 1", "intel-v1", GP(2), 0, {INTEL_LEAF(1, 2, 40, 7, 0, 0, 0)}},
+	{"B7 leaves with TSX",
+	 "intel-v4-tsx",
+	 GP(4) | FIXED(3),
+	 0,
+	 {INTEL_LEAF(4, 4, 48, 7, 0, 0, 3 | 48 << 5 | NO_ANY), .perf_capabilities = 0x2000,
+	  .leaf_07_ebx = 1 << 11}},
+	{"B7 gaps between GP counters need 23H",
+	 "intel-v5-holes",
+	 0xcb | 0xbull << MPMU_FIXED_BASE,
+	 0,
+	 {INTEL_LEAF(5, 2, 48, 7, 0, 0xb, 2 | 48 << 5 | NO_ANY), .perf_capabilities = 0x2000,
+	  .leaf_07_1_eax = 1 << 8, .leaf_23_eax = 3, .leaf_23_1 = {0xcb, 0xb}}},
+	{"B7 gaps between fixed counters do not, in version 5",
+	 "intel-v5-8-4",
+	 GP(8) | 0xbull << MPMU_FIXED_BASE,
+	 0,
+	 {INTEL_LEAF(5, 8, 48, 7, 0, 0xb, 2 | 48 << 5 | NO_ANY), .perf_capabilities = 0x2000}},
+	{"B7 gaps between fixed counters do, in version 4",
+	 "intel-v4",
+	 GP(8) | 0x5ull << MPMU_FIXED_BASE,
+	 0,
+	 {INTEL_LEAF(4, 8, 48, 7, 0, 0, 1 | 48 << 5 | NO_ANY), .perf_capabilities = 0x2000,
+	  .leaf_07_1_eax = 1 << 8, .leaf_23_eax = 3, .leaf_23_1 = {0xff, 0x5}}},
+	{"B7 leaves of 32 counters",
+	 "intel-v5-8-4",
+	 GP(32) | FIXED(16),
+	 0,
+	 {INTEL_LEAF(5, 32, 48, 7, 0, 0xffff, 16 | 48 << 5 | NO_ANY), .perf_capabilities = 0x2000}},
+	{"B7 leaves of K7", "amd-k7", GP(4), 0, {.vendor = MPMU_VENDOR_AMD}},
+	{"B7 leaves of the core extension",
+	 "amd-core6",
+	 GP(6),
+	 0,
+	 {.vendor = MPMU_VENDOR_AMD, .leaf_80000001_ecx = 1 << 23 | 1 << 2}},
+	{"B7 leaves of PerfMonV2",
+	 "amd-v2",
+	 GP(6),
+	 0,
+	 {.vendor = MPMU_VENDOR_AMD,
+	  .leaf_80000001_ecx = 1 << 23 | 1 << 2,
+	  .leaf_80000022 = {1, 6}}},
+	{"B7 leaves of 15 counters",
+	 "amd-v2",
+	 GP(15),
+	 0,
+	 {.vendor = MPMU_VENDOR_AMD,
+	  .leaf_80000001_ecx = 1 << 23 | 1 << 2,
+	  .leaf_80000022 = {1, 15}}},
+	{"B7 AMD: no leaf for gaps", "amd-v2", 0x35, -EOPNOTSUPP, {.vendor = 0}},
+	{"B7 AMD: no leaf for 16 counters", "amd-v2", GP(16), -EOPNOTSUPP, {.vendor = 0}},
+	{"B7 AMD: no leaf for 5 counters of 6", "amd-core6", GP(5), -EOPNOTSUPP, {.vendor = 0}},
+	{"B7 AMD: no leaf for 3 counters of 4", "amd-k7", GP(3), -EOPNOTSUPP, {.vendor = 0}},
+	{"B7 leaves of a contradiction", "intel-v1", GP(2) | FIXED(1), -EINVAL, {.vendor = 0}},
+};
+
+static void check_encode(void **state)
+{
+	const struct encode_row *row = *state;
+	struct mpmu_caps caps = *unit_caps(row->model);
+	struct mpmu_cpuid leaves, before;
+
+	caps.counters = row->counters;
+	memset(&leaves, 0x5a, sizeof(leaves));
+	before = leaves;
+	assert_int_equal(mpmu_caps_encode(&leaves, &caps), row->result);
+	if (row->result) {
+		assert_memory_equal(&leaves, &before, sizeof(leaves));
+		return;
+	}
+	assert_memory_equal(leaves.leaf_0a, row->leaves.leaf_0a, sizeof(leaves.leaf_0a));
+	assert_memory_equal(leaves.leaf_80000022, row->leaves.leaf_80000022,
+			    sizeof(leaves.leaf_80000022));
+	assert_int_equal(leaves.leaf_80000001_ecx, row->leaves.leaf_80000001_ecx);
+	assert_int_equal(leaves.leaf_07_ebx, row->leaves.leaf_07_ebx);
+	assert_int_equal(leaves.leaf_07_1_eax, row->leaves.leaf_07_1_eax);
+	assert_int_equal(leaves.leaf_23_eax, row->leaves.leaf_23_eax);
+	assert_memory_equal(leaves.leaf_23_1, row->leaves.leaf_23_1, sizeof(leaves.leaf_23_1));
+	assert_int_equal(leaves.leaf_23_3_eax, row->leaves.leaf_23_3_eax);
+	assert_int_equal(leaves.perf_capabilities, row->leaves.perf_capabilities);
+	assert_int_equal(leaves.vendor, row->leaves.vendor);
+}
+
+struct valid_row {
+	const char *id;
+	struct mpmu_caps caps;
+	bool valid;
+};
+
+#define MODEL(features_, counters_, version_) \
+	.features = (features_), .counters = (counters_), .version = (version_)
+#define V2     MPMU_FEAT_GLOBAL
+#define V4     (MPMU_FEAT_GLOBAL | MPMU_FEAT_STATUS_SET)
+#define WIDTHS .gp_width = 48, .fixed_width = 48
+#define AMD    .vendor = MPMU_VENDOR_AMD, .gp_width = 48
+#define CORE   MPMU_FEAT_PERFCTR_CORE
+
+static const struct valid_row valids[] = {
+	{"B7 valid: no PMU", {0}, true},
+	{"B7 valid: no PMU (AMD)", {.vendor = MPMU_VENDOR_AMD}, true},
+	{"B7 valid: 32 + 16", {MODEL(V4, GP(32) | FIXED(16), 5), WIDTHS}, true},
+	{"B7 valid: fixed counters alone", {MODEL(V4, FIXED(4), 5), .fixed_width = 48}, true},
+	{"B7 valid: metrics",
+	 {MODEL(V4 | MPMU_FEAT_METRICS, GP(8), 5), .gp_width = 48, .global_ctrl_extra = 1ull << 48},
+	 true},
+	{"B7 unknown vendor", {.vendor = 7}, false},
+	{"B7 counters of no version", {MODEL(0, GP(4), 0), .gp_width = 48}, false},
+	{"B7 a version without counters", {.version = 4}, false},
+	{"B7 events without counters", {.arch_events = 1}, false},
+	{"B7 features without counters", {.features = MPMU_FEAT_FW_WRITES}, false},
+	{"B7 a fixed counter 16", {MODEL(V4, GP(8) | FIXED(17), 5), WIDTHS}, false},
+	{"B7 GP counters without a width",
+	 {MODEL(V4, GP(8) | FIXED(3), 5), .fixed_width = 48},
+	 false},
+	{"B7 GP counters of width 65",
+	 {MODEL(V4, GP(8) | FIXED(3), 5), .gp_width = 65, .fixed_width = 48},
+	 false},
+	{"B7 fixed counters without a width",
+	 {MODEL(V4, GP(8) | FIXED(3), 5), .gp_width = 48},
+	 false},
+	{"B7 a width without GP counters", {MODEL(V4, FIXED(3), 5), WIDTHS}, false},
+	{"B7 a width without fixed counters", {MODEL(V4, GP(8), 5), WIDTHS}, false},
+	{"B7 fixed counters of version 1", {MODEL(0, GP(2) | FIXED(1), 1), WIDTHS}, false},
+	{"B7 version 1 with GLOBAL_CTRL", {MODEL(V2, GP(2), 1), .gp_width = 48}, false},
+	{"B7 version 2 without GLOBAL_CTRL", {MODEL(0, GP(2), 2), .gp_width = 48}, false},
+	{"B7 version 3 with STATUS_SET", {MODEL(V4, GP(2), 3), .gp_width = 48}, false},
+	{"B7 version 4 without STATUS_SET", {MODEL(V2, GP(2), 4), .gp_width = 48}, false},
+	{"B7 metrics without their bit of GLOBAL_CTRL",
+	 {MODEL(V4 | MPMU_FEAT_METRICS, GP(8), 5), .gp_width = 48},
+	 false},
+	{"B7 the bit of metrics without metrics",
+	 {MODEL(V4, GP(8), 5), .gp_width = 48, .global_ctrl_extra = 1ull << 48},
+	 false},
+	{"B7 metrics of version 1",
+	 {MODEL(MPMU_FEAT_METRICS, GP(8), 1), .gp_width = 48, .global_ctrl_extra = 1ull << 48},
+	 false},
+	{"B7 another bit of GLOBAL_CTRL",
+	 {MODEL(V4 | MPMU_FEAT_METRICS, GP(8), 5), .gp_width = 48, .global_ctrl_extra = 3ull << 48},
+	 false},
+	{"B7 a feature of AMD", {MODEL(V4 | CORE, GP(8), 5), .gp_width = 48}, false},
+	{"B7 an unknown feature", {MODEL(V4 | 1u << 31, GP(8), 5), .gp_width = 48}, false},
+	{"B7 reserved is not 0", {MODEL(V4, GP(8), 5), .gp_width = 48, .reserved = 1}, false},
+	{"B7 valid: PerfMonV2", {MODEL(V4 | CORE, GP(6), 2), AMD}, true},
+	{"B7 valid: core extension", {MODEL(CORE, GP(6), 1), AMD}, true},
+	{"B7 PerfMonV2 without the core extension", {MODEL(V4, GP(4), 2), AMD}, false},
+	{"B7 6 counters without the core extension", {MODEL(0, GP(6), 1), AMD}, false},
+	{"B7 fixed counters (AMD)",
+	 {MODEL(V4 | CORE, GP(6) | FIXED(1), 2), AMD, .fixed_width = 48},
+	 false},
+	{"B7 architectural events (AMD)",
+	 {MODEL(V4 | CORE, GP(6), 2), AMD, .arch_events = 1},
+	 false},
+	{"B7 a feature of Intel", {MODEL(CORE | MPMU_FEAT_TSX, GP(6), 1), AMD}, false},
+};
+
+/* What is not valid is refused, offered or clamped in part, twice the same. */
+static void check_valid(void **state)
+{
+	const struct valid_row *row = *state;
+	struct mpmu_caps part = row->caps, again;
+	struct mpmu_cpuid leaves;
+
+	assert_int_equal(mpmu_caps_valid(&row->caps), row->valid);
+	assert_int_equal(mpmu_caps_encode(&leaves, &row->caps) == -EINVAL, !row->valid);
+	mpmu_caps_clamp(&part, &row->caps);
+	if (row->valid)
+		check_same(&part, &row->caps);
+	again = part;
+	mpmu_caps_clamp(&again, &part);
+	check_same(&again, &part);
+	mpmu_caps_offer(&again, &row->caps, MPMU_POLICY_FULL);
+	if (row->caps.vendor <= MPMU_VENDOR_AMD) {
+		assert_true(mpmu_caps_valid(&part));
+		assert_true(mpmu_caps_valid(&again));
+	}
+}
+
+static u64 any(u64 below)
+{
+	return ((u64)random() << 40 ^ (u64)random() << 20 ^ (u64)random()) % below;
+}
+
+/* Leaves as they might be, and some that cannot be. */
+static void any_leaves(struct mpmu_cpuid *leaves)
+{
+	static const u8 widths[] = {0, 32, 40, 48, 48, 48, 64, 80};
+
+	memset(leaves, 0, sizeof(*leaves));
+	leaves->vendor = any(2);
+	leaves->leaf_0a[0] = any(8) | any(10) << 8 | (u32)widths[any(8)] << 16 | (u32)any(40) << 24;
+	leaves->leaf_0a[1] = any(256);
+	leaves->leaf_0a[2] = any(32);
+	leaves->leaf_0a[3] = any(8) | (u32)widths[any(8)] << 5 | any(2) << 15;
+	leaves->leaf_07_ebx = any(1ull << 32);
+	leaves->leaf_07_1_eax = any(2) << 8;
+	leaves->leaf_23_eax = any(16);
+	leaves->leaf_23_1[0] = any(1 << 12);
+	leaves->leaf_23_1[1] = any(1 << (any(20) ? 6 : 18));
+	leaves->leaf_23_3_eax = any(1 << 13);
+	leaves->perf_capabilities = any(1 << 16);
+	leaves->leaf_80000001_ecx = any(1ull << 32);
+	leaves->leaf_80000022[0] = any(4);
+	leaves->leaf_80000022[1] = any(1 << 16);
+}
+
+/* decode(encode(caps)) is caps; encode(decode(leaves)) does so twice alike. */
+static void check_back(const struct mpmu_caps *caps)
+{
+	struct mpmu_caps want = *caps, found;
+	struct mpmu_cpuid leaves, again;
+
+	memset(&leaves, 0, sizeof(leaves));
+	memset(&again, 0, sizeof(again));
+	want.features &= ~(u32)MPMU_FEAT_VMCS_GLOBAL_CTRL;
+	assert_int_equal(mpmu_caps_encode(&leaves, caps), 0);
+	assert_int_equal(mpmu_caps_decode(&found, &leaves), 0);
+	check_same(&found, &want);
+	assert_int_equal(mpmu_caps_encode(&again, &found), 0);
+	assert_memory_equal(&again, &leaves, sizeof(leaves));
+}
+
+static void back_models(void)
+{
+	u32 i;
+
+	for (i = 0; i < stub_nr_models; i++) {
+		assert_true(mpmu_caps_valid(&stub_models[i].caps));
+		check_back(&stub_models[i].caps);
+	}
+}
+
+static void back_leaves(void)
+{
+	struct mpmu_cpuid leaves;
+	struct mpmu_caps caps;
+	u32 i, done = 0;
+
+	for (i = 0; i < 100000; i++) {
+		any_leaves(&leaves);
+		if (mpmu_caps_decode(&caps, &leaves))
+			continue;
+		done++;
+		check_back(&caps);
+	}
+	/* Neither all of them nor none. */
+	assert_in_range(done, 20000, 90000);
+}
+
+/* Models that a guest may have on a machine that has everything. */
+static void back_models_made(void)
+{
+	const struct mpmu_caps all = {
+		.counters = MPMU_GP_MASK | MPMU_FIXED_MASK,
+		.global_ctrl_extra = ~0ull,
+		.features = ~0u,
+		.arch_events = ~0u,
+		.version = 9,
+		.gp_width = 64,
+		.fixed_width = 64,
+	};
+	u32 i;
+
+	for (i = 0; i < 100000; i++) {
+		struct mpmu_caps caps = {
+			.counters = any(1ull << 48),
+			.global_ctrl_extra = any(2) << 48,
+			.features = any(1u << 9),
+			.arch_events = any(1ull << (1 + any(32))),
+			.version = any(10),
+			.gp_width = any(70),
+			.fixed_width = any(70),
+			.reserved = any(2),
+		};
+
+		mpmu_caps_clamp(&caps, &all);
+		assert_true(mpmu_caps_valid(&caps));
+		check_back(&caps);
+	}
+}
+
+struct back_row {
+	const char *id;
+	void (*run)(void);
+};
+
+static const struct back_row backs[] = {
+	{"B7 encode, decode: each model", back_models},
+	{"B7 decode, encode, decode: any leaves", back_leaves},
+	{"B7 encode, decode: any model", back_models_made},
+};
+
+static void check_backs(void **state)
+{
+	const struct back_row *row = *state;
+
+	row->run();
 }
 
 struct missing_row {
@@ -327,14 +695,20 @@ static void check_extra(void **state)
 	struct mpmu_caps host = *unit_caps("intel-v5-8-4"), guest = host;
 
 	host.global_ctrl_extra = row->host;
+	host.features |= row->host ? MPMU_FEAT_METRICS : 0;
 	guest.global_ctrl_extra = row->guest;
+	guest.features |= row->guest ? MPMU_FEAT_METRICS : 0;
 	mpmu_caps_clamp(&guest, &host);
 	assert_int_equal(guest.global_ctrl_extra, row->want);
+	assert_int_equal(!(guest.features & MPMU_FEAT_METRICS), !row->want);
 }
 
 int main(void)
 {
 	UNIT_TABLE(decodes, check_decode);
+	UNIT_TABLE(encodes, check_encode);
+	UNIT_TABLE(valids, check_valid);
+	UNIT_TABLE(backs, check_backs);
 	UNIT_TABLE(missings, check_missing);
 	UNIT_TABLE(offers, check_offer);
 	UNIT_TABLE(clamps, check_clamp);
