@@ -138,26 +138,13 @@ void mpmu_release(struct mpmu_cpu *cpu)
 	cpu->owner = NULL;
 }
 
-static int acquire(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
-{
-	if (!mpmu_call(vcpu, own))
-		return -EAGAIN;
-	load(cpu, vcpu);
-	mpmu_call(vcpu, route_pmi);
-	vcpu->flags |= MPMU_VCPU_ENTERED;
-	cpu->owner = vcpu;
-	cpu->pmi_target = vcpu;
-	return 0;
-}
-
-/* The host writes its registers on either side: what was known is not. */
 static void displace(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
 {
-	mpmu_reclaim(cpu);
 	mpmu_call(vcpu, displace);
 	cpu->displaced = true;
 }
 
+/* The host writes its registers again: what was known is not. */
 static void replace(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
 {
 	if (!cpu->displaced)
@@ -167,24 +154,35 @@ static void replace(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
 	mpmu_call(vcpu, replace);
 }
 
+static int acquire(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
+{
+	if (mpmu_call(vcpu, host_active))
+		displace(cpu, vcpu);
+	if (!mpmu_call(vcpu, own)) {
+		replace(cpu, vcpu);
+		return -EAGAIN;
+	}
+	load(cpu, vcpu);
+	mpmu_call(vcpu, route_pmi);
+	vcpu->flags |= MPMU_VCPU_ENTERED;
+	cpu->owner = vcpu;
+	cpu->pmi_target = vcpu;
+	return 0;
+}
+
+/* Apart from mpmu_enter(), which most of the time has nothing to do. */
+static MPMU_NOINLINE int change_owner(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
+{
+	mpmu_release(cpu);
+	return mpmu_touched(vcpu) ? acquire(cpu, vcpu) : 0;
+}
+
+/* An owner has no event of the host beside it, as the host reclaims first. */
 int mpmu_enter(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
-	bool host_active;
-	int err;
-
-	if (cpu->owner != vcpu)
-		mpmu_release(cpu);
-	if (!mpmu_touched(vcpu))
+	if (cpu->owner == vcpu || !(cpu->owner || mpmu_touched(vcpu)))
 		return 0;
-	host_active = mpmu_call(vcpu, host_active);
-	if (cpu->owner == vcpu && !host_active)
-		return 0;
-	if (host_active)
-		displace(cpu, vcpu);
-	err = acquire(cpu, vcpu);
-	if (err)
-		replace(cpu, vcpu);
-	return err;
+	return change_owner(cpu, vcpu);
 }
 
 void mpmu_exit(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)

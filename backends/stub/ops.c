@@ -90,7 +90,11 @@ static void op_set_touched(const struct mpmu_vcpu *vcpu, bool touched)
 
 static bool op_host_active(const struct mpmu_vcpu *vcpu)
 {
-	return stub_perf_active(here_no_reclaim(vcpu, "host_active"));
+	struct stub_cpu *cpu = here_no_reclaim(vcpu, "host_active");
+
+	if (cpu->mpmu.owner)
+		stub_fault("host_active: a vCPU owns the PMU");
+	return stub_perf_active(cpu);
 }
 
 static void op_displace(const struct mpmu_vcpu *vcpu)

@@ -39,7 +39,9 @@ enum mpmu_access {
  * - set_rdpmc_intercept: the same for RDPMC.
  * - set_touched: the vCPU uses its PMU from now on (true): load GLOBAL_CTRL at
  *   entry and exit, stop the host's own switch of it; or no longer (false).
- * - host_active: is an event of the host on this CPU's PMU now?
+ * - host_active: is an event of the host on this CPU's PMU now?  Called only
+ *   while no vCPU owns the PMU, and so never at the entry of the owner: an event
+ *   of the host gets onto a PMU after mpmu_reclaim() alone.
  * - displace: take the host's events off this CPU's PMU.  Pairs with replace.
  * - replace: let them run again.
  * - own: the registers of this CPU's PMU hold a guest's values from now on;

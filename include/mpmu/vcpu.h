@@ -178,7 +178,8 @@ void mpmu_vcpu_update_intercepts(const struct mpmu_vcpu *vcpu);
 
 /**
  * Before VM-entry.  After success the vCPU owns the PMU, if it is touched.
- * Pairs with mpmu_exit().
+ * Pairs with mpmu_exit().  Calls no op where the vCPU owned it before, or is
+ * untouched and nobody did.
  *
  * @return 0; -EAGAIN: a performance interrupt of the host is pending: open
  *         IRQs and try again; nothing changed.
@@ -197,7 +198,9 @@ void mpmu_put(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu);
 
 /**
  * The host is about to use this CPU's PMU: save and scrub the owner's
- * registers.  IRQs off, any locks; no-op where the host owns it.
+ * registers.  IRQs off, any locks; no-op where the host owns it.  To be called
+ * before any event of the host is on the PMU: the entry of an owner does not
+ * look for one.
  */
 void mpmu_reclaim(struct mpmu_cpu *cpu);
 

@@ -7,9 +7,6 @@
 
 # Limits that are not met yet: what, and why.
 OPEN='
-instructions *, resident: enter	asks the host before it looks at the owner
-operations *, resident: enter	asks the host before it looks at the owner
-instructions *, untouched: enter	calls release without looking whether there is an owner
 instructions *, decode, the slowest MSR	searches ranges one after the other
 '
 

@@ -556,6 +556,17 @@ static bool exit_stops(port_t *port)
 	return counted(port) == 110;
 }
 
+static bool reclaim_ends_ownership(port_t *port)
+{
+	bool owned;
+
+	start_counting(port, 0);
+	run(port, 1);
+	owned = port->cpu->owner == port->vcpu;
+	port->host_event(port->data, true);
+	return owned && !port->cpu->owner;
+}
+
 /* A host event arrives beside a guest that counts, and leaves again. */
 static u64 beside_host_event(port_t *port)
 {
@@ -636,6 +647,7 @@ static const struct check checks[] = {
 	{"put: no value of the guest is left", NULL, put_leaves_nothing},
 	{"put: the guest's count goes on", NULL, put_keeps},
 	{"exit: the guest's counters stand still", NULL, exit_stops},
+	{"reclaim: an event of the host has no owner beside it", NULL, reclaim_ends_ownership},
 	{"reclaim: the host's event counts all of the host, nothing else", NULL, reclaim_is_exact},
 	{"reclaim: the guest loses nothing", NULL, reclaim_keeps},
 	{"filter: holds from the next entry on, and no longer than set", NULL, filter_holds},

@@ -355,9 +355,24 @@ static const struct wrong wrongs[] = {
 	WRONG("request_intercepts does nothing", INTEL, request_intercepts, nothing, "done before"),
 };
 
+struct right {
+	const char *name;
+	const char *model;
+};
+
 static void ignore(const char *what)
 {
 	(void)what;
+}
+
+/* The suite fails, and says that the promise is broken. */
+static void expect_failure(struct subject *subject, const char *promise)
+{
+	stub_fault_hook = ignore;
+	conformance_run(&subject->port);
+	stub_fault_hook = unit_fail;
+	if (!strstr(subject->failures, promise))
+		fail_msg("\"%s\" is not among the failures:\n%s", promise, subject->failures);
 }
 
 static void check_wrong(void **state)
@@ -368,18 +383,32 @@ static void check_wrong(void **state)
 
 	memcpy((char *)&ops + wrong->slot, &wrong->op, sizeof(wrong->op));
 	subject_init(&subject, wrong->model, &ops);
-	stub_fault_hook = ignore;
-	conformance_run(&subject.port);
-	stub_fault_hook = unit_fail;
-	if (!strstr(subject.failures, wrong->promise))
-		fail_msg("\"%s\" is not among the failures:\n%s", wrong->promise,
-			 subject.failures);
+	expect_failure(&subject, wrong->promise);
 }
 
-struct right {
-	const char *name;
-	const char *model;
+/* A host that does not reclaim: its event is beside the owner. */
+static void host_event_beside_owner(void *data, bool on)
+{
+	struct stub_cpu *cpu = ((struct subject *)data)->machine.here;
+
+	cpu->perf.events[0].installed = on;
+	cpu->perf.running = on;
+}
+
+static const struct right unreclaimed[] = {
+	{"wrong host: does not reclaim (Intel)", INTEL},
+	{"wrong host: does not reclaim (AMD)", AMD},
 };
+
+static void check_unreclaimed(void **state)
+{
+	const struct right *row = *state;
+	static struct subject subject;
+
+	subject_init(&subject, row->model, &stub_ops);
+	subject.port.host_event = host_event_beside_owner;
+	expect_failure(&subject, "reclaim: an event of the host has no owner");
+}
 
 static const struct right rights[] = {
 	{"the stub conforms: intel-v5-8-4", "intel-v5-8-4"},
@@ -426,6 +455,7 @@ int main(void)
 {
 	UNIT_TABLE(rights, check_right);
 	UNIT_TABLE(wrongs, check_wrong);
+	UNIT_TABLE(unreclaimed, check_unreclaimed);
 	UNIT_TABLE(slots, check_slot);
 	return unit_run("conformance");
 }

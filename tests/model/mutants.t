@@ -186,10 +186,12 @@ mutant "interrupt without a target" switch.c 'cpu->pmi_target = vcpu;' ''
 mutant "target lost with the owner" switch.c 'cpu->owner = NULL;
 }' 'cpu->owner = NULL; cpu->pmi_target = NULL;
 }'
-mutant "host events ignored" switch.c 'host_active = mpmu_call(vcpu, host_active);' 'host_active = false;'
-mutant "refused entry leaves events displaced" switch.c 'if (err)
-		replace(cpu, vcpu);' ''
-mutant "every entry acquires" switch.c 'cpu->owner == vcpu && !host_active' '0'
+mutant "host events ignored" switch.c 'if (mpmu_call(vcpu, host_active))' 'if (0)'
+mutant "refused entry leaves events displaced" switch.c 'replace(cpu, vcpu);
+		return -EAGAIN;' 'return -EAGAIN;'
+mutant "every entry acquires" switch.c 'cpu->owner == vcpu || !(cpu->owner || mpmu_touched(vcpu))' '!(cpu->owner || mpmu_touched(vcpu))'
+mutant "untouched entry leaves the owner" switch.c '!(cpu->owner || mpmu_touched(vcpu))' '!mpmu_touched(vcpu)'
+mutant "untouched entry acquires" switch.c 'mpmu_touched(vcpu) ? acquire(cpu, vcpu) : 0' 'acquire(cpu, vcpu)'
 mutant "every exit releases" switch.c 'if (!cpu->displaced)
 		return;
 	mpmu_release' 'mpmu_release'
@@ -202,8 +204,8 @@ mutant "reclaim keeps the PMU" switch.c 'mpmu_release(cpu);
 	forget(cpu);' 'forget(cpu);'
 mutant "reclaim forgets nothing" switch.c 'mpmu_release(cpu);
 	forget(cpu);' 'mpmu_release(cpu);'
-mutant "another owner not released" switch.c 'if (cpu->owner != vcpu)
-		mpmu_release(cpu);' ''
+mutant "another owner not released" switch.c 'mpmu_release(cpu);
+	return mpmu_touched(vcpu)' 'return mpmu_touched(vcpu)'
 mutant "idle PMU never closes" switch.c 'mpmu_untouch(vcpu);' ';'
 mutant "counting PMU closes" switch.c 'vcpu->reprogram || mpmu_enabled_in_hw(vcpu)' '0'
 mutant "CPU reset remembers" switch.c 'memset(cpu, 0, sizeof(*cpu));' 'cpu->owner = NULL;'
