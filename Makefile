@@ -7,6 +7,7 @@
 #	make check		all tests: ./check
 #	make coverage		branch coverage of the core by its tests
 #	make fuzz		fuzz for FUZZ_SECONDS per target
+#	make golden		write the traces of tests/model/golden anew
 #	make install		library, headers, pkg-config file (DESTDIR, PREFIX)
 #	make clean
 
@@ -49,6 +50,9 @@ coverage:
 FUZZ_SECONDS ?= 600
 fuzz:
 	tests/fuzz/run --keep $(FUZZ_SECONDS)
+
+golden: $(BUILD)/tests/model/golden.t
+	MPMU_GOLDEN=write $<
 
 clean:
 	rm -rf $(BUILD)/libmpmu* $(BUILD)/backends $(BUILD)/tests $(BUILD)/mpmu.pc
@@ -99,7 +103,7 @@ install: all
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libmpmu.so
 	install -m 644 $(BUILD)/mpmu.pc $(DESTDIR)$(LIBDIR)/pkgconfig
 
-.PHONY: all tests check coverage fuzz clean install
+.PHONY: all tests check coverage fuzz golden clean install
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
