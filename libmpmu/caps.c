@@ -268,3 +268,99 @@ void mpmu_caps_clamp(struct mpmu_caps *guest, const struct mpmu_caps *offer)
 	guest->fixed_width = smaller(guest->fixed_width, offer->fixed_width);
 	make_valid(guest, desc);
 }
+
+/* What a guest's model may lack on a host, each with how to say it. */
+#define GP_NAME(i)    [i] = "GP counter " #i
+#define FIXED_NAME(i) [MPMU_FIXED_BASE + (i)] = "fixed counter " #i
+
+static const char counter_names[][sizeof("fixed counter 15")] = {
+	GP_NAME(0),     GP_NAME(1),     GP_NAME(2),     GP_NAME(3),     GP_NAME(4),
+	GP_NAME(5),     GP_NAME(6),     GP_NAME(7),     GP_NAME(8),     GP_NAME(9),
+	GP_NAME(10),    GP_NAME(11),    GP_NAME(12),    GP_NAME(13),    GP_NAME(14),
+	GP_NAME(15),    GP_NAME(16),    GP_NAME(17),    GP_NAME(18),    GP_NAME(19),
+	GP_NAME(20),    GP_NAME(21),    GP_NAME(22),    GP_NAME(23),    GP_NAME(24),
+	GP_NAME(25),    GP_NAME(26),    GP_NAME(27),    GP_NAME(28),    GP_NAME(29),
+	GP_NAME(30),    GP_NAME(31),    FIXED_NAME(0),  FIXED_NAME(1),  FIXED_NAME(2),
+	FIXED_NAME(3),  FIXED_NAME(4),  FIXED_NAME(5),  FIXED_NAME(6),  FIXED_NAME(7),
+	FIXED_NAME(8),  FIXED_NAME(9),  FIXED_NAME(10), FIXED_NAME(11), FIXED_NAME(12),
+	FIXED_NAME(13), FIXED_NAME(14), FIXED_NAME(15),
+};
+
+/* Others come with a version, or are required of each host. */
+static const struct mpmu_requirement optional_features[] = {
+	{MPMU_FEAT_METRICS, "PERF_METRICS"},
+	{MPMU_FEAT_TSX, "selectors with the bits of TSX"},
+	{MPMU_FEAT_SVM, "selectors with Host-Only and Guest-Only"},
+	{~0u, "a feature of machines, not of guests"},
+};
+
+static const char *lacks_version(const struct mpmu_caps *guest, const struct mpmu_caps *offer)
+{
+	return guest->version > offer->version ? "a later PMU version" : NULL;
+}
+
+static const char *lacks_counter(const struct mpmu_caps *guest, const struct mpmu_caps *offer)
+{
+	mpmu_pmcs lacking = guest->counters & ~offer->counters;
+
+	return lacking ? counter_names[mpmu_first_pmc(lacking)] : NULL;
+}
+
+static const char *lacks_width(const struct mpmu_caps *guest, const struct mpmu_caps *offer)
+{
+	if (guest->gp_width && guest->gp_width != offer->gp_width)
+		return "GP counters of that width";
+	if (guest->fixed_width && guest->fixed_width != offer->fixed_width)
+		return "fixed counters of that width";
+	return NULL;
+}
+
+static const char *lacks_feature(const struct mpmu_caps *guest, const struct mpmu_caps *offer)
+{
+	u32 lacking = guest->features & ~offer->features, i = 0;
+
+	if (!lacking)
+		return NULL;
+	while (!(lacking & optional_features[i].features))
+		i++;
+	return optional_features[i].name;
+}
+
+static const char *lacks_event(const struct mpmu_caps *guest, const struct mpmu_caps *offer)
+{
+	return guest->arch_events & ~offer->arch_events ? "an architectural event" : NULL;
+}
+
+static const char *(*const lacks[])(const struct mpmu_caps *guest,
+				    const struct mpmu_caps *offer) = {
+	lacks_version, lacks_counter, lacks_width, lacks_feature, lacks_event,
+};
+
+static const char *offer_obstacle(const struct mpmu_caps *guest, const struct mpmu_caps *offer)
+{
+	const char *name = NULL;
+	u32 i;
+
+	for (i = 0; i < MPMU_ARRAY_SIZE(lacks) && !name; i++)
+		name = lacks[i](guest, offer);
+	return name;
+}
+
+const char *mpmu_caps_obstacle(const struct mpmu_caps *guest, const struct mpmu_caps *host,
+			       enum mpmu_policy policy)
+{
+	struct mpmu_caps offer;
+	const char *missing;
+
+	if (!mpmu_caps_valid(guest))
+		return "a model that contradicts itself";
+	if (!guest->counters)
+		return NULL;
+	missing = mpmu_caps_missing(host);
+	if (missing)
+		return missing;
+	if (guest->vendor != host->vendor)
+		return "the PMU of another vendor";
+	mpmu_caps_offer(&offer, host, policy);
+	return offer_obstacle(guest, &offer);
+}

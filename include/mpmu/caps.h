@@ -172,4 +172,26 @@ void mpmu_caps_offer(struct mpmu_caps *offer, const struct mpmu_caps *host,
  */
 void mpmu_caps_clamp(struct mpmu_caps *guest, const struct mpmu_caps *offer);
 
+/**
+ * Name the first obstacle to running a guest of model @p guest on @p host: on
+ * migration, before it starts.  For "whatever runs on A may move to B", ask
+ * with what mpmu_caps_offer() says of A.
+ *
+ * There is none if the host can have mediated PMUs and offers all of the model
+ * under @p policy, so that mpmu_caps_clamp() would take nothing away, and its
+ * counters have the same widths: a counter that hardware lets overflow later
+ * is another counter.  A guest without a PMU runs anywhere.
+ *
+ * @param guest  the model: mpmu_vcpu.caps, or decoded from the guest's leaves
+ * @param host   what the other hardware has
+ * @param policy how much of it is offered there
+ * @return NULL: the guest can run; else a static, short English phrase for
+ *         what is in the way, such as "fixed counter 3", or the requirement that
+ *         mpmu_caps_missing() names; NULL is "a model that contradicts itself",
+ *         as any that is not valid, or "a PMU"; an unknown policy offers
+ *         nothing
+ */
+const char *mpmu_caps_obstacle(const struct mpmu_caps *guest, const struct mpmu_caps *host,
+			       enum mpmu_policy policy);
+
 #endif

@@ -703,12 +703,287 @@ static void check_extra(void **state)
 	assert_int_equal(!(guest.features & MPMU_FEAT_METRICS), !row->want);
 }
 
+struct obstacle_row {
+	const char *id;
+	const char *guest;
+	const char *host;
+	enum mpmu_policy policy;
+	/* What differs from the guest's model: bits that are flipped. */
+	struct mpmu_caps flip;
+	/* Features that the host's model lacks. */
+	u32 without;
+	const char *phrase;
+};
+
+#define COMPAT MPMU_POLICY_COMPAT
+#define FULL   MPMU_POLICY_FULL
+
+static const struct obstacle_row obstacles[] = {
+	{"B7 moves: the same model", "intel-v5-8-3", "intel-v5-8-3", COMPAT, {0}, 0, NULL},
+	{"B7 moves: to more counters", "intel-v5-8-3", "intel-v5-8-4", COMPAT, {0}, 0, NULL},
+	{"B7 moves: version 2 to version 5", "intel-v2-fw", "intel-v5-8-4", COMPAT, {0}, 0, NULL},
+	{"B7 moves: fixed counter 3 under full",
+	 "intel-v5-8-4",
+	 "intel-v5-8-4",
+	 FULL,
+	 {0},
+	 0,
+	 NULL},
+	{"B7 moves: K7 on PerfMonV2", "amd-k7", "amd-v2", COMPAT, {0}, 0, NULL},
+	{"B7 moves: no NB counters for the guest", "amd-v2", "amd-v2-nb", FULL, {0}, 0, NULL},
+	{"B7 obstacle: fixed counter 3 under compat",
+	 "intel-v5-8-4",
+	 "intel-v5-8-4",
+	 COMPAT,
+	 {0},
+	 0,
+	 "fixed counter 3"},
+	{"B7 obstacle: a policy that nobody knows",
+	 "intel-v4",
+	 "intel-v4",
+	 7,
+	 {0},
+	 0,
+	 "a later PMU version"},
+	{"B7 obstacle: a model that contradicts itself",
+	 "intel-v4",
+	 "intel-v4",
+	 FULL,
+	 {.gp_width = 48},
+	 0,
+	 "a model that contradicts itself"},
+	{"B7 obstacle: vendor",
+	 "amd-k7",
+	 "intel-v5-8-4",
+	 FULL,
+	 {0},
+	 0,
+	 "the PMU of another vendor"},
+	{"B7 obstacle: a host of version 2",
+	 "intel-v2",
+	 "intel-v2-fw",
+	 FULL,
+	 {0},
+	 0,
+	 "PMU version 4 or later"},
+	{"B7 obstacle: a host without full-width writes",
+	 "intel-v4",
+	 "intel-v4",
+	 FULL,
+	 {0},
+	 MPMU_FEAT_FW_WRITES,
+	 "full-width counter writes (PERF_CAPABILITIES.FW_WRITES)"},
+	{"B7 obstacle: a host without PerfMonV2",
+	 "amd-core6",
+	 "amd-core6",
+	 FULL,
+	 {0},
+	 0,
+	 "PerfMonV2"},
+	{"B7 obstacle: version", "intel-v5-8-3", "intel-v4", FULL, {0}, 0, "a later PMU version"},
+	{"B7 obstacle: GP counter", "intel-v5-8-4", "intel-v5-holes", FULL, {0}, 0, "GP counter 2"},
+	{"B7 obstacle: a GP counter in a gap",
+	 "intel-v5-holes",
+	 "intel-v5-odd",
+	 FULL,
+	 {.gp_width = 48 ^ 40, .fixed_width = 48 ^ 44},
+	 0,
+	 "GP counter 6"},
+	{"B7 obstacle: fixed counter",
+	 "intel-v5-8-4",
+	 "intel-v5-8-3",
+	 FULL,
+	 {0},
+	 0,
+	 "fixed counter 3"},
+	{"B7 obstacle: GP counter 31",
+	 "intel-v5-8-4",
+	 "intel-v5-8-4",
+	 FULL,
+	 {.counters = 1ull << 31},
+	 0,
+	 "GP counter 31"},
+	{"B7 obstacle: fixed counter 15",
+	 "intel-v5-8-4",
+	 "intel-v5-8-4",
+	 FULL,
+	 {.counters = 1ull << 47},
+	 0,
+	 "fixed counter 15"},
+	{"B7 obstacle: wider GP counters",
+	 "intel-v5-8-3",
+	 "intel-v5-8-3",
+	 FULL,
+	 {.gp_width = 1},
+	 0,
+	 "GP counters of that width"},
+	{"B7 obstacle: narrower GP counters",
+	 "intel-v1",
+	 "intel-v5-8-3",
+	 FULL,
+	 {.features = MPMU_FEAT_FW_WRITES},
+	 0,
+	 "GP counters of that width"},
+	{"B7 obstacle: other fixed counters",
+	 "intel-v5-8-3",
+	 "intel-v5-8-3",
+	 FULL,
+	 {.fixed_width = 16},
+	 0,
+	 "fixed counters of that width"},
+	{"B7 obstacle: TSX",
+	 "intel-v4-tsx",
+	 "intel-v5-8-3",
+	 FULL,
+	 {0},
+	 0,
+	 "selectors with the bits of TSX"},
+	{"B7 obstacle: metrics",
+	 "intel-v5-8-3",
+	 "intel-v5-8-3",
+	 FULL,
+	 {.features = MPMU_FEAT_METRICS, .global_ctrl_extra = 1ull << 48},
+	 0,
+	 "PERF_METRICS"},
+	{"B7 obstacle: Host-Only",
+	 "amd-v2",
+	 "amd-v2",
+	 FULL,
+	 {0},
+	 MPMU_FEAT_SVM,
+	 "selectors with Host-Only and Guest-Only"},
+	{"B7 obstacle: a host's capabilities as a guest's",
+	 "amd-v2-nb",
+	 "amd-v2-nb",
+	 FULL,
+	 {0},
+	 0,
+	 "a feature of machines, not of guests"},
+	{"B7 obstacle: an event",
+	 "intel-v5-8-3",
+	 "intel-v5-8-3",
+	 FULL,
+	 {.arch_events = 0x80},
+	 0,
+	 "an architectural event"},
+};
+
+static void flip(struct mpmu_caps *caps, const struct mpmu_caps *bits)
+{
+	caps->counters ^= bits->counters;
+	caps->global_ctrl_extra ^= bits->global_ctrl_extra;
+	caps->features ^= bits->features;
+	caps->arch_events ^= bits->arch_events;
+	caps->gp_width ^= bits->gp_width;
+	caps->fixed_width ^= bits->fixed_width;
+}
+
+/* A guest has no property of its machine but SVM. */
+static struct mpmu_caps guest_model(const char *model)
+{
+	struct mpmu_caps caps = *unit_caps(model);
+
+	caps.features &= ~(u32)MPMU_FEAT_VMCS_GLOBAL_CTRL;
+	return caps;
+}
+
+static void check_obstacle(void **state)
+{
+	const struct obstacle_row *row = *state;
+	struct mpmu_caps guest = guest_model(row->guest), host = *unit_caps(row->host);
+	const char *phrase;
+
+	flip(&guest, &row->flip);
+	host.features &= ~row->without;
+	phrase = mpmu_caps_obstacle(&guest, &host, row->policy);
+	if (!row->phrase)
+		assert_null(phrase);
+	else if (!phrase || strcmp(phrase, row->phrase))
+		fail_msg("\"%s\" is not \"%s\"", phrase ? phrase : "no obstacle", row->phrase);
+}
+
+/* Nothing is in the way just where the offer takes nothing away. */
+static bool keeps_all(const struct mpmu_caps *guest, const struct mpmu_caps *host,
+		      enum mpmu_policy policy)
+{
+	struct mpmu_caps offer, clamped = *guest;
+
+	if (!mpmu_caps_valid(guest))
+		return false;
+	if (!guest->counters)
+		return true;
+	mpmu_caps_offer(&offer, host, policy);
+	mpmu_caps_clamp(&clamped, &offer);
+	return !mpmu_caps_missing(host) && !memcmp(&clamped, guest, sizeof(clamped)) &&
+	       (!guest->gp_width || guest->gp_width == offer.gp_width) &&
+	       (!guest->fixed_width || guest->fixed_width == offer.fixed_width);
+}
+
+/* A model, and now and then a bit of it flipped. */
+static struct mpmu_caps any_model(void)
+{
+	struct mpmu_caps caps = guest_model(stub_models[any(stub_nr_models)].name);
+	struct mpmu_caps bits = {
+		.counters = any(4) ? 0 : 1ull << any(64),
+		.global_ctrl_extra = any(8) ? 0 : 1ull << 48,
+		.features = any(4) ? 0 : 1u << any(10),
+		.arch_events = any(8) ? 0 : 1u << any(32),
+		.gp_width = any(8) ? 0 : 1u << any(8),
+		.fixed_width = any(8) ? 0 : 1u << any(8),
+	};
+
+	flip(&caps, &bits);
+	if (!any(20))
+		caps.counters = 0;
+	return caps;
+}
+
+static void obstacle_pairs(void)
+{
+	u32 i, free = 0;
+
+	for (i = 0; i < 200000; i++) {
+		struct mpmu_caps guest = any_model(), host = any_model();
+		enum mpmu_policy policy = any(2);
+		bool none;
+
+		if (host.vendor == MPMU_VENDOR_INTEL)
+			host.features ^= MPMU_FEAT_VMCS_GLOBAL_CTRL;
+		none = !mpmu_caps_obstacle(&guest, &host, policy);
+		assert_int_equal(none, keeps_all(&guest, &host, policy));
+		free += none;
+	}
+	assert_in_range(free, 5000, 195000);
+}
+
+/* What one machine offers, the other has to offer, too. */
+static void obstacle_hosts(void)
+{
+	struct mpmu_caps model;
+	u32 i;
+
+	for (i = 0; i < stub_nr_models; i++) {
+		const struct mpmu_caps *host = &stub_models[i].caps;
+
+		mpmu_caps_offer(&model, host, MPMU_POLICY_FULL);
+		if (!mpmu_caps_missing(host))
+			assert_null(mpmu_caps_obstacle(&model, host, MPMU_POLICY_FULL));
+	}
+}
+
+static const struct back_row pairs[] = {
+	{"B7 obstacle: none where the offer takes nothing", obstacle_pairs},
+	{"B7 obstacle: none from a host to itself", obstacle_hosts},
+};
+
 int main(void)
 {
 	UNIT_TABLE(decodes, check_decode);
 	UNIT_TABLE(encodes, check_encode);
 	UNIT_TABLE(valids, check_valid);
 	UNIT_TABLE(backs, check_backs);
+	UNIT_TABLE(obstacles, check_obstacle);
+	UNIT_TABLE(pairs, check_backs);
 	UNIT_TABLE(missings, check_missing);
 	UNIT_TABLE(offers, check_offer);
 	UNIT_TABLE(clamps, check_clamp);
