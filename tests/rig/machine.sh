@@ -40,15 +40,20 @@ take_tap()
 }
 
 # machine_test LABEL PERSONALITY KERNEL INITRD [OPTION...]: one boot, its TAP.
+# In place of the two files, options may say what to boot.
 # The console stays in $MACHINE_CONSOLE.
 machine_test()
 {
-	local label=$1 personality=$2 kernel=$3 initrd=$4 status=0
-	shift 4
+	local label=$1 personality=$2 status=0 files=()
+	shift 2
+	case $1 in
+	-*) ;;
+	*) files=(--kernel "$1" --initrd "$2"); shift 2 ;;
+	esac
 
 	MACHINE_CONSOLE=$MACHINE_WORK/console
 	"$MPMU_TOP/tests/rig/machine" --quiet --personality "$personality" \
-		--kernel "$kernel" --initrd "$initrd" --console "$MACHINE_CONSOLE" "$@" \
+		"${files[@]}" --console "$MACHINE_CONSOLE" "$@" \
 		2>"$MACHINE_WORK/errors" || status=$?
 	take_tap "$label" <"$MACHINE_CONSOLE"
 	[ "$status" -le 1 ] || tail -n 15 "$MACHINE_CONSOLE" >>"$MACHINE_WORK/errors"

@@ -77,6 +77,10 @@ stand_in 'echo "$MPMU_PERSONALITY $MPMU_MUTATE $MPMU_PMI_DELAY" >$console
 ends 'options reach the emulator' 0 '^amd-v2 lose-pmi 7' "${good[@]}" \
 	--mutate lose-pmi --pmi-delay 7
 
+stand_in 'iso=$(sed -n "s/.*path=\(.*\), status.*/\1/p" "$rc"); xorriso -indev "$iso" -find / 2>/dev/null >$console
+	echo "MPMU-VERDICT: PASS" >>$console'
+ends 'a multiboot image' 0 '/MBOOT.C32|/mboot.c32' --personality amd-v2 --multiboot "$work/kernel"
+
 stand_in 'sleep 60'
 TMPDIR=$work/tmp "$MPMU_TOP/tests/rig/machine" "${good[@]}" >/dev/null 2>&1 &
 sleep 2
@@ -90,6 +94,7 @@ ends 'unknown option' 2 'unknown option --what' --what
 ends 'no number' 2 "'many' is not a number" "${good[@]}" --cpus many
 ends 'no value' 2 'wants a value' --personality
 ends 'no kernel' 2 'are needed' --personality amd-v2
+ends 'missing image' 3 'cannot be read' --personality amd-v2 --multiboot "$work/none"
 ends 'missing kernel' 3 'cannot be read' \
 	--personality amd-v2 --kernel "$work/none" --initrd "$work/initrd"
 done_testing

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/* The PMU that guests have, and jobs that use it. */
+#include "suite.h"
+
+#define SEL_USR		BIT(16)
+#define SEL_OS		BIT(17)
+#define SEL_INT		BIT(20)
+#define SEL_ENABLE	BIT(22)
+#define MASK48		(BIT(48) - 1)
+
+static const struct vendor {
+	u32 counter, eventsel, shift, ctrl, status, ack;
+	u64 events[3];
+} vendors[] = {
+	[MPMU_VENDOR_INTEL] = { 0x4c1, 0x186, 0, 0x38f, 0x38e, 0x390, { 0xc0, 0xc4, 0x3c } },
+	[MPMU_VENDOR_AMD] = { 0xc0010201, 0xc0010200, 1, 0xc0000301, 0xc0000300, 0xc0000302,
+			      { 0xc0, 0xc2, 0x76 } },
+};
+#define FIXED_COUNTER	0x309
+#define FIXED_CTRL	0x38d
+
+static const struct vendor *vendor(void)
+{
+	return &vendors[pmu_host.caps.vendor];
+}
+
+mpmu_pmcs all_counters(void)
+{
+	return pmu_host.caps.counters;
+}
+
+u32 counter_msr(u32 pmc)
+{
+	return pmc < MPMU_FIXED_BASE ? vendor()->counter + (pmc << vendor()->shift)
+				     : FIXED_COUNTER + pmc - MPMU_FIXED_BASE;
+}
+
+u32 eventsel_msr(u32 gp)
+{
+	return vendor()->eventsel + (gp << vendor()->shift);
+}
+
+u64 selector(enum event event, u32 modes, bool interrupt)
+{
+	return vendor()->events[event] | SEL_ENABLE | (modes & MODE_USER ? SEL_USR : 0) |
+	       (modes & MODE_KERNEL ? SEL_OS : 0) | (interrupt ? SEL_INT : 0);
+}
+
+void job_write(struct guest_job *job, u32 msr, u64 value)
+{
+	job->setup[job->nr_setup++] = (struct guest_access){ OP_WRMSR, msr, value };
+}
+
+void job_read(struct guest_job *job, enum guest_op op, u32 index)
+{
+	job->read[job->nr_read++] = (struct guest_access){ op, index, 0 };
+}
+
+static void begin(struct guest_job *job, mpmu_pmcs counters)
+{
+	job->ctrl = vendor()->ctrl;
+	job->status = vendor()->status;
+	job->ack = vendor()->ack;
+	job->start = counters;
+	job_write(job, job->ctrl, 0);
+}
+
+/* Fixed counter 0 counts instructions, too; the others have events of their own. */
+static void set_up(struct guest_job *job, u32 pmc, u64 sel, u64 value)
+{
+	job_write(job, counter_msr(pmc), value & MASK48);
+	if (pmc < MPMU_FIXED_BASE)
+		job_write(job, eventsel_msr(pmc), sel);
+	else
+		job_write(job, FIXED_CTRL, sel & SEL_INT ? 0xb : 0x3);
+}
+
+static bool usable(u32 pmc, mpmu_pmcs counters)
+{
+	return counters & all_counters() & BIT(pmc) && pmc <= MPMU_FIXED_BASE;
+}
+
+void job_window(struct guest_job *job, enum event event, u32 body, u64 turns)
+{
+	mpmu_pmcs counters = all_counters();
+
+	job->program = PROGRAM_WINDOW;
+	job->body = body;
+	job->count = turns;
+	begin(job, counters & (MPMU_GP_MASK | BIT(MPMU_FIXED_BASE)));
+	for (u32 pmc = 0; pmc < 64; pmc++) {
+		if (!usable(pmc, counters))
+			continue;
+		set_up(job, pmc, selector(event, MODE_KERNEL | MODE_USER, false), 0);
+		job_read(job, OP_RDMSR, counter_msr(pmc));
+	}
+}
+
+/* Counters overflow at different times: each has a period of its own. */
+void job_pmi(struct guest_job *job, mpmu_pmcs counters, u64 period, u64 hits, u32 flags)
+{
+	bool masks = pmu_host.caps.vendor == MPMU_VENDOR_INTEL;
+
+	job->program = PROGRAM_PMI;
+	job->body = BODY_PLAIN;
+	job->count = 100;
+	job->flags = flags | (masks ? JOB_PMI_MASKS : 0);
+	job->pmi_target = hits;
+	job->pmi_max_turns = hits * period;
+	begin(job, 0);
+	for (u32 pmc = 0; pmc < 64; pmc++) {
+		if (!usable(pmc, counters))
+			continue;
+		job->start |= BIT(pmc);
+		job->pmi_msr[pmc] = counter_msr(pmc);
+		job->pmi_period[pmc] = period + 37 * pmc;
+		set_up(job, pmc, selector(EVENT_INSTRUCTIONS, MODE_KERNEL | MODE_USER, true),
+		       -job->pmi_period[pmc]);
+	}
+}

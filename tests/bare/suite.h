@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Tests of the hypervisor in backends/bare, inside it: guests that run the
+ * payload of tests/guest/vpmu, and the emulator's truth about each of them.
+ */
+#ifndef TESTS_BARE_SUITE_H
+#define TESTS_BARE_SUITE_H
+
+#include "bare.h"
+#include "payload.h"
+
+/* A guest, one job at a time. */
+struct guest {
+	struct vcpu vcpu;
+	struct guest_cpu *area;
+	/* What its CPU did between put and load while it was in a window. */
+	struct mpmu_truth away, at_put;
+	bool busy;
+	u32 put_on;
+};
+
+/* TAP. */
+void check(bool ok, const char *name);
+void check_eq(u64 got, u64 want, const char *name);
+
+/* guest.c */
+bool guest_create(struct guest *guest, const char *name);
+struct guest_job *guest_job(struct guest *guest);	/* an empty one */
+void guest_load(struct guest *guest);
+void guest_put(struct guest *guest);
+/* Run all jobs to their end, a slice each in turn; between: after each slice. */
+void guests_run(struct guest *const *guests, u32 count, u32 ticks);
+void guest_run(struct guest *guest);		/* one, in one piece */
+/* After a job: the truth about the guest between the window's two ends. */
+void guest_truth(const struct guest *guest, struct mpmu_truth *truth);
+
+/* jobs.c: the PMU that guests have, and what to do with it. */
+enum event { EVENT_INSTRUCTIONS, EVENT_BRANCHES, EVENT_CYCLES };
+#define MODE_USER	1
+#define MODE_KERNEL	2
+u32 counter_msr(u32 pmc);
+u32 eventsel_msr(u32 gp);
+u64 selector(enum event event, u32 modes, bool interrupt);
+mpmu_pmcs all_counters(void);
+void job_write(struct guest_job *job, u32 msr, u64 value);
+void job_read(struct guest_job *job, enum guest_op op, u32 index);
+/* Count an event on all counters over a body. */
+void job_window(struct guest_job *job, enum event event, u32 body, u64 turns);
+/* Sample on some counters, with these periods. */
+void job_pmi(struct guest_job *job, mpmu_pmcs counters, u64 period, u64 hits, u32 flags);
+
+/* The tests; each is one part of the command line. */
+void test_count(void);
+void test_share(void);
+void test_pmi(void);
+void test_access(void);
+void test_filter(void);
+void test_snapshot(void);
+void test_profile(void);
+void test_migrate(void);
+void test_conform(void);
+void test_bad(void);
+
+#endif
