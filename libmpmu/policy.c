@@ -70,6 +70,18 @@ bool mpmu_rdpmc_intercepted(const struct mpmu_vcpu *vcpu)
 	       host->features & (MPMU_FEAT_METRICS | MPMU_FEAT_RDPMC_UNCORE);
 }
 
+u32 mpmu_nested_msr_intercepts(const struct mpmu_vcpu *vcpu, u32 msr, u32 l1)
+{
+	if (l1 & ~(u32)ALL_ACCESS)
+		return ALL_ACCESS;
+	return mpmu_msr_intercepts(vcpu, msr) | l1;
+}
+
+bool mpmu_nested_rdpmc_intercepted(const struct mpmu_vcpu *vcpu, bool l1)
+{
+	return l1 || mpmu_rdpmc_intercepted(vcpu);
+}
+
 void mpmu_vcpu_update_intercepts(const struct mpmu_vcpu *vcpu)
 {
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);

@@ -173,6 +173,23 @@ u32 mpmu_msr_intercepts(const struct mpmu_vcpu *vcpu, u32 msr);
 /** Is RDPMC intercepted?  Pure. */
 bool mpmu_rdpmc_intercepted(const struct mpmu_vcpu *vcpu);
 
+/**
+ * Which accesses of @p msr are intercepted while the vCPU runs a guest of its
+ * own?  One is direct just where this vCPU has it direct, and its hypervisor
+ * passes it through.  A filter of the VM's owner wins here, too.  Pure.
+ *
+ * @param vcpu the vCPU
+ * @param msr  any MSR: one that is not this PMU's is intercepted
+ * @param l1   enum mpmu_access bits that the guest's hypervisor intercepts:
+ *             what the bitmap of its VMCS or VMCB says of this very number
+ *             (AMD: each alias has its own), both where it uses no bitmap;
+ *             with any other bit, everything is intercepted
+ */
+u32 mpmu_nested_msr_intercepts(const struct mpmu_vcpu *vcpu, u32 msr, u32 l1);
+
+/** The same for RDPMC; @p l1: the guest's hypervisor intercepts it.  Pure. */
+bool mpmu_nested_rdpmc_intercepted(const struct mpmu_vcpu *vcpu, bool l1);
+
 /** Apply the policy to every PMU MSR and RDPMC through the ops. */
 void mpmu_vcpu_update_intercepts(const struct mpmu_vcpu *vcpu);
 

@@ -166,10 +166,146 @@ static const struct row requests[] = {
 	{"C PT comes and goes: GLOBAL_CTRL", "intel-v5-8-4", "intel-v5-8-4", 0, 0, 0x38f, true},
 };
 
+/* What vmcs02 has: bit by bit, direct in both, or intercepted. */
+static u32 merged(u32 l0, u32 l1)
+{
+	u32 l2 = 0;
+
+	if (l0 & MPMU_READ || l1 & MPMU_READ)
+		l2 |= MPMU_READ;
+	if (l0 & MPMU_WRITE || l1 & MPMU_WRITE)
+		l2 |= MPMU_WRITE;
+	return l2;
+}
+
+/* Each number of a PMU, and of none, with each bitmap of L1, against vmcs01. */
+static u32 check_merged(const struct stub_vcpu *vcpu)
+{
+	u32 direct = 0, i, l1;
+
+	for (i = 0; i < STUB_NR_MSRS; i++) {
+		u32 msr = stub_msr_at(i), l0 = stub_intercepts(vcpu, msr);
+
+		direct += !mpmu_nested_msr_intercepts(&vcpu->mpmu, msr, 0);
+		for (l1 = 0; l1 <= BOTH; l1++)
+			assert_int_equal(mpmu_nested_msr_intercepts(&vcpu->mpmu, msr, l1),
+					 merged(l0, l1));
+		assert_int_equal(mpmu_nested_msr_intercepts(&vcpu->mpmu, msr, 4), BOTH);
+	}
+	for (l1 = 0; l1 <= 1; l1++)
+		assert_int_equal(mpmu_nested_rdpmc_intercepted(&vcpu->mpmu, l1),
+				 !vcpu->rdpmc_direct || l1);
+	return direct;
+}
+
+struct nested_row {
+	const char *id;
+	u8 vendor;
+	/* Flags besides TOUCHED. */
+	u32 flags;
+	bool touched;
+};
+
+static const struct nested_row nesteds[] = {
+	{"I merged, untouched: all intercepted", MPMU_VENDOR_INTEL, 0, false},
+	{"I merged, touched", MPMU_VENDOR_INTEL, 0, true},
+	{"I merged, PT on the host", MPMU_VENDOR_INTEL, MPMU_VCPU_HOST_STATUS, true},
+	{"I merged, untouched: all intercepted (AMD)", MPMU_VENDOR_AMD, 0, false},
+	{"I merged, touched (AMD)", MPMU_VENDOR_AMD, 0, true},
+	{"I merged, in the guest's guest (AMD)", MPMU_VENDOR_AMD,
+	 MPMU_VCPU_SVME | MPMU_VCPU_GUEST_MODE, true},
+	{"I merged, STATUS in use by the host (AMD)", MPMU_VENDOR_AMD, MPMU_VCPU_HOST_STATUS, true},
+};
+
+static void check_nested_pair(const struct nested_row *row, const char *host, const char *guest)
+{
+	const struct row pair = {.host = host, .guest = guest, .flags = row->flags};
+	static struct unit_world world;
+	struct stub_vcpu *vcpu = prepare(&world, &pair);
+	u64 value;
+
+	if (row->touched)
+		assert_true(stub_guest_rdpmc(vcpu, 0, &value));
+	stub_enter(vcpu);
+	/* As many as hardware lets the guest itself have. */
+	if (check_merged(vcpu))
+		assert_true(row->touched);
+	else
+		assert_false(row->touched &&
+			     unit_caps(guest)->gp_width == unit_caps(host)->gp_width);
+	stub_exit(vcpu);
+}
+
+/* Each guest on each host that can have guests. */
+static void check_nested(void **state)
+{
+	const struct nested_row *row = *state;
+	u32 i, j, pairs = 0;
+
+	for (i = 0; i < stub_nr_models; i++) {
+		const struct stub_model *host = &stub_models[i];
+
+		if (mpmu_caps_missing(&host->caps) || host->caps.vendor != row->vendor)
+			continue;
+		for (j = 0; j < stub_nr_models; j++) {
+			if (stub_models[j].caps.vendor != row->vendor)
+				continue;
+			check_nested_pair(row, host->name, stub_models[j].name);
+			pairs++;
+		}
+	}
+	assert_true(pairs > 5);
+}
+
+struct merge_row {
+	const char *id;
+	const char *model;
+	u32 msr;
+	u32 l1;
+	u32 l2;
+};
+
+#define NO_BITMAP BOTH
+
+static const struct merge_row merges[] = {
+	{"I PERFCTR0 direct in both", "intel-v5-8-4", 0xc1, 0, 0},
+	{"I PERFCTR0 intercepted by L1", "intel-v5-8-4", 0xc1, BOTH, BOTH},
+	{"I PERFCTR0 read by L2, written by L1", "intel-v5-8-4", 0xc1, MPMU_WRITE, MPMU_WRITE},
+	{"I PERFCTR0 written by L2, read by L1", "intel-v5-8-4", 0xc1, MPMU_READ, MPMU_READ},
+	{"I PERFCTR0, no bitmap", "intel-v5-8-4", 0xc1, NO_BITMAP, BOTH},
+	{"I GLOBAL_CTRL direct in both", "intel-v5-8-4", 0x38f, 0, 0},
+	{"I STATUS_SET that L1 passes through", "intel-v5-8-4", 0x391, 0, BOTH},
+	{"I selector that L1 passes through", "intel-v5-8-4", 0x186, 0, BOTH},
+	{"I MSR of no PMU that L1 passes through", "intel-v5-8-4", 0x10, 0, BOTH},
+	{"I K7_PERFCTR0 direct in both", "amd-v2", 0xc0010004, 0, 0},
+	{"I K7_PERFCTR0 intercepted by L1", "amd-v2", 0xc0010004, MPMU_READ, MPMU_READ},
+	{"I K7 selector that L1 passes through", "amd-v2", 0xc0010000, 0, BOTH},
+	{"I F15H_PERF_CTR5 direct in both", "amd-v2", 0xc001020b, 0, 0},
+	{"I F15H_PERF_CTR5 intercepted by L1", "amd-v2", 0xc001020b, MPMU_WRITE, MPMU_WRITE},
+	{"I F15H_PERF_CTR6 beyond the model", "amd-v2", 0xc001020d, 0, BOTH},
+	{"I GLOBAL_CTL direct in both (AMD)", "amd-v2", 0xc0000301, 0, 0},
+	{"I STATUS_CLR intercepted by L1 (AMD)", "amd-v2", 0xc0000302, BOTH, BOTH},
+	{"I STATUS_SET direct in both (AMD)", "amd-v2", 0xc0000303, 0, 0},
+	{"I GLOBAL_CTL, no bitmap (AMD)", "amd-v2", 0xc0000301, NO_BITMAP, BOTH},
+};
+
+static void check_merge(void **state)
+{
+	const struct merge_row *row = *state;
+	struct unit_world world;
+	u64 value;
+
+	unit_world_init(&world, row->model, row->model);
+	assert_true(stub_guest_rdpmc(&world.vcpu, 0, &value));
+	assert_int_equal(mpmu_nested_msr_intercepts(&world.vcpu.mpmu, row->msr, row->l1), row->l2);
+}
+
 int main(void)
 {
 	UNIT_TABLE(rows, check_row);
 	UNIT_TABLE(openings, check_opening);
 	UNIT_TABLE(requests, check_request);
+	UNIT_TABLE(nesteds, check_nested);
+	UNIT_TABLE(merges, check_merge);
 	return unit_run("policy");
 }
