@@ -7,7 +7,9 @@
 #	make check		all tests: ./check
 #	make coverage		branch coverage of the core by its tests
 #	make fuzz		fuzz for FUZZ_SECONDS per target
+#	make soak		the differential test, seed after seed, until stopped
 #	make golden		write the traces of tests/model/golden anew
+#	make reference		the API, as HTML in build/doc (doxygen, graphviz)
 #	make install		library, headers, pkg-config file (DESTDIR, PREFIX)
 #	make clean
 
@@ -51,8 +53,18 @@ FUZZ_SECONDS ?= 600
 fuzz:
 	tests/fuzz/run --keep $(FUZZ_SECONDS)
 
+# Each seed runs SOAK_OPS operations; no round of one is a round of another.
+SOAK_OPS ?= 4000000
+soak: $(BUILD)/tests/model/differential.t
+	seed=$${MPMU_SEED:-$$(date +%s)}; \
+	while MPMU_SEED=$$seed MPMU_OPS=$(SOAK_OPS) $<; do seed=$$((seed + $(SOAK_OPS))); done
+
 golden: $(BUILD)/tests/model/golden.t
 	MPMU_GOLDEN=write $<
+
+reference:
+	@mkdir -p build
+	doxygen docs/Doxyfile
 
 clean:
 	rm -rf $(BUILD)/libmpmu* $(BUILD)/backends $(BUILD)/tests $(BUILD)/mpmu.pc
@@ -79,8 +91,9 @@ $(BUILD)/%.a:
 	rm -f $@
 	$(AR) rcs $@ $^
 
-$(BUILD)/$(SONAME): $(CORE)
-	$(CC) -shared -Wl,-soname,$(SONAME) -Wl,-z,defs $(CFLAGS) $(LDFLAGS) $^ -o $@
+$(BUILD)/$(SONAME): $(CORE) libmpmu/libmpmu.map
+	$(CC) -shared -Wl,-soname,$(SONAME) -Wl,-z,defs -Wl,--version-script=libmpmu/libmpmu.map \
+		$(CFLAGS) $(LDFLAGS) $(CORE) -o $@
 
 $(BUILD)/tests/%.t: $(BUILD)/tests/%.o $(BUILD)/tests/libmpmu-checked.a
 	$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) $^ -lcmocka -o $@
@@ -103,7 +116,7 @@ install: all
 	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libmpmu.so
 	install -m 644 $(BUILD)/mpmu.pc $(DESTDIR)$(LIBDIR)/pkgconfig
 
-.PHONY: all tests check coverage fuzz golden clean install
+.PHONY: all tests check coverage fuzz soak golden reference clean install
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
