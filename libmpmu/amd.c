@@ -12,6 +12,8 @@
 #define AMD_GLOBAL_CTL      0xc0000301
 #define AMD_STATUS_CLR      0xc0000302
 #define AMD_STATUS_SET      0xc0000303
+/* First of the four above. */
+#define AMD_GLOBAL          AMD_GLOBAL_STATUS
 
 #define AMD_K7_GP           4
 #define AMD_CORE_GP         6
@@ -36,16 +38,33 @@
 	(MPMU_FEAT_PERFCTR_CORE | MPMU_FEAT_GLOBAL | MPMU_FEAT_STATUS_SET | MPMU_FEAT_SVM | \
 	 MPMU_FEAT_RDPMC_UNCORE)
 
-static const struct mpmu_msr_range amd_ranges[] = {
-	MPMU_PER_PMC(MPMU_KIND_EVENTSEL, AMD_K7_EVENTSEL, 0, AMD_K7_GP, 0, 0),
-	MPMU_PER_PMC(MPMU_KIND_GP, AMD_K7_CTR, 0, AMD_K7_GP, 0, 0),
-	MPMU_PER_PMC(MPMU_KIND_EVENTSEL, AMD_CORE_EVENTSEL, 1, AMD_MAX_GP, 0,
-		     MPMU_FEAT_PERFCTR_CORE),
-	MPMU_PER_PMC(MPMU_KIND_GP, AMD_CORE_CTR, 1, AMD_MAX_GP, 0, MPMU_FEAT_PERFCTR_CORE),
-	MPMU_SINGLE(MPMU_KIND_STATUS, AMD_GLOBAL_STATUS, MPMU_FEAT_GLOBAL),
-	MPMU_SINGLE(MPMU_KIND_GLOBAL_CTRL, AMD_GLOBAL_CTL, MPMU_FEAT_GLOBAL),
-	MPMU_SINGLE(MPMU_KIND_STATUS_CLEAR, AMD_STATUS_CLR, MPMU_FEAT_GLOBAL),
-	MPMU_SINGLE(MPMU_KIND_STATUS_SET, AMD_STATUS_SET, MPMU_FEAT_STATUS_SET),
+static const struct mpmu_msr_row amd_k7[] = {
+	MPMU_MSR_OF_4(MPMU_KIND_EVENTSEL, 0, 0),
+	MPMU_MSR_OF_4(MPMU_KIND_GP, 0, 0),
+};
+
+/* Selector and counter by turns. */
+#define AMD_PAIR(pmc)                                                 \
+	MPMU_MSR_OF(MPMU_KIND_EVENTSEL, pmc, MPMU_FEAT_PERFCTR_CORE), \
+		MPMU_MSR_OF(MPMU_KIND_GP, pmc, MPMU_FEAT_PERFCTR_CORE)
+
+static const struct mpmu_msr_row amd_core[] = {
+	AMD_PAIR(0),  AMD_PAIR(1),  AMD_PAIR(2),  AMD_PAIR(3),  AMD_PAIR(4),
+	AMD_PAIR(5),  AMD_PAIR(6),  AMD_PAIR(7),  AMD_PAIR(8),  AMD_PAIR(9),
+	AMD_PAIR(10), AMD_PAIR(11), AMD_PAIR(12), AMD_PAIR(13), AMD_PAIR(14),
+};
+
+static const struct mpmu_msr_row amd_global[] = {
+	[AMD_GLOBAL_STATUS - AMD_GLOBAL] = MPMU_MSR_SINGLE(MPMU_KIND_STATUS, MPMU_FEAT_GLOBAL),
+	[AMD_GLOBAL_CTL - AMD_GLOBAL] = MPMU_MSR_SINGLE(MPMU_KIND_GLOBAL_CTRL, MPMU_FEAT_GLOBAL),
+	[AMD_STATUS_CLR - AMD_GLOBAL] = MPMU_MSR_SINGLE(MPMU_KIND_STATUS_CLEAR, MPMU_FEAT_GLOBAL),
+	[AMD_STATUS_SET - AMD_GLOBAL] = MPMU_MSR_SINGLE(MPMU_KIND_STATUS_SET, MPMU_FEAT_STATUS_SET),
+};
+
+static const struct mpmu_msr_block amd_blocks[MPMU_MSR_SLOTS] = {
+	MPMU_MSR_BLOCK(AMD_K7_EVENTSEL, amd_k7),
+	MPMU_MSR_BLOCK(AMD_CORE_EVENTSEL, amd_core),
+	MPMU_MSR_BLOCK(AMD_GLOBAL, amd_global),
 };
 
 static const struct mpmu_sel_extra amd_sel_extras[] = {
@@ -94,8 +113,7 @@ static void amd_encode(struct mpmu_cpuid *leaves, const struct mpmu_caps *caps)
 }
 
 const struct mpmu_desc mpmu_amd = {
-	.ranges = amd_ranges,
-	.nr_ranges = MPMU_ARRAY_SIZE(amd_ranges),
+	.blocks = amd_blocks,
 	.sel_extras = amd_sel_extras,
 	.nr_sel_extras = MPMU_ARRAY_SIZE(amd_sel_extras),
 	.requirements = amd_requirements,

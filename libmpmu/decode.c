@@ -16,53 +16,28 @@ const struct mpmu_desc *mpmu_desc_of(u32 vendor)
 	return NULL;
 }
 
-static bool contains(const struct mpmu_msr_range *range, u32 msr)
-{
-	u32 offset = msr - range->first;
-
-	return msr >= range->first && offset >> range->shift < range->count &&
-	       !(offset & ((1u << range->shift) - 1));
-}
-
-static const struct mpmu_msr_range *find_range(const struct mpmu_desc *desc, u32 msr)
-{
-	u32 i;
-
-	for (i = 0; i < desc->nr_ranges; i++) {
-		if (contains(&desc->ranges[i], msr))
-			return &desc->ranges[i];
-	}
-	return NULL;
-}
-
 /* Any PMC will do for a register that is not of one. */
-static mpmu_pmcs needed_pmcs(const struct mpmu_msr_range *range, u32 pmc)
+static bool exists(const struct mpmu_caps *caps, const struct mpmu_msr_row *row)
 {
-	return range->pmc == MPMU_NO_PMC ? ~0ull : mpmu_bit(pmc);
-}
-
-static u32 range_pmc(const struct mpmu_msr_range *range, u32 msr)
-{
-	u32 index = (msr - range->first) >> range->shift;
-
-	if (range->pmc == MPMU_NO_PMC)
-		return 0;
-	return range->pmc + mpmu_nospec(index, range->count);
+	if (!mpmu_has(caps, row->features))
+		return false;
+	return row->per_pmc ? caps->counters & mpmu_bit(row->pmc) : caps->counters;
 }
 
 struct mpmu_reg mpmu_decode(const struct mpmu_vcpu *vcpu, u32 msr)
 {
-	const struct mpmu_msr_range *range = find_range(mpmu_desc(vcpu), msr);
+	const struct mpmu_msr_block *block = &mpmu_desc(vcpu)->blocks[MPMU_MSR_SLOT(msr)];
 	struct mpmu_reg reg = {.kind = MPMU_KIND_NONE};
-	u32 pmc;
+	u32 index = msr - block->first;
+	const struct mpmu_msr_row *row;
 
-	if (!range || !mpmu_has(&vcpu->caps, range->features))
+	if (index >= block->count)
 		return reg;
-	pmc = range_pmc(range, msr);
-	if (!(vcpu->caps.counters & needed_pmcs(range, pmc)))
+	row = &block->rows[mpmu_nospec(index, block->count)];
+	if (!exists(&vcpu->caps, row))
 		return reg;
-	reg.kind = range->kind;
-	reg.pmc = pmc;
+	reg.kind = row->kind;
+	reg.pmc = row->pmc;
 	return reg;
 }
 

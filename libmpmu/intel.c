@@ -14,6 +14,8 @@
 #define INTEL_STATUS_RESET       0x390
 #define INTEL_STATUS_SET         0x391
 #define INTEL_GLOBAL_INUSE       0x392
+/* First of the six above. */
+#define INTEL_CONTROL            INTEL_FIXED_CTR_CTRL
 
 /* The ranges above have room for eight; later ones are elsewhere. */
 #define INTEL_MAX_GP             8
@@ -44,17 +46,49 @@
 	(MPMU_FEAT_FW_WRITES | MPMU_FEAT_GLOBAL | MPMU_FEAT_STATUS_SET | MPMU_FEAT_METRICS | \
 	 MPMU_FEAT_TSX | MPMU_FEAT_VMCS_GLOBAL_CTRL)
 
-static const struct mpmu_msr_range intel_ranges[] = {
-	MPMU_PER_PMC(MPMU_KIND_GP_LEGACY, INTEL_PERFCTR, 0, INTEL_MAX_GP, 0, 0),
-	MPMU_PER_PMC(MPMU_KIND_GP, INTEL_PMC, 0, INTEL_MAX_GP, 0, MPMU_FEAT_FW_WRITES),
-	MPMU_PER_PMC(MPMU_KIND_EVENTSEL, INTEL_EVENTSEL, 0, INTEL_MAX_GP, 0, 0),
-	MPMU_PER_PMC(MPMU_KIND_FIXED, INTEL_FIXED_CTR, 0, MPMU_MAX_FIXED, MPMU_FIXED_BASE, 0),
-	MPMU_SINGLE(MPMU_KIND_FIXED_CTRL, INTEL_FIXED_CTR_CTRL, MPMU_FEAT_GLOBAL),
-	MPMU_SINGLE(MPMU_KIND_STATUS, INTEL_GLOBAL_STATUS, MPMU_FEAT_GLOBAL),
-	MPMU_SINGLE(MPMU_KIND_GLOBAL_CTRL, INTEL_GLOBAL_CTRL, MPMU_FEAT_GLOBAL),
-	MPMU_SINGLE(MPMU_KIND_STATUS_CLEAR, INTEL_STATUS_RESET, MPMU_FEAT_GLOBAL),
-	MPMU_SINGLE(MPMU_KIND_STATUS_SET, INTEL_STATUS_SET, MPMU_FEAT_STATUS_SET),
-	MPMU_SINGLE(MPMU_KIND_INUSE, INTEL_GLOBAL_INUSE, MPMU_FEAT_STATUS_SET),
+static const struct mpmu_msr_row intel_perfctr[] = {
+	MPMU_MSR_OF_4(MPMU_KIND_GP_LEGACY, 0, 0),
+	MPMU_MSR_OF_4(MPMU_KIND_GP_LEGACY, 4, 0),
+};
+
+static const struct mpmu_msr_row intel_pmc[] = {
+	MPMU_MSR_OF_4(MPMU_KIND_GP, 0, MPMU_FEAT_FW_WRITES),
+	MPMU_MSR_OF_4(MPMU_KIND_GP, 4, MPMU_FEAT_FW_WRITES),
+};
+
+static const struct mpmu_msr_row intel_eventsel[] = {
+	MPMU_MSR_OF_4(MPMU_KIND_EVENTSEL, 0, 0),
+	MPMU_MSR_OF_4(MPMU_KIND_EVENTSEL, 4, 0),
+};
+
+static const struct mpmu_msr_row intel_fixed_ctr[] = {
+	MPMU_MSR_OF_4(MPMU_KIND_FIXED, MPMU_FIXED_BASE, 0),
+	MPMU_MSR_OF_4(MPMU_KIND_FIXED, MPMU_FIXED_BASE + 4, 0),
+	MPMU_MSR_OF_4(MPMU_KIND_FIXED, MPMU_FIXED_BASE + 8, 0),
+	MPMU_MSR_OF_4(MPMU_KIND_FIXED, MPMU_FIXED_BASE + 12, 0),
+};
+
+static const struct mpmu_msr_row intel_control[] = {
+	[INTEL_FIXED_CTR_CTRL - INTEL_CONTROL] =
+		MPMU_MSR_SINGLE(MPMU_KIND_FIXED_CTRL, MPMU_FEAT_GLOBAL),
+	[INTEL_GLOBAL_STATUS - INTEL_CONTROL] =
+		MPMU_MSR_SINGLE(MPMU_KIND_STATUS, MPMU_FEAT_GLOBAL),
+	[INTEL_GLOBAL_CTRL - INTEL_CONTROL] =
+		MPMU_MSR_SINGLE(MPMU_KIND_GLOBAL_CTRL, MPMU_FEAT_GLOBAL),
+	[INTEL_STATUS_RESET - INTEL_CONTROL] =
+		MPMU_MSR_SINGLE(MPMU_KIND_STATUS_CLEAR, MPMU_FEAT_GLOBAL),
+	[INTEL_STATUS_SET - INTEL_CONTROL] =
+		MPMU_MSR_SINGLE(MPMU_KIND_STATUS_SET, MPMU_FEAT_STATUS_SET),
+	[INTEL_GLOBAL_INUSE - INTEL_CONTROL] =
+		MPMU_MSR_SINGLE(MPMU_KIND_INUSE, MPMU_FEAT_STATUS_SET),
+};
+
+static const struct mpmu_msr_block intel_blocks[MPMU_MSR_SLOTS] = {
+	MPMU_MSR_BLOCK(INTEL_PERFCTR, intel_perfctr),
+	MPMU_MSR_BLOCK(INTEL_EVENTSEL, intel_eventsel),
+	MPMU_MSR_BLOCK(INTEL_FIXED_CTR, intel_fixed_ctr),
+	MPMU_MSR_BLOCK(INTEL_CONTROL, intel_control),
+	MPMU_MSR_BLOCK(INTEL_PMC, intel_pmc),
 };
 
 static const struct mpmu_sel_extra intel_sel_extras[] = {
@@ -165,8 +199,7 @@ static void intel_encode(struct mpmu_cpuid *leaves, const struct mpmu_caps *caps
 }
 
 const struct mpmu_desc mpmu_intel = {
-	.ranges = intel_ranges,
-	.nr_ranges = MPMU_ARRAY_SIZE(intel_ranges),
+	.blocks = intel_blocks,
 	.sel_extras = intel_sel_extras,
 	.nr_sel_extras = MPMU_ARRAY_SIZE(intel_sel_extras),
 	.requirements = intel_requirements,

@@ -48,26 +48,39 @@ struct mpmu_reg {
 	u32 pmc;
 };
 
-/* MSRs first, first + (1 << shift), ... of one kind. */
-struct mpmu_msr_range {
-	u32 first;
-	/* The guest's model must have all of these. */
+/* What one MSR is, in models that have all of these features. */
+struct mpmu_msr_row {
 	u32 features;
 	u8 kind;
-	u8 shift;
-	u8 count;
-	/* PMC of the first one; MPMU_NO_PMC: not of one PMC. */
+	/* It is of one PMC, and exists where that does. */
+	bool per_pmc;
 	u8 pmc;
 };
-#define MPMU_NO_PMC 0xff
 
-/* Rows of a table of ranges: one register per PMC, or one for all. */
-#define MPMU_PER_PMC(kind_, first_, shift_, count_, pmc_, features_)                            \
-	{                                                                                       \
-		.first = (first_), .features = (features_), .kind = (kind_), .shift = (shift_), \
-		.count = (count_), .pmc = (pmc_)                                                \
-	}
-#define MPMU_SINGLE(kind_, msr_, features_) MPMU_PER_PMC(kind_, msr_, 0, 1, MPMU_NO_PMC, features_)
+/* MSRs first, first + 1, ...; none: count is 0. */
+struct mpmu_msr_block {
+	const struct mpmu_msr_row *rows;
+	u32 first;
+	u32 count;
+};
+
+/*
+ * A table of blocks is indexed by a few bits of the number, so that none has to
+ * be searched.  The compiler refuses two blocks in one slot; a block ends where
+ * its slot does.
+ */
+#define MPMU_MSR_SLOTS     32
+#define MPMU_MSR_SLOT(msr) ((msr) / 64 % MPMU_MSR_SLOTS)
+#define MPMU_MSR_BLOCK(first_, rows_) \
+	[MPMU_MSR_SLOT(first_)] = {(rows_), (first_), MPMU_ARRAY_SIZE(rows_)}
+
+/* Rows of a block: of one PMC, of four in a row, of none. */
+#define MPMU_MSR_OF(kind_, pmc_, features_) \
+	{.features = (features_), .kind = (kind_), .per_pmc = true, .pmc = (pmc_)}
+#define MPMU_MSR_OF_4(kind_, pmc_, features_)                                                     \
+	MPMU_MSR_OF(kind_, pmc_, features_), MPMU_MSR_OF(kind_, (pmc_) + 1, features_),           \
+		MPMU_MSR_OF(kind_, (pmc_) + 2, features_), MPMU_MSR_OF(kind_, (pmc_) + 3, features_)
+#define MPMU_MSR_SINGLE(kind_, features_) {.features = (features_), .kind = (kind_)}
 
 /* Selector bits that are writable with a feature, in some GP counters. */
 struct mpmu_sel_extra {
@@ -107,13 +120,12 @@ struct mpmu_feature_bit {
 
 /* One vendor's protocol: the only place where vendors differ. */
 struct mpmu_desc {
-	/* Every MSR that a guest of this vendor may have. */
-	const struct mpmu_msr_range *ranges;
+	/* Every MSR that a guest of this vendor may have, by MPMU_MSR_SLOT(). */
+	const struct mpmu_msr_block *blocks;
 	const struct mpmu_sel_extra *sel_extras;
 	const struct mpmu_requirement *requirements;
 	const struct mpmu_since *since;
 	const struct mpmu_feature_bit *feature_bits;
-	u8 nr_ranges;
 	u8 nr_sel_extras;
 	u8 nr_requirements;
 	u8 nr_since;
@@ -193,6 +205,12 @@ static inline u32 mpmu_first_pmc(mpmu_pmcs set)
 	for (mpmu_pmcs left_ = (set); left_ && ((pmc) = mpmu_first_pmc(left_), true); \
 	     left_ &= left_ - 1)
 
+/* Visit every MSR that a guest of a vendor may have. */
+#define mpmu_for_each_msr(msr, desc)                                                           \
+	for (const struct mpmu_msr_block *block_ = (desc)->blocks;                             \
+	     block_ < (desc)->blocks + MPMU_MSR_SLOTS; block_++)                               \
+		for ((msr) = block_->first; (msr) - block_->first < block_->count; (msr)++)
+
 static inline mpmu_pmcs mpmu_bit(u32 pmc)
 {
 	return 1ull << pmc;
@@ -236,7 +254,7 @@ bool mpmu_decode_rdpmc(const struct mpmu_vcpu *vcpu, u32 ecx, u32 *pmc);
 
 static inline const struct mpmu_desc *mpmu_desc(const struct mpmu_vcpu *vcpu)
 {
-	return mpmu_desc_of(vcpu->host->caps.vendor);
+	return vcpu->host->desc;
 }
 
 /* registers.c: where a register's value is, live or saved. */

@@ -84,18 +84,12 @@ bool mpmu_nested_rdpmc_intercepted(const struct mpmu_vcpu *vcpu, bool l1)
 
 void mpmu_vcpu_update_intercepts(const struct mpmu_vcpu *vcpu)
 {
-	const struct mpmu_desc *desc = mpmu_desc(vcpu);
-	u32 i, j;
+	u32 msr;
 
-	for (i = 0; i < desc->nr_ranges; i++) {
-		const struct mpmu_msr_range *range = &desc->ranges[i];
+	mpmu_for_each_msr(msr, mpmu_desc(vcpu)) {
+		bool intercept = mpmu_msr_intercepts(vcpu, msr);
 
-		for (j = 0; j < range->count; j++) {
-			u32 msr = range->first + (j << range->shift);
-			bool intercept = mpmu_msr_intercepts(vcpu, msr);
-
-			mpmu_call(vcpu, set_intercept, msr, ALL_ACCESS, intercept);
-		}
+		mpmu_call(vcpu, set_intercept, msr, ALL_ACCESS, intercept);
 	}
 	mpmu_call(vcpu, set_rdpmc_intercept, mpmu_rdpmc_intercepted(vcpu));
 }

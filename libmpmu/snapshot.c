@@ -44,33 +44,21 @@ static bool is_alias(struct listed *listed, struct mpmu_reg reg)
 	return known;
 }
 
-/* Add what a range names; with list NULL, count only. */
-static u32 list_range(const struct mpmu_vcpu *vcpu, const struct mpmu_msr_range *range,
-		     struct listed *listed, struct mpmu_msr *list)
+/* With list NULL, count only. */
+static u32 list_all(const struct mpmu_vcpu *vcpu, struct mpmu_msr *list)
 {
-	u32 count = 0, i;
+	struct listed listed = {0};
+	u32 count = 0, msr;
 
-	for (i = 0; i < range->count; i++) {
-		u32 msr = range->first + (i << range->shift);
+	mpmu_for_each_msr(msr, mpmu_desc(vcpu)) {
 		struct mpmu_reg reg = mpmu_decode(vcpu, msr);
 
-		if (!holds_state(reg.kind) || is_alias(listed, reg))
+		if (!holds_state(reg.kind) || is_alias(&listed, reg))
 			continue;
 		if (list)
 			list[count].index = msr;
 		count++;
 	}
-	return count;
-}
-
-static u32 list_all(const struct mpmu_vcpu *vcpu, struct mpmu_msr *list)
-{
-	const struct mpmu_desc *desc = mpmu_desc(vcpu);
-	struct listed listed = {0};
-	u32 count = 0, i;
-
-	for (i = 0; i < desc->nr_ranges; i++)
-		count += list_range(vcpu, &desc->ranges[i], &listed, list ? list + count : NULL);
 	return count;
 }
 

@@ -25,6 +25,7 @@ int mpmu_host_init(struct mpmu_host *host, const struct mpmu_ops *ops, const str
 		return -EOPNOTSUPP;
 	host->ops = ops;
 	host->caps = *caps;
+	host->desc = mpmu_desc_of(caps->vendor);
 	return 0;
 }
 

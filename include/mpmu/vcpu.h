@@ -14,12 +14,16 @@
 #include <mpmu/filter.h>
 #include <mpmu/ops.h>
 
+struct mpmu_desc;
+
 /** One per machine; constant after mpmu_host_init(). */
 struct mpmu_host {
 	/** The backend. */
 	const struct mpmu_ops *ops;
 	/** What the hardware has. */
 	struct mpmu_caps caps;
+	/** The core's table of the vendor. */
+	const struct mpmu_desc *desc;
 };
 
 /** One per physical CPU; zero-initialised. */

@@ -231,21 +231,33 @@ static void bench_owner_change(const char *vendor, const struct mpmu_caps *host,
 	bench_end();
 }
 
-static const u32 bench_intel_msrs[] = {0xc1,  0xc8,  0x186, 0x18d, 0x309, 0x30c, 0x38d, 0x38e,
-				       0x38f, 0x390, 0x391, 0x392, 0x4c1, 0x4c8, 0x10};
-static const u32 bench_amd_msrs[] = {0xc0010000, 0xc0010007, 0xc0010200, 0xc001020b, 0xc0000300,
-				     0xc0000301, 0xc0000302, 0xc0000303, 0x10};
+/* The MSRs of a vendor, those beside them, and others; the end has no count. */
+struct bench_msrs {
+	u32 first;
+	u32 count;
+};
 
-static void bench_decode(const char *vendor, const struct mpmu_caps *host, const u32 *msrs,
-			 u32 count)
+static const struct bench_msrs bench_intel_msrs[] = {
+	{0xc0, 10}, {0x185, 10},      {0x308, 18},     {0x38c, 8},      {0x4c0, 10},
+	{0x10, 1},  {0xc0000300, 1},  {0xc0010200, 1}, {0xffffffff, 1}, {0, 0},
+};
+static const struct bench_msrs bench_amd_msrs[] = {
+	{0xc00002ff, 6}, {0xc000ffff, 10}, {0xc00101ff, 32}, {0x10, 1},
+	{0xc1, 1},       {0x38f, 1},       {0xffffffff, 1},  {0, 0},
+};
+
+static void bench_decode(const char *vendor, const struct mpmu_caps *host,
+			 const struct bench_msrs *msrs)
 {
 	u32 i;
 
 	bench_setup(host, host->counters);
-	for (i = 0; i < count; i++) {
-		bench_begin(vendor, "decode", msrs[i]);
-		mpmu_msr_exists(&bench_vcpu, msrs[i]);
-		bench_end();
+	for (; msrs->count; msrs++) {
+		for (i = 0; i < msrs->count; i++) {
+			bench_begin(vendor, "decode", msrs->first + i);
+			mpmu_msr_exists(&bench_vcpu, msrs->first + i);
+			bench_end();
+		}
 	}
 }
 
@@ -262,10 +274,8 @@ int main(void)
 {
 	printf("all sizeof 0 %zu 0 0\n", sizeof(struct mpmu_vcpu));
 	bench_vendor("Intel", &bench_intel);
-	bench_decode("Intel", &bench_intel, bench_intel_msrs,
-		     sizeof(bench_intel_msrs) / sizeof(bench_intel_msrs[0]));
+	bench_decode("Intel", &bench_intel, bench_intel_msrs);
 	bench_vendor("AMD", &bench_amd);
-	bench_decode("AMD", &bench_amd, bench_amd_msrs,
-		     sizeof(bench_amd_msrs) / sizeof(bench_amd_msrs[0]));
+	bench_decode("AMD", &bench_amd, bench_amd_msrs);
 	return 0;
 }

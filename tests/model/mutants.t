@@ -99,9 +99,9 @@ mutant()
 compile_all || die 1 mutants "the tests do not build" "make tests"
 silent "without a mutation all tests pass" first_failure_or_none
 
-mutant "MSR range one too long" decode.c 'range->shift < range->count' 'range->shift <= range->count'
-mutant "counters beyond the model" decode.c '!(vcpu->caps.counters & needed_pmcs(range, pmc))' 0
-mutant "registers without their feature" decode.c '!mpmu_has(&vcpu->caps, range->features)' 0
+mutant "MSR block one too long" decode.c 'index >= block->count' 'index > block->count'
+mutant "counters beyond the model" decode.c 'row->per_pmc ? caps->counters & mpmu_bit(row->pmc) : caps->counters' 'caps->counters'
+mutant "registers without their feature" decode.c '!mpmu_has(caps, row->features)' 0
 mutant "RDPMC beyond the model" decode.c 'return vcpu->caps.counters & mpmu_bit(*pmc);' 'return true;'
 mutant "RDPMC takes any type" decode.c 'ecx - fixed < MPMU_MAX_FIXED' '(ecx & 31) < MPMU_MAX_FIXED'
 
