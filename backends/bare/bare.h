@@ -79,7 +79,7 @@ enum vcpu_request {
 struct vcpu {
 	struct mpmu_vcpu mpmu;
 	struct regs regs;
-	const char *name;
+	const char *name;	/* for the console; NULL: it dies in silence */
 	const struct mpmu_filter *filter;
 	struct cpu *cpu;	/* where it is loaded, or was last */
 	u8 *memory;		/* guest-physical 0 up to VCPU_MEMORY */
@@ -93,6 +93,7 @@ struct vcpu {
 	bool launched, halted, dead;
 	bool nmi_pending, irq_pending;
 	bool in_nmi;		/* SVM: up to IRET */
+	bool rdpmc_intercepted;
 	u8 irq_vector;
 	u64 syscall_msrs[3];	/* the host has no use for them */
 	u64 emulated;		/* instructions that the hypervisor retired */
@@ -129,7 +130,7 @@ struct guest_mode {
 	void (*load)(struct vcpu *vcpu);
 	void (*put)(struct vcpu *vcpu);
 	struct exit (*enter)(struct vcpu *vcpu);
-	void (*skip)(struct vcpu *vcpu, u32 length);
+	void (*set_rip)(struct vcpu *vcpu, u64 rip);
 	void (*inject)(struct vcpu *vcpu);	/* what is pending, as far as it goes */
 	void (*inject_gp)(struct vcpu *vcpu);
 	u32 (*cpl)(struct vcpu *vcpu);

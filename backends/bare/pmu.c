@@ -156,6 +156,7 @@ static void op_set_intercept(const struct mpmu_vcpu *vcpu, u32 msr, u32 access, 
 
 static void op_set_rdpmc_intercept(const struct mpmu_vcpu *vcpu, bool intercept)
 {
+	vcpu_of(vcpu)->rdpmc_intercepted = intercept;
 	guest_mode->set_rdpmc_intercept(vcpu_of(vcpu), intercept);
 }
 

@@ -128,7 +128,7 @@ static void svm_put(struct vcpu *vcpu)
 
 /*
  * NMIs stay blocked up to IRET, which is intercepted; one that waits goes in
- * after the next exit.  An interrupt waits in the VMCB until IF is open.
+ * after the next exit.  An interrupt waits in the VMCB for an open IF.
  */
 static void svm_inject(struct vcpu *vcpu)
 {
@@ -140,11 +140,8 @@ static void svm_inject(struct vcpu *vcpu)
 		vcpu->nmi_pending = false;
 		vcpu->in_nmi = true;
 	}
-	if (vcpu->irq_pending) {
-		vmcb->virtual_irq = V_MASKING | V_IRQ | V_IGNORE_TPR |
-				    (u64)vcpu->irq_vector << V_VECTOR_SHIFT;
-		vcpu->irq_pending = false;
-	}
+	vmcb->virtual_irq = V_MASKING | V_IGNORE_TPR | (u64)vcpu->irq_vector << V_VECTOR_SHIFT |
+			    (vcpu->irq_pending ? V_IRQ : 0);
 }
 
 static void svm_inject_gp(struct vcpu *vcpu)
@@ -176,6 +173,7 @@ static struct exit svm_run(struct vcpu *vcpu)
 	vmcb->rax = vcpu->regs.rax;
 	svm_enter(&vcpu->regs, (u64)vmcb, (u64)vcpu->cpu->host_vmcb);
 	vcpu->regs.rax = vmcb->rax;
+	vcpu->irq_pending = vmcb->virtual_irq & V_IRQ;
 	vmcb->inject = 0;
 	vmcb->tlb_control = 0;
 	exit = (struct exit){ .kind = kind_of(vmcb), .code = vmcb->exit_code };
@@ -192,9 +190,9 @@ static struct exit svm_run(struct vcpu *vcpu)
 	return exit;
 }
 
-static void svm_skip(struct vcpu *vcpu, u32 length)
+static void svm_set_rip(struct vcpu *vcpu, u64 rip)
 {
-	vmcb_of(vcpu)->rip += length;
+	vmcb_of(vcpu)->rip = rip;
 	vmcb_of(vcpu)->shadow = 0;
 }
 
@@ -262,7 +260,7 @@ const struct guest_mode svm = {
 	.load = svm_load,
 	.put = svm_put,
 	.enter = svm_run,
-	.skip = svm_skip,
+	.set_rip = svm_set_rip,
 	.inject = svm_inject,
 	.inject_gp = svm_inject_gp,
 	.cpl = svm_cpl,

@@ -154,7 +154,7 @@ static void handle_requests(struct vcpu *vcpu)
 /* The guest's instruction is done: it retires here. */
 static void retire(struct vcpu *vcpu, const struct exit *exit, bool counted)
 {
-	guest_mode->skip(vcpu, exit->length);
+	guest_mode->set_rip(vcpu, guest_mode->rip(vcpu) + exit->length);
 	vcpu->emulated++;
 	if (!counted)
 		mpmu_emulate(&vcpu->cpu->mpmu, &vcpu->mpmu, MPMU_EVENT_INSTRUCTIONS,
@@ -257,9 +257,10 @@ static bool emulate_io(struct vcpu *vcpu, const struct exit *exit)
 
 static void kill(struct vcpu *vcpu, const char *why, const struct exit *exit)
 {
-	print("%s: %s at %x, exit %x, %x; it is stopped\n", vcpu->name, why,
-	      guest_mode->rip(vcpu), exit->code, exit->detail);
 	vcpu->dead = true;
+	if (vcpu->name)
+		print("%s: %s at %x, exit %x, %x; it is stopped\n", vcpu->name, why,
+		      guest_mode->rip(vcpu), exit->code, exit->detail);
 }
 
 /* True: the program is called. */

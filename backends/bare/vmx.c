@@ -294,10 +294,10 @@ static struct exit vmx_run(struct vcpu *vcpu)
 	return read_exit();
 }
 
-static void vmx_skip(struct vcpu *vcpu, u32 length)
+static void vmx_set_rip(struct vcpu *vcpu, u64 rip)
 {
 	(void)vcpu;
-	vmwrite(GUEST_RIP, vmread(GUEST_RIP) + length);
+	vmwrite(GUEST_RIP, rip);
 	vmwrite(INTERRUPTIBILITY, vmread(INTERRUPTIBILITY) & ~(u64)BLOCKED_BY_SHADOW);
 }
 
@@ -365,7 +365,7 @@ const struct guest_mode vmx = {
 	.load = vmx_load,
 	.put = vmx_put,
 	.enter = vmx_run,
-	.skip = vmx_skip,
+	.set_rip = vmx_set_rip,
 	.inject = vmx_inject,
 	.inject_gp = vmx_inject_gp,
 	.cpl = vmx_cpl,

@@ -7,7 +7,7 @@
 
 extern const char payload_image[], payload_image_end[];
 
-static void map_identity(u8 *memory)
+void map_identity(u8 *memory)
 {
 	u64 *pml4 = (u64 *)(memory + GUEST_TABLES), *pdpt = pml4 + 512, *pd = pdpt + 512;
 

@@ -22,6 +22,7 @@ static const struct test {
 	const char *name;
 	void (*run)(void);
 } tests[] = {
+	{ "conform", test_conform },
 	{ "count", test_count },
 };
 

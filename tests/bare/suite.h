@@ -24,6 +24,7 @@ void check(bool ok, const char *name);
 void check_eq(u64 got, u64 want, const char *name);
 
 /* guest.c */
+void map_identity(u8 *memory);
 bool guest_create(struct guest *guest, const char *name);
 struct guest_job *guest_job(struct guest *guest);	/* an empty one */
 void guest_load(struct guest *guest);

@@ -55,6 +55,8 @@ struct conformance_port {
 	u64 (*host_count)(void *data);
 	/* Count instructions of the host's kernel; IRQs may be off. */
 	void (*host_run)(void *data, u32 count);
+	/* The host's event also counts up to this many instructions per hook; 0: none. */
+	u32 host_overhead;
 
 	/* Optional: a counter of the host has overflowed; the interrupt comes once IRQs are on. */
 	void (*host_overflow)(void *data);
