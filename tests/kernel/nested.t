@@ -10,13 +10,11 @@
 
 tree=$("$MPMU_TOP/tests/kernel/build" mpmu-y)
 program=$("$MPMU_TOP/tests/kernel/nested")
-initrd=$MACHINE_WORK/nested.cpio
 mapfile -t modules < <(kernel_modules "$tree")
-"$MPMU_TOP/tests/rig/initramfs" "$initrd" "$MPMU_TOP/tests/guest/main-kselftests:/main" \
-	"$program" "${modules[@]}"
+machine_prepare "$tree" "$MPMU_TOP/tests/guest/main-kselftests" "$program" "${modules[@]}"
 
 for personality in intel-v5-8-4 intel-v5-nosave amd-v2; do
-	machine_test "$personality" "$personality" "$tree/arch/x86/boot/bzImage" "$initrd" \
+	machine_test "$personality" "$personality" \
 		--append 'mpmu.tests=nested mpmu.kvm=mediated_pmu_policy=full'
 	try "$personality: the test runs" grep -qx '# nested: exit 0' "$MACHINE_CONSOLE"
 done

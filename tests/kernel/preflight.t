@@ -8,9 +8,8 @@
 . "$MPMU_TOP/tests/rig/machine.sh"
 
 tree=$("$MPMU_TOP/tests/kernel/build" stock)
-initrd=$MACHINE_WORK/preflight.cpio
-"$MPMU_TOP/tests/rig/initramfs" "$initrd" \
-	"$MPMU_TOP/tests/kernel/main-preflight:/main" "$MPMU_TOP/backends/kvm/preflight"
+machine_prepare "$tree" "$MPMU_TOP/tests/kernel/main-preflight" \
+	"$MPMU_TOP/backends/kvm/preflight"
 
 # personality	exit status	a line that it prints
 machines='
@@ -24,8 +23,7 @@ amd-core6	1	no  PerfMonV2
 
 while IFS=$'\t' read -r personality status line; do
 	[ -n "$personality" ] || continue
-	machine_test "$personality" "$personality" "$tree/arch/x86/boot/bzImage" "$initrd" \
-		--timeout 120 --append "mpmu.status=$status"
+	machine_test "$personality" "$personality" --timeout 120 --append "mpmu.status=$status"
 	try "$personality: says \"$line\"" grep -qF "# $line" "$MACHINE_CONSOLE"
 done <<<"$machines"
 done_testing

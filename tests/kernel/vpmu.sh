@@ -14,10 +14,7 @@ vpmu_prepare()
 	tree=${MPMU_KERNEL:-$("$MPMU_TOP/tests/kernel/build" mpmu-y)}
 	program=$("$MPMU_TOP/tests/guest/vpmu/build")
 	mapfile -t modules < <(kernel_modules "$tree")
-	vpmu_kernel=$tree/arch/x86/boot/bzImage
-	vpmu_initrd=$MACHINE_WORK/vpmu.cpio
-	"$MPMU_TOP/tests/rig/initramfs" "$vpmu_initrd" \
-		"$MPMU_TOP/tests/guest/main-vpmu:/main" "$program" "${modules[@]}"
+	machine_prepare "$tree" "$MPMU_TOP/tests/guest/main-vpmu" "$program" "${modules[@]}"
 	echo "# seed $vpmu_seed (MPMU_SEED repeats it)"
 }
 
@@ -34,8 +31,7 @@ vpmu_test()
 	shift 4
 
 	[ -z "$lists" ] || append="vpmu.run=$(vpmu_runs "$lists") $append"
-	machine_test "$label" "$personality" "$vpmu_kernel" "$vpmu_initrd" \
-		--timeout 600 --append "$append" "$@"
+	machine_test "$label" "$personality" --timeout 600 --append "$append" "$@"
 }
 
 # vpmu_personality LABEL PERSONALITY LISTS_OF_2_CPUS [APPEND]

@@ -8,12 +8,11 @@
 . "$MPMU_TOP/tests/rig/machine.sh"
 
 need_packages gcc libc6-dev
-kernel=$("$MPMU_TOP/tests/kernel/build" stock)/arch/x86/boot/bzImage
+tree=$("$MPMU_TOP/tests/kernel/build" stock)
 gcc -std=gnu11 -O2 -Wall -Wextra -Werror -static -o "$MACHINE_WORK/features" \
 	"$MPMU_TOP/tests/rig/emulator/features.c"
-"$MPMU_TOP/tests/rig/initramfs" "$MACHINE_WORK/features.cpio" "$MACHINE_WORK/features:/main"
+machine_prepare "$tree" "$MACHINE_WORK/features"
 for personality in intel-v5-8-4 amd-v2; do
-	machine_test "$personality" "$personality" "$kernel" \
-		"$MACHINE_WORK/features.cpio" --timeout 180
+	machine_test "$personality" "$personality" --timeout 180
 done
 done_testing

@@ -21,10 +21,7 @@ kselftests_prepare()
 	tree=$("$MPMU_TOP/tests/kernel/build" "$1")
 	folder=$("$MPMU_TOP/tests/kernel/kselftests")
 	mapfile -t modules < <(kernel_modules "$tree")
-	kselftests_kernel=$tree/arch/x86/boot/bzImage
-	kselftests_initrd=$MACHINE_WORK/kselftests.cpio
-	"$MPMU_TOP/tests/rig/initramfs" "$kselftests_initrd" \
-		"$MPMU_TOP/tests/guest/main-kselftests:/main" \
+	machine_prepare "$tree" "$MPMU_TOP/tests/guest/main-kselftests" \
 		"$folder"/* "${modules[@]}"
 }
 
@@ -34,8 +31,8 @@ kselftests_run()
 {
 	local personality=$1 tests=$2 limit=$3 parameters=${4:-} name
 
-	machine_test "$personality" "$personality" "$kselftests_kernel" "$kselftests_initrd" \
-		--timeout "$limit" --append "mpmu.tests=$tests mpmu.kvm=$parameters"
+	machine_test "$personality" "$personality" --timeout "$limit" \
+		--append "mpmu.tests=$tests mpmu.kvm=$parameters"
 	for name in ${tests//,/ }; do
 		if grep -qF "$personality $name" <<<"$kselftests_skips"; then
 			try "$personality: $name skips itself" \

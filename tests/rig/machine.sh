@@ -3,6 +3,7 @@
 # Tests that run in emulated machines: boot one, and take its TAP over.
 # Source it after common.sh and tap.sh.
 
+MACHINE_BOOT=()
 MACHINE_WORK=$(mktemp -d)
 trap 'rm -rf "$MACHINE_WORK"' EXIT
 
@@ -39,21 +40,28 @@ take_tap()
 	[ "$seen" = 0 ] || result 1 "$label: the last program ended early" || true
 }
 
-# machine_test LABEL PERSONALITY KERNEL INITRD [OPTION...]: one boot, its TAP.
-# In place of the two files, options may say what to boot.
-# The console stays in $MACHINE_CONSOLE.
+# machine_prepare TREE MAIN FILE...: from now on machine_test boots TREE's
+# kernel with an initramfs in which MAIN is what init runs.
+machine_prepare()
+{
+	local tree=$1 main=$2 initrd=$MACHINE_WORK/initrd.cpio
+	shift 2
+
+	"$MPMU_TOP/tests/rig/initramfs" "$initrd" "$main:/main" "$@"
+	MACHINE_BOOT=(--kernel "$tree/arch/x86/boot/bzImage" --initrd "$initrd")
+}
+
+# machine_test LABEL PERSONALITY [OPTION...]: one boot, its TAP.  Without
+# machine_prepare, options say what to boot.  The console stays in
+# $MACHINE_CONSOLE.
 machine_test()
 {
-	local label=$1 personality=$2 status=0 files=()
+	local label=$1 personality=$2 status=0
 	shift 2
-	case $1 in
-	-*) ;;
-	*) files=(--kernel "$1" --initrd "$2"); shift 2 ;;
-	esac
 
 	MACHINE_CONSOLE=$MACHINE_WORK/console
 	"$MPMU_TOP/tests/rig/machine" --quiet --personality "$personality" \
-		"${files[@]}" --console "$MACHINE_CONSOLE" "$@" \
+		"${MACHINE_BOOT[@]}" --console "$MACHINE_CONSOLE" "$@" \
 		2>"$MACHINE_WORK/errors" || status=$?
 	take_tap "$label" <"$MACHINE_CONSOLE"
 	[ "$status" -le 1 ] || tail -n 15 "$MACHINE_CONSOLE" >>"$MACHINE_WORK/errors"

@@ -21,11 +21,7 @@ model_prepare()
 
 	tree=$("$MPMU_TOP/tests/kernel/build" stock)
 	programs=$("$MPMU_TOP/tests/guest/build")
-	model_kernel=$tree/arch/x86/boot/bzImage
-	model_initrd=$MACHINE_WORK/model.cpio
-	"$MPMU_TOP/tests/rig/initramfs" "$model_initrd" \
-		"$MPMU_TOP/tests/guest/main-model:/main" \
-		"$programs/model" "$programs/registers"
+	machine_prepare "$tree" "$MPMU_TOP/tests/guest/main-model" "$programs"/{model,registers}
 }
 
 # model_test LABEL PERSONALITY PARTS [OPTION...]
@@ -35,7 +31,7 @@ model_test()
 	shift 3
 
 	read -r name version gp fixed < <(printf '%s' "$models" | grep "^$personality	")
-	machine_test "$label" "$name" "$model_kernel" "$model_initrd" --timeout 180 \
+	machine_test "$label" "$name" --timeout 180 \
 		--append "mpmu.version=$version mpmu.gp=$gp mpmu.fixed=$fixed mpmu.parts=$parts" "$@"
 }
 

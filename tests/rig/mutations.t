@@ -14,14 +14,10 @@ tree=$("$MPMU_TOP/tests/kernel/build" stock)
 programs=$("$MPMU_TOP/tests/guest/build")
 probe=$("$MPMU_TOP/tests/guest/module" stock)
 mapfile -t modules < <(kernel_modules "$tree")
-initrd=$MACHINE_WORK/mutations.cpio
-"$MPMU_TOP/tests/rig/initramfs" "$initrd" \
-	"$MPMU_TOP/tests/guest/main-mutations:/main" "$probe" "${modules[@]}" \
+machine_prepare "$tree" "$MPMU_TOP/tests/guest/main-mutations" "$probe" "${modules[@]}" \
 	"$programs"/{model,registers,hostvm,mutate}
 
 # AMD has no saving of GLOBAL_CTRL that could go missing.
-machine_test intel intel-v5-8-4 "$tree/arch/x86/boot/bzImage" "$initrd" \
-	--append "mpmu.mutations=$both,no-global-save"
-machine_test amd amd-v2 "$tree/arch/x86/boot/bzImage" "$initrd" \
-	--append "mpmu.mutations=$both"
+machine_test intel intel-v5-8-4 --append "mpmu.mutations=$both,no-global-save"
+machine_test amd amd-v2 --append "mpmu.mutations=$both"
 done_testing

@@ -214,7 +214,7 @@ static void try_untouched(void)
 
 int test_access(void)
 {
-	if (!in_emulator())
+	if (!emu_present())
 		fatal("the emulator counts the exits");
 	try_untouched();
 	try_machine("default", &(struct vm_config){ 0 });

@@ -397,7 +397,7 @@ int test_count(void)
 	struct machine machine;
 	int status;
 
-	if (!in_emulator())
+	if (!emu_present())
 		fatal("counts are compared with the emulator's truth");
 	machine_start(&machine, &(struct vm_config){ 0 });
 	note("%s, version %d, %d GP, %d fixed", machine.pmu.intel ? "Intel" : "AMD",

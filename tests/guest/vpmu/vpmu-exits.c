@@ -109,7 +109,7 @@ int test_exits(void)
 	double base = 0;
 	int use;
 
-	if (!in_emulator())
+	if (!emu_present())
 		fatal("the emulator counts");
 	for (use = NO_PMU; use < NR_USES; use++) {
 		struct figures s[SLOPES], median;

@@ -361,7 +361,7 @@ int test_host(void)
 	struct machine machine;
 	size_t i;
 
-	if (!in_emulator())
+	if (!emu_present())
 		fatal("counts are compared with the emulator's truth");
 	if (wanted("exclusion"))
 		test_exclusion();

@@ -223,10 +223,10 @@ static int run_all(struct machine *machine, bool vector)
 			continue;
 		run.hits = (run.hits + (uint64_t)options.scale - 1) / (uint64_t)options.scale;
 		prepare(&machine->pmu, &vcpu->area->job, &run, vector);
-		emulator_delay(run.delay);
+		emu_pmi_delay(run.delay);
 		if (run_guest(machine, &run, &reclaimer))
 			return -1;
-		emulator_delay(0);
+		emu_pmi_delay(0);
 		judge(&run, vcpu->area, vector ? "fixed vector" : "NMI", &reclaimer,
 		      vcpu->user_exits - puts, &total);
 	}
@@ -241,7 +241,7 @@ int test_pmi(void)
 	struct machine machine;
 	int status;
 
-	if (!in_emulator())
+	if (!emu_present())
 		fatal("interrupts are compared with the emulator's truth");
 	machine_start(&machine, &(struct vm_config){ 0 });
 	status = run_all(&machine, false);

@@ -14,6 +14,11 @@
 static struct mpmu_regs before;
 static unsigned int left_selector, left_counter, left_status, left_control, left_lvtpc, dumps;
 
+static void read_regs(struct mpmu_regs *regs)
+{
+	MPMU_MAGIC_NOP_RDI(MPMU_CMD_READ_REGS, 0, regs);
+}
+
 /* Perf has used the PMU, so what it last wrote is there to compare with. */
 static void use_perf(void)
 {
@@ -51,7 +56,7 @@ static void dump(struct vcpu *vcpu)
 	unsigned int wrong = left_selector + left_counter + left_status + left_control + left_lvtpc;
 
 	(void)vcpu;
-	emulator_regs(&regs);
+	read_regs(&regs);
 	dumps++;
 	left_selector += any(regs.eventsel);
 	left_counter += any(regs.gp) || any(regs.fixed);
@@ -122,10 +127,10 @@ int test_put(void)
 	struct machine machine;
 	struct vcpu *vcpu;
 
-	if (!in_emulator())
+	if (!emu_present())
 		fatal("the emulator dumps the registers");
 	use_perf();
-	emulator_regs(&before);
+	read_regs(&before);
 	machine_start(&machine, &(struct vm_config){ 0 });
 	vcpu = &machine.vm.cpu[0];
 	vcpu->on_user_exit = dump;

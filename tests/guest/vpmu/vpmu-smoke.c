@@ -46,7 +46,7 @@ int test_smoke(void)
 		if (body != BODY_HLT)
 			run_body(&machine, body, true);
 	}
-	check((machine.vm.cpu[0].area->result.present == MPMU_MAGIC_PRESENT) == in_emulator(),
+	check((machine.vm.cpu[0].area->result.present == MPMU_MAGIC_PRESENT) == emu_present(),
 	      "guest and host agree about the emulator");
 	machine_stop(&machine);
 	return 0;

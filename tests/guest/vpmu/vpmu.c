@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "../mutations.h"
 #include "vpmu.h"
 
 struct options options = { .seed = 1, .scale = 1, .only = "" };
@@ -87,30 +88,6 @@ uint64_t random_below(uint64_t limit)
 	return random_state % limit;
 }
 
-bool in_emulator(void)
-{
-	uint64_t present = 0;
-
-	MPMU_MAGIC_NOP_RDI(MPMU_CMD_PRESENT, 0, &present);
-	return present == MPMU_MAGIC_PRESENT;
-}
-
-void emulator_regs(struct mpmu_regs *regs)
-{
-	memset(regs, 0, sizeof(*regs));
-	MPMU_MAGIC_NOP_RDI(MPMU_CMD_READ_REGS, 0, regs);
-}
-
-void emulator_delay(uint64_t instructions)
-{
-	MPMU_MAGIC_NOP_RDI(MPMU_CMD_SET_PMI_DELAY, 0, instructions);
-}
-
-void emulator_mutate(uint64_t mask)
-{
-	MPMU_MAGIC_NOP_RDI(MPMU_CMD_SET_MUTATE, 0, mask);
-}
-
 void machine_start(struct machine *machine, const struct vm_config *config)
 {
 	int status = vm_create(&machine->vm, config);
@@ -133,29 +110,6 @@ int machine_run(struct machine *machine)
 bool wanted(const char *name)
 {
 	return strstr(name, options.only);
-}
-
-static const struct {
-	const char *name;
-	uint64_t mask;
-} mutations[] = {
-	{ "vmresume-credit", MPMU_MUTATE_VMRESUME_CREDIT },
-	{ "lose-pmi", MPMU_MUTATE_LOSE_PMI },
-	{ "sticky-status", MPMU_MUTATE_STICKY_STATUS },
-	{ "status-set-ignored", MPMU_MUTATE_STATUS_SET_IGNORED },
-	{ "no-global-save", MPMU_MUTATE_NO_GLOBAL_SAVE },
-	{ "skid-64", MPMU_MUTATE_SKID_64 },
-	{ "leak-counter", MPMU_MUTATE_LEAK_COUNTER },
-};
-
-static uint64_t mutation(const char *name)
-{
-	size_t i;
-
-	for (i = 0; i < sizeof(mutations) / sizeof(mutations[0]); i++)
-		if (!strcmp(name, mutations[i].name))
-			return mutations[i].mask;
-	fatal("no mutation %s", name);
 }
 
 static int usage(void)
@@ -189,7 +143,7 @@ static bool option(const char *name, const char *value)
 	else if (!strcmp(name, "--scale"))
 		options.scale = atoi(value);
 	else if (!strcmp(name, "--mutate"))
-		options.mutate = mutation(value);
+		return mutation_find(value, &options.mutate);
 	else if (!strcmp(name, "--only"))
 		options.only = spaced(value);
 	else
@@ -220,9 +174,9 @@ static int run_list(int (*run)(void))
 		fd = host_event(options.cpu, HOST_EXCLUDE_GUEST | HOST_PINNED, 0);
 	if (options.host_event && fd < 0)
 		fatal("no host event: %s", strerror(-fd));
-	emulator_mutate(options.mutate);
+	emu_mutate(options.mutate);
 	status = run();
-	emulator_mutate(0);
+	emu_mutate(0);
 	return status;
 }
 

@@ -3,6 +3,7 @@
 #ifndef VPMU_H
 #define VPMU_H
 
+#include "../emu.h"
 #include "pmu.h"
 
 /* Options of the command line. */
@@ -25,12 +26,6 @@ void fatal(const char *format, ...) __attribute__((format(printf, 1, 2), noretur
 
 /* Equal to the bit for one seed. */
 uint64_t random_below(uint64_t limit);
-
-/* Talk to the emulator from here. */
-bool in_emulator(void);
-void emulator_regs(struct mpmu_regs *regs);
-void emulator_delay(uint64_t instructions);
-void emulator_mutate(uint64_t mask);
 
 /* A VM with its PMU, or the end of the program. */
 struct machine {
