@@ -26,6 +26,12 @@ static inline void emu_pmi_delay(uint64_t delay)
 	MPMU_MAGIC_NOP_RDI(MPMU_CMD_SET_PMI_DELAY, 0, delay);
 }
 
+/* Inlined, since the slot stands in the opcode. */
+static inline __attribute__((always_inline)) void emu_watch(unsigned int slot, uint64_t address)
+{
+	MPMU_MAGIC_NOP_RDI(MPMU_CMD_WATCH, slot, address);
+}
+
 /*
  * Counters and truth at one point: the truth is two instructions further, in
  * user mode or not as the caller is, which cancels out between two of these.

@@ -16,7 +16,6 @@
 #include "vpmu.h"
 
 #define ROUNDS		2
-#define MAX_WINDOW	8000	/* instructions of the host, per entry */
 
 static unsigned int count_rounds(struct machine *machine, int rounds)
 {
@@ -94,87 +93,6 @@ static void test_both_kinds(bool emulated_first)
 	check(!wrong[1], "two VMs, %s: the mediated PMU counts exactly", order);
 	for (i = 0; i < 2; i++)
 		machine_stop(&machines[i]);
-}
-
-/* Host counts and the truth, read at the same place in the program. */
-struct sample {
-	uint64_t user, kernel;
-	struct mpmu_truth truth;
-};
-
-static __attribute__((noinline)) void take_sample(struct sample *sample, int user, int kernel)
-{
-	sample->user = host_event_read(user);
-	sample->kernel = host_event_read(kernel);
-	MPMU_MAGIC_NOP_RDI(MPMU_CMD_READ_TRUTH, 0, &sample->truth);
-}
-
-static uint64_t count_exits(struct machine *machine, bool counting, uint64_t exits)
-{
-	struct guest_cpu *area = machine->vm.cpu[0].area;
-
-	memset(&area->job, 0, sizeof(area->job));
-	if (counting) {
-		job_clear(&area->job, &machine->pmu);
-		job_write(&area->job, pmu_counter(&machine->pmu, 0), 0);
-		job_write(&area->job, pmu_eventsel(&machine->pmu, 0),
-			  pmu_select(&machine->pmu, EVENT_CYCLES, MODE_ALL, false));
-		job_write(&area->job, machine->pmu.ctrl, 1);
-	}
-	area->job.program = PROGRAM_LOOP_ONCE;
-	area->job.body = BODY_CPUID;
-	area->job.count = exits;
-	if (machine_run(machine))
-		fatal("the guest ended");
-	return area->region[1].vmentries - area->region[0].vmentries;
-}
-
-static void judge_host(bool counting, const int64_t user[2], const int64_t missing[2],
-		       const uint64_t entries[2])
-{
-	const char *guest = counting ? "a guest that counts" : "a guest that never counted";
-	double window = (double)(missing[1] - missing[0]) / (double)(entries[1] - entries[0]);
-
-	check(!user[0] && !user[1], "beside %s: user instructions of the host exact", guest);
-	if (counting)
-		check(missing[0] >= 0 && window >= 0 && window <= MAX_WINDOW,
-		      "beside %s: kernel instructions lack only the displaced windows", guest);
-	else
-		check(window > -1 && window < 1, "beside %s: kernel instructions of the host exact",
-		      guest);
-	note("lacking per entry: %.2f; user %lld %lld; kernel %lld %lld in %llu and %llu entries",
-	     window, (long long)user[0], (long long)user[1], (long long)missing[0],
-	     (long long)missing[1], (unsigned long long)entries[0],
-	     (unsigned long long)entries[1]);
-}
-
-static void test_host_counts(struct machine *machine, bool counting)
-{
-	static struct sample samples[3];
-	int user = host_event(options.cpu, HOST_EXCLUDE_GUEST | HOST_EXCLUDE_KERNEL | HOST_PINNED, 0);
-	int kernel = host_event(options.cpu, HOST_EXCLUDE_GUEST | HOST_EXCLUDE_USER | HOST_PINNED, 0);
-	int64_t lacking_user[2], lacking_kernel[2];
-	uint64_t entries[2];
-	int i;
-
-	take_sample(&samples[0], user, kernel);
-	count_exits(machine, counting, 100);
-	for (i = 0; i < 2; i++) {
-		const struct sample *a = &samples[i], *b = &samples[i + 1];
-
-		take_sample(&samples[i], user, kernel);
-		entries[i] = count_exits(machine, counting, 1000u << i);
-		take_sample(&samples[i + 1], user, kernel);
-		lacking_user[i] = (int64_t)(b->truth.instructions[MPMU_ROOT][MPMU_USER] -
-					    a->truth.instructions[MPMU_ROOT][MPMU_USER] -
-					    (b->user - a->user));
-		lacking_kernel[i] = (int64_t)(b->truth.instructions[MPMU_ROOT][MPMU_KERNEL] -
-					      a->truth.instructions[MPMU_ROOT][MPMU_KERNEL] -
-					      (b->kernel - a->kernel));
-	}
-	judge_host(counting, lacking_user, lacking_kernel, entries);
-	host_event_close(user);
-	host_event_close(kernel);
 }
 
 /* What takes the PMU away while the guest counts, each a thread. */
@@ -368,8 +286,6 @@ int test_host(void)
 	for (i = 0; wanted("two VMs") && i < 2; i++)
 		test_both_kinds(i);
 	machine_start(&machine, &(struct vm_config){ 0 });
-	for (i = 0; wanted("host counts") && i < 2; i++)
-		test_host_counts(&machine, i);
 	if (wanted("vector"))
 		test_vector(&machine);
 	if (wanted("watchdog"))

@@ -24,6 +24,7 @@ static const struct {
 	{ "put", test_put, "nothing of a guest is left in hardware after a put" },
 	{ "exits", test_exits, "what an exit costs the host" },
 	{ "host", test_host, "host events beside a counting guest" },
+	{ "windows", test_windows, "host events lack only what displaced windows hide" },
 	{ "state", test_state, "a PMU moves to another VM and counts on" },
 	{ "pmi", test_pmi, "one interrupt per overflow" },
 };
@@ -86,6 +87,22 @@ uint64_t random_below(uint64_t limit)
 	random_state ^= random_state >> 7;
 	random_state ^= random_state << 17;
 	return random_state % limit;
+}
+
+uint64_t kernel_function(const char *name)
+{
+	FILE *file = fopen("/proc/kallsyms", "r");
+	uint64_t address = 0, found = 0;
+	char line[256], symbol[200];
+
+	while (file && !found && fgets(line, sizeof(line), file))
+		if (sscanf(line, "%lx %*c %199s", &address, symbol) == 2 && !strcmp(symbol, name))
+			found = address;
+	if (file)
+		fclose(file);
+	if (!found)
+		fatal("the kernel has no %s", name);
+	return found;
 }
 
 void machine_start(struct machine *machine, const struct vm_config *config)

@@ -27,6 +27,9 @@ void fatal(const char *format, ...) __attribute__((format(printf, 1, 2), noretur
 /* Equal to the bit for one seed. */
 uint64_t random_below(uint64_t limit);
 
+/* Address of a function of the kernel, or the end of the program. */
+uint64_t kernel_function(const char *name);
+
 /* A VM with its PMU, or the end of the program. */
 struct machine {
 	struct vm vm;
@@ -69,6 +72,7 @@ int test_pmi(void);
 int test_smoke(void);
 int test_exits(void);
 int test_host(void);
+int test_windows(void);
 int test_state(void);
 
 #endif

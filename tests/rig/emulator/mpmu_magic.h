@@ -24,6 +24,8 @@
 #define MPMU_CMD_PRESENT	0x08	/* RDI: u64, becomes MPMU_MAGIC_PRESENT */
 #define MPMU_CMD_LOG		0x09	/* arg: tag, RDI: value; a report line */
 #define MPMU_CMD_SET_MUTATE	0x0a	/* RDI: mask of MPMU_MUTATE_*, all CPUs */
+#define MPMU_CMD_WATCH		0x0b	/* arg: MPMU_WATCH_*, RDI: address or 0 */
+#define MPMU_CMD_READ_WATCH	0x0c	/* RDI: struct mpmu_watch of this CPU */
 
 #define MPMU_MAGIC_BASE		0x6d700000
 #define MPMU_MAGIC(cmd, arg)	(MPMU_MAGIC_BASE | ((cmd) << 8) | (arg))
@@ -32,6 +34,7 @@
 #define MPMU_MAGIC_TRUTH	0x6d706d7574727574	/* "mpmutrut" */
 #define MPMU_MAGIC_REGS		0x6d706d7572656773	/* "mpmuregs" */
 #define MPMU_MAGIC_REGION	0x6d706d757265676e	/* "mpmuregn" */
+#define MPMU_MAGIC_WATCH	0x6d706d7577746368	/* "mpmuwtch" */
 
 #define MPMU_MUTATE_VMRESUME_CREDIT	0x01
 #define MPMU_MUTATE_LOSE_PMI		0x02
@@ -43,6 +46,20 @@
 
 #define MPMU_MAX_REGIONS	16
 #define MPMU_MAX_PMCS		16	/* of each kind */
+
+/*
+ * Addresses of the host's kernel to watch on this CPU.  Windows, in which the
+ * guest has the PMU, begin at the first instruction of one function and end
+ * when a counter counts the host's kernel again, some time after the first
+ * instruction of another.
+ */
+#define MPMU_WATCH_BEGIN	0
+#define MPMU_WATCH_END		1
+#define MPMU_WATCH_RECLAIM	2	/* the host takes the PMU from its owner */
+#define MPMU_WATCH_DISOWN	3	/* the PMU changes hands, for any reason */
+#define MPMU_WATCHES		4
+
+#define MPMU_NEAR		64	/* instructions of the guest */
 
 /* Indices of [mode][cpl]: root mode or guest mode; CPL 0 to 2, or CPL 3. */
 #define MPMU_ROOT		0
@@ -133,6 +150,25 @@ struct mpmu_region {
 	unsigned long long vmentries;
 	unsigned long long vmexits_total;
 	unsigned long long vmexits[MPMU_NR_EXITS];
+};
+
+/*
+ * What this CPU did since MPMU_CMD_WATCH.  "Near" is at most MPMU_NEAR
+ * instructions of the guest before or after an overflow while it ran.
+ */
+struct mpmu_watch {
+	unsigned long long magic;	/* MPMU_MAGIC_WATCH */
+	unsigned long long hits[MPMU_WATCHES];
+	unsigned long long near_overflow[MPMU_WATCHES];
+	unsigned long long exits;	/* but for interrupts, PMIs among them */
+	unsigned long long exits_near_overflow;
+	/*
+	 * Instructions that the host's kernel retired with no counter of
+	 * instructions enabled for it: outside windows, inside.
+	 */
+	unsigned long long missed[2];
+	unsigned long long longest;	/* missed in one window */
+	unsigned long long reserved[3];
 };
 
 #define MPMU_MAGIC_NOP(cmd, arg)					\

@@ -234,6 +234,8 @@ void bx_mpmu_c::overflow(Bit32u wrapped)
 {
   for (unsigned c = 0; c < MPMU_PMCS; c++)
     seen[c].overflows += (wrapped >> c) & 1;
+  if (key & MPMU_KEY_GUEST)
+    cpu->truth.watch.overflowed(cpu->truth.guest_retired());
   if (has_global())
     global_status |= (wrapped & 0xffff) | (Bit64u) (wrapped >> MPMU_GP) << 32;
   if (wrapped & interrupts)

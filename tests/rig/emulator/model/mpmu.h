@@ -102,6 +102,7 @@ public:
   void exit_begin(void) { in_exit = true; }
   void exit_end(void) { in_exit = false; }
 
+  bool counts_host_kernel(void) const;
   void raise_pt(void);
   void dump(struct mpmu_regs *regs);
   void dump_truth(struct mpmu_truth *t) const;

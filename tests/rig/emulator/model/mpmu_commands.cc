@@ -78,6 +78,7 @@ void BX_CPU_C::mpmu_command(unsigned command, unsigned arg)
     struct mpmu_truth truth;
     struct mpmu_regs regs;
     struct mpmu_region region;
+    struct mpmu_watch watch;
     Bit64u present;
   } answer;
 
@@ -118,6 +119,13 @@ void BX_CPU_C::mpmu_command(unsigned command, unsigned arg)
     break;
   case MPMU_CMD_SET_MUTATE:
     mutate((unsigned) RDI);
+    break;
+  case MPMU_CMD_WATCH:
+    truth.watch.set(arg % MPMU_WATCHES, RDI, truth.retired);
+    break;
+  case MPMU_CMD_READ_WATCH:
+    truth.watch.fill(&answer.watch);
+    mpmu_answer(&answer.watch, sizeof(answer.watch));
     break;
   }
 }

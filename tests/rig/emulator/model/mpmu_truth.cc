@@ -36,10 +36,27 @@ void bx_mpmu_truth_c::move(unsigned where)
   place = where;
 }
 
+Bit64u bx_mpmu_truth_c::guest_retired(void) const
+{
+  return at[2].instructions + at[3].instructions + (place >= 2 ? retired - retired_then : 0);
+}
+
+void bx_mpmu_truth_c::watch_trace(unsigned where, bool counted, Bit64u rip)
+{
+  watch.trace_begin(retired, guest_retired(), where == 0, counted, rip);
+}
+
+static bool is_interrupt(unsigned reason, bool intel)
+{
+  return intel ? reason <= 1 : reason == 0x60 || reason == 0x61;
+}
+
 void bx_mpmu_truth_c::vmexit(unsigned reason, bool intel)
 {
   unsigned index = reason;
 
+  if (watch.active && !is_interrupt(reason, intel))
+    watch.exited(guest_retired());
   if (!intel && reason >= 0x400)
     index = MPMU_EXIT_AMD_0X400 + (reason - 0x400);
   if (index >= MPMU_NR_EXITS)

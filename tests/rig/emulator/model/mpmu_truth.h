@@ -8,7 +8,7 @@
 #ifndef BX_MPMU_TRUTH_H
 #define BX_MPMU_TRUTH_H
 
-#include "mpmu_magic.h"
+#include "mpmu_watch.h"
 
 class BX_CPU_C;
 
@@ -27,11 +27,14 @@ public:
   Bit64u branches;
   unsigned place;                       // guest * 2 + user
   bool entering;                        // VMLAUNCH or VMRUN is done, not committed
+  bx_mpmu_watch_c watch;
 
   void init(unsigned cpu);
   void trace_begin(unsigned where) { if (where != place) move(where); }
   void landing(void) { retired += entering; entering = false; }
+  void watch_trace(unsigned where, bool counted, Bit64u rip);
   void vmexit(unsigned reason, bool intel);
+  Bit64u guest_retired(void) const;
 
   mpmu_events seen;
 

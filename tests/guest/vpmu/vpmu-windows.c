@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * Host events beside a guest: those of user mode are exact, and those of the
+ * kernel lack what ran in the windows in which a guest that counts displaces
+ * them, no more and no less.  The emulator knows these windows by the addresses
+ * of the functions that displace events and put them back, and counts what
+ * their kernel instructions are with no counter enabled for them.
+ */
+#include <string.h>
+
+#include "vpmu.h"
+
+#define READINGS	20	/* one of them at least has no interrupt in it */
+#define MAX_TRIES	1000
+#define MAX_WINDOW	8000	/* instructions */
+#define REGION		2
+
+/* All read at one place of the program; the kernel's way there is the same. */
+struct sample {
+	uint64_t user, kernel;
+	struct mpmu_truth before, truth;
+	struct mpmu_watch watch;
+	struct mpmu_region region;
+};
+
+/* What one measurement found. */
+struct span {
+	int64_t user, kernel;		/* instructions that the events lack */
+	int64_t outside, inside;	/* of the kernel's, those not counted */
+	uint64_t windows, entries, longest;
+};
+
+struct events {
+	int user, kernel;
+};
+
+static __attribute__((noinline)) void read_once(struct sample *sample, const struct events *events)
+{
+	MPMU_MAGIC_NOP_RDI(MPMU_CMD_READ_TRUTH, 0, &sample->before);
+	sample->user = host_event_read(events->user);
+	sample->kernel = host_event_read(events->kernel);
+	MPMU_MAGIC_NOP_RDI(MPMU_CMD_READ_TRUTH, 0, &sample->truth);
+	MPMU_MAGIC_NOP_RDI(MPMU_CMD_READ_WATCH, 0, &sample->watch);
+	MPMU_MAGIC_NOP_RDI(MPMU_CMD_READ_REGION, REGION, &sample->region);
+}
+
+static uint64_t in_kernel(const struct mpmu_truth *a, const struct mpmu_truth *b)
+{
+	return b->instructions[MPMU_ROOT][MPMU_KERNEL] - a->instructions[MPMU_ROOT][MPMU_KERNEL];
+}
+
+/* The kernel's way through a reading that nothing interrupts. */
+static uint64_t usual_way(const struct events *events)
+{
+	static struct sample sample;
+	uint64_t least = ~0ULL;
+	int i;
+
+	for (i = 0; i < READINGS; i++) {
+		read_once(&sample, events);
+		if (in_kernel(&sample.before, &sample.truth) < least)
+			least = in_kernel(&sample.before, &sample.truth);
+	}
+	return least;
+}
+
+static void take_sample(struct sample *sample, const struct events *events, uint64_t usual)
+{
+	int tries = 0;
+
+	do {
+		if (tries++ == MAX_TRIES)
+			fatal("each reading of an event is interrupted");
+		read_once(sample, events);
+	} while (in_kernel(&sample->before, &sample->truth) != usual);
+}
+
+static void program_guest(const struct machine *machine, struct guest_job *job, bool counting)
+{
+	const struct pmu *pmu = &machine->pmu;
+
+	memset(job, 0, sizeof(*job));
+	if (!counting)
+		return;
+	job_clear(job, pmu);
+	job_write(job, pmu_counter(pmu, 0), 0);
+	job_write(job, pmu_eventsel(pmu, 0), pmu_select(pmu, EVENT_INSTRUCTIONS, MODE_ALL, false));
+	job_write(job, pmu->ctrl, 1);
+}
+
+static void exit_often(struct machine *machine, bool counting, enum guest_body body, uint64_t exits)
+{
+	struct guest_job *job = &machine->vm.cpu[0].area->job;
+
+	program_guest(machine, job, counting);
+	job->program = PROGRAM_LOOP_ONCE;
+	job->body = body;
+	job->count = exits;
+	if (machine_run(machine))
+		fatal("the guest ended");
+}
+
+static struct span between(const struct sample *a, const struct sample *b)
+{
+	return (struct span){
+		.user = (int64_t)(b->truth.instructions[MPMU_ROOT][MPMU_USER] -
+				  a->truth.instructions[MPMU_ROOT][MPMU_USER] -
+				  (b->user - a->user)),
+		.kernel = (int64_t)(in_kernel(&a->truth, &b->truth) - (b->kernel - a->kernel)),
+		.outside = (int64_t)(b->watch.missed[0] - a->watch.missed[0]),
+		.inside = (int64_t)(b->watch.missed[1] - a->watch.missed[1]),
+		.windows = b->watch.hits[MPMU_WATCH_BEGIN] - a->watch.hits[MPMU_WATCH_BEGIN],
+		.entries = b->region.vmentries - a->region.vmentries,
+		.longest = b->watch.longest,
+	};
+}
+
+static void judge(const struct span *span, const char *guest, const char *exits, bool counting)
+{
+	uint64_t windows = counting ? span->entries : 0;
+
+	note("%s, %s: windows: %llu in %llu entries, mean %.0f instructions, longest %llu", guest,
+	     exits, (unsigned long long)span->windows, (unsigned long long)span->entries,
+	     span->windows ? (double)span->inside / (double)span->windows : 0,
+	     (unsigned long long)span->longest);
+	check(!span->user, "%s, %s: user instructions of the host exact (%lld lacking)", guest,
+	      exits, (long long)span->user);
+	check(span->kernel == span->inside + span->outside,
+	      "%s, %s: kernel instructions counted and not counted are the truth (%lld, %lld)",
+	      guest, exits, (long long)span->kernel, (long long)(span->inside + span->outside));
+	check(!span->outside, "%s, %s: all are counted outside the windows (%lld not)", guest, exits,
+	      (long long)span->outside);
+	check(span->windows == windows, "%s, %s: as many windows as entries that displace", guest,
+	      exits);
+	check(span->longest <= MAX_WINDOW, "%s, %s: no window longer than %d instructions", guest,
+	      exits, MAX_WINDOW);
+}
+
+static const struct {
+	enum guest_body body;
+	const char *name;
+	uint64_t exits;
+} bodies[] = {
+	{ BODY_CPUID, "exits", 2000 },
+	{ BODY_PORT_USER, "exits to user space", 500 },
+};
+
+static void measure(struct machine *machine, const struct events *events, bool counting)
+{
+	const char *guest = counting ? "a guest that counts" : "a guest that never counted";
+	static struct sample before, after;
+	uint64_t usual = usual_way(events);
+	struct span span;
+	size_t i;
+
+	for (i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+		exit_often(machine, counting, bodies[i].body, 10);
+		take_sample(&before, events, usual);
+		exit_often(machine, counting, bodies[i].body,
+			   bodies[i].exits + random_below(100));
+		take_sample(&after, events, usual);
+		span = between(&before, &after);
+		judge(&span, guest, bodies[i].name, counting);
+	}
+}
+
+int test_windows(void)
+{
+	const unsigned int flags = HOST_EXCLUDE_GUEST | HOST_PINNED;
+	struct machine machine;
+	struct events events;
+	int counting;
+
+	if (!emu_present())
+		fatal("counts are compared with the emulator's truth");
+	machine_start(&machine, &(struct vm_config){ 0 });
+	events.kernel = host_event(options.cpu, flags | HOST_EXCLUDE_USER, 0);
+	events.user = host_event(options.cpu, flags | HOST_EXCLUDE_KERNEL, 0);
+	emu_watch(MPMU_WATCH_BEGIN, kernel_function("perf_load_guest_context"));
+	emu_watch(MPMU_WATCH_END, kernel_function("perf_put_guest_context"));
+	MPMU_MAGIC_NOP(MPMU_CMD_MARK_BEGIN, REGION);
+	for (counting = 0; counting < 2; counting++)
+		measure(&machine, &events, counting);
+	MPMU_MAGIC_NOP(MPMU_CMD_MARK_END, REGION);
+	emu_watch(MPMU_WATCH_BEGIN, 0);
+	emu_watch(MPMU_WATCH_END, 0);
+	host_event_close(events.user);
+	host_event_close(events.kernel);
+	machine_stop(&machine);
+	return 0;
+}
