@@ -63,6 +63,8 @@ static const struct row rows[] = {
 	{"D3 fixed write", "intel-v5-odd", GUEST, 0x309, (1ull << 44) - 1, true, 0,
 	 (1ull << 44) - 1},
 	{"D3 fixed write beyond width", "intel-v5-odd", GUEST, 0x309, 1ull << 44, false, 0, 0},
+	{"D3 fixed write by the host, beyond width", "intel-v5-odd", HOST, 0x309, ~0ull, true, 0,
+	 (1ull << 44) - 1},
 	{"D3 AMD: counter is masked to its width", "amd-v2", GUEST, 0xc0010201, ~0ull, true, 0,
 	 FULL48},
 	{"D3 AMD: no sign extension", "amd-k7", GUEST, 0xc0010004, 0x80000000, true, 0, 0x80000000},
@@ -184,6 +186,9 @@ struct sequence {
 
 static const struct sequence sequences[] = {
 	{"D4 OVF_CTRL clears what it names", "intel-v4", {W(0x391, 7), W(0x390, 2), R(0x38e, 5)}},
+	{"D4 AMD a write of STATUS clears nothing",
+	 "amd-v2",
+	 {W(0xc0000303, 7), W(0xc0000300, 7), R(0xc0000300, 7)}},
 	{"D4 AMD STATUS_CLR clears what it names",
 	 "amd-v2",
 	 {W(0xc0000303, 7), W(0xc0000302, 2), R(0xc0000300, 5), R(0xc0000302, 0)}},
@@ -204,6 +209,9 @@ static const struct sequence sequences[] = {
 	 "intel-v4",
 	 {W(0x38d, 0x30), W(0x30a, 5), R(0x30a, 5), R(0x38d, 0x30)}},
 	{"D3 a refused write changes nothing", "intel-v4", {W(0x4c1, 5), R(0x4c1, 5)}},
+	{"D6 host write of GLOBAL_INUSE is a no-op",
+	 "intel-v4",
+	 {W(0x4c1, 5), HW(0x392, 9), R(0x4c1, 5), R(0x392, 0)}},
 };
 
 static void check_step(struct stub_vcpu *vcpu, const struct step *step)
@@ -332,6 +340,60 @@ static const struct row refusals[] = {
 	{"D5 refused: no PMU register", "intel-v4", GUEST, 0x1a0, 1, false, 0, 0},
 };
 
+enum access { RDMSR, WRMSR, WRMSR_WHOLE, RDPMC };
+
+struct result_row {
+	const char *id;
+	const char *guest;
+	enum access access;
+	enum mpmu_initiator by;
+	u32 reg;
+	u64 value;
+	enum mpmu_result result;
+};
+
+static const struct result_row results[] = {
+	{"D3 write beyond width: #GP", "intel-v4", WRMSR, GUEST, 0x4c1, ~0ull, MPMU_GP},
+	{"D1 reserved bits: #GP", "intel-v4", WRMSR, GUEST, 0x186, ~0ull, MPMU_GP},
+	{"D4 write of STATUS: #GP", "intel-v4", WRMSR, GUEST, 0x38e, 0, MPMU_GP},
+	{"D5 write of GLOBAL_INUSE: #GP", "intel-v4", WRMSR, GUEST, 0x392, 0, MPMU_GP},
+	{"D6 host write of GLOBAL_INUSE: done", "intel-v4", WRMSR, HOST, 0x392, 9, MPMU_DONE},
+	{"D5 read of no PMU register", "intel-v4", RDMSR, GUEST, 0x1a0, 0, MPMU_NOT_PMU},
+	{"D5 write of no PMU register", "intel-v4", WRMSR, GUEST, 0x1a0, 0, MPMU_NOT_PMU},
+	{"D5 read of a register without its feature", "intel-v2", RDMSR, GUEST, 0x391, 0,
+	 MPMU_NOT_PMU},
+	{"H WRMSR with reserved bits: #GP", "intel-v4", WRMSR_WHOLE, GUEST, 0x186, ~0ull, MPMU_GP},
+	{"C RDPMC beyond the model: #GP", "intel-v4", RDPMC, GUEST, 8, 0, MPMU_GP},
+	{"C RDPMC of an unknown type: #GP", "intel-v4", RDPMC, GUEST, 1u << 29, 0, MPMU_GP},
+};
+
+static void check_result(void **state)
+{
+	const struct result_row *row = *state;
+	struct unit_world world;
+	struct mpmu_vcpu *vcpu =
+		&unit_world_init(&world, unit_host_for(row->guest), row->guest)->mpmu;
+	enum mpmu_result result = MPMU_DONE;
+	u64 value;
+
+	world.machine.irqs_off = true;
+	switch (row->access) {
+	case RDMSR:
+		result = mpmu_msr_read(NULL, vcpu, row->reg, row->by, &value);
+		break;
+	case WRMSR:
+		result = mpmu_msr_write(NULL, vcpu, row->reg, row->by, row->value);
+		break;
+	case WRMSR_WHOLE:
+		result = mpmu_wrmsr(NULL, vcpu, row->reg, row->value);
+		break;
+	case RDPMC:
+		result = mpmu_rdpmc(NULL, vcpu, row->reg, &value);
+		break;
+	}
+	assert_int_equal(result, row->result);
+}
+
 int main(void)
 {
 	UNIT_TABLE(rows, check_row);
@@ -339,5 +401,6 @@ int main(void)
 	UNIT_TABLE(images, check_image);
 	UNIT_TABLE(fixed_images, check_fixed_image);
 	UNIT_TABLE(refusals, check_refused);
+	UNIT_TABLE(results, check_result);
 	return unit_run("access");
 }

@@ -131,6 +131,48 @@ static void request_cancelled(void)
 	assert_int_equal(world.vcpu.mpmu.reprogram, 0);
 }
 
+/* Of two fields that are off again, neither is left to compute. */
+static void fixed_requests(void)
+{
+	unit_world_init(&world, "intel-v5-8-4", "intel-v5-8-4");
+	stub_host_wrmsr(&world.vcpu, 0x38d, 0x33);
+	assert_int_equal(world.vcpu.mpmu.reprogram, 3ull << MPMU_FIXED_BASE);
+	stub_host_wrmsr(&world.vcpu, 0x38d, 0x30);
+	assert_int_equal(world.vcpu.mpmu.reprogram, 2ull << MPMU_FIXED_BASE);
+	stub_host_wrmsr(&world.vcpu, 0x38d, 0x33);
+	stub_host_wrmsr(&world.vcpu, 0x38d, 0);
+	assert_int_equal(world.vcpu.mpmu.reprogram, 0);
+}
+
+static void same_selector(void)
+{
+	unit_world_init(&world, "intel-v5-8-4", "intel-v5-8-4");
+	wrmsr(0x186, GUEST_COUNTS);
+	stub_enter(&world.vcpu);
+	wrmsr(0x186, GUEST_COUNTS);
+	assert_int_equal(world.vcpu.mpmu.reprogram, 0);
+	assert_int_equal(world.vcpu.mpmu.eventsel_hw[0], GUEST_COUNTS);
+}
+
+static void fixed_touches(void)
+{
+	unit_world_init(&world, "intel-v5-8-4", "intel-v5-8-4");
+	wrmsr(0x38d, 3);
+	assert_true(touched());
+}
+
+static void no_fixed_counter_0(void)
+{
+	struct mpmu_caps caps = *unit_caps("intel-v5-8-4");
+
+	caps.counters &= ~(1ull << MPMU_FIXED_BASE);
+	unit_world_init(&world, "intel-v5-8-4", "intel-v5-8-4");
+	stub_vcpu_init(&world.vcpu, &world.machine, &caps);
+	stub_vcpu_load(&world.vcpu, &world.machine.cpus[0]);
+	wrmsr(0x38d, 0x30);
+	assert_false(stub_guest_wrmsr(&world.vcpu, 0x38d, 1));
+}
+
 /* Bits of the status that no counter owns stay, live or saved. */
 static void status_extra(void)
 {
@@ -169,6 +211,10 @@ static const struct row rows[] = {
 	{"denied events leave a PMU idle", idle_denied},
 	{"GLOBAL_CTL written through reaches hardware", global_ctrl_live},
 	{"a disabled selector cancels its request", request_cancelled},
+	{"a disabled field cancels its request", fixed_requests},
+	{"the same selector again changes nothing", same_selector},
+	{"the first enabled field touches", fixed_touches},
+	{"the field of an absent fixed counter 0", no_fixed_counter_0},
 	{"status bits that are no counter's", status_extra},
 	{"GLOBAL_CTRL bits and versions beyond the offer", extra_bits_clamped},
 };

@@ -31,6 +31,9 @@ static const struct row rows[] = {
 	{"FIXED_CTR_CTRL beside it", 0x5300c0, 1, 5, 0x38d, 3, MPMU_DONE, 6, 0},
 	{"the counter itself", 0x5300c0, 1, 5, 0x4c1, 9, MPMU_DONE, 10, 0},
 	{"a counter that stands still", 0x5300c0, 0, 5, 0x4c1, 9, MPMU_DONE, 9, 0},
+	{"another counter", 0x5300c0, 1, 5, 0x4c2, 9, MPMU_DONE, 6, 0},
+	{"another counter, user mode only", 0x5100c0, 1, 5, 0x4c2, 9, MPMU_DONE, 5, 0},
+	{"another counter, kernel mode only", 0x5200c0, 1, 5, 0x4c2, 9, MPMU_DONE, 6, 0},
 	{"a write that wraps as it stops", 0x5300c0, 1, 0xffffffffffffull, 0x186, 0, MPMU_DONE, 0,
 	 1},
 	{"no register of the PMU", 0x5300c0, 1, 5, 0x10, 0, MPMU_NOT_PMU, 5, 0},
@@ -66,8 +69,38 @@ static void check_row(void **state)
 	stub_check_invariants(vcpu);
 }
 
+struct fixed_row {
+	const char *id;
+	u64 before, after;
+	u64 counter;
+};
+
+static const struct fixed_row fixed_rows[] = {
+	{"FIXED_CTR_CTRL that stops", 3, 0, 1},
+	{"FIXED_CTR_CTRL that starts", 0, 3, 0},
+};
+
+static void check_fixed(void **state)
+{
+	const struct fixed_row *row = *state;
+	struct unit_world world;
+	struct stub_vcpu *vcpu = unit_world_init(&world, MODEL, MODEL);
+	u64 value;
+
+	assert_true(stub_guest_wrmsr(vcpu, 0x38f, 1ull << 32));
+	assert_true(stub_guest_wrmsr(vcpu, 0x38d, row->before));
+	stub_enter(vcpu);
+	stub_exit(vcpu);
+	vcpu->machine->irqs_off = true;
+	assert_int_equal(mpmu_wrmsr(&vcpu->cpu->mpmu, &vcpu->mpmu, 0x38d, row->after), MPMU_DONE);
+	vcpu->machine->irqs_off = false;
+	assert_int_equal(stub_host_rdmsr(vcpu, 0x309, &value), MPMU_DONE);
+	assert_int_equal(value, row->counter);
+}
+
 int main(void)
 {
+	UNIT_TABLE(fixed_rows, check_fixed);
 	UNIT_TABLE(rows, check_row);
 	return unit_run("wrmsr");
 }
