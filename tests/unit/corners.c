@@ -204,6 +204,91 @@ static void extra_bits_clamped(void)
 	assert_int_equal(guest.global_ctrl_extra, 0);
 }
 
+static u32 decoded(struct mpmu_cpuid leaves)
+{
+	struct mpmu_caps caps;
+
+	assert_int_equal(mpmu_caps_decode(&caps, &leaves), 0);
+	return caps.features;
+}
+
+/* Each bit by itself, and all of a word: none is counted on from its neighbours. */
+static void feature_words(void)
+{
+	struct mpmu_cpuid amd = {.vendor = MPMU_VENDOR_AMD, .leaf_80000001_ecx = 1u << 28};
+	struct mpmu_cpuid intel = {.vendor = MPMU_VENDOR_INTEL,
+				   .leaf_0a = {0x07300402, 0, 0, 0x603},
+				   .leaf_07_ebx = ~0u,
+				   .perf_capabilities = ~0ull};
+
+	assert_int_equal(decoded(amd), MPMU_FEAT_RDPMC_UNCORE);
+	amd.leaf_80000001_ecx = 1u << 24;
+	assert_int_equal(decoded(amd), MPMU_FEAT_RDPMC_UNCORE);
+	amd.leaf_80000001_ecx = ~(1u << 24 | 1u << 28);
+	assert_false(decoded(amd) & MPMU_FEAT_RDPMC_UNCORE);
+	amd.leaf_80000001_ecx = ~0u;
+	assert_int_equal(decoded(amd), MPMU_FEAT_RDPMC_UNCORE | MPMU_FEAT_PERFCTR_CORE |
+					       MPMU_FEAT_SVM);
+	assert_int_equal(decoded(intel), MPMU_FEAT_TSX | MPMU_FEAT_FW_WRITES |
+						 MPMU_FEAT_METRICS | MPMU_FEAT_GLOBAL);
+}
+
+/* PerfMonV2 is all three of its features. */
+static void amd_requirements(void)
+{
+	static const u32 features[] = {MPMU_FEAT_GLOBAL, MPMU_FEAT_STATUS_SET,
+				       MPMU_FEAT_PERFCTR_CORE};
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(features); i++) {
+		struct mpmu_caps host = *unit_caps("amd-v2");
+
+		host.features &= ~features[i];
+		assert_non_null(mpmu_caps_missing(&host));
+	}
+}
+
+static void amd_offer(void)
+{
+	struct mpmu_caps host = *unit_caps("amd-v2"), offer;
+
+	host.version = 3;
+	host.counters = (1 << 20) - 1;
+	mpmu_caps_offer(&offer, &host, MPMU_POLICY_FULL);
+	assert_int_equal(offer.version, 2);
+	assert_int_equal(offer.counters, (1 << 15) - 1);
+}
+
+/* A version that lacks what came with it is the last one without that. */
+static void versions(void)
+{
+	struct mpmu_caps guest = *unit_caps("amd-v2");
+
+	guest.version = 1;
+	mpmu_caps_clamp(&guest, unit_caps("amd-v2"));
+	assert_false(guest.features & (MPMU_FEAT_GLOBAL | MPMU_FEAT_STATUS_SET));
+	guest = *unit_caps("intel-v5-8-4");
+	guest.features &= ~(u32)MPMU_FEAT_STATUS_SET;
+	mpmu_caps_clamp(&guest, unit_caps("intel-v5-8-4"));
+	assert_int_equal(guest.version, 3);
+}
+
+static void contradictions(void)
+{
+	struct mpmu_caps caps = *unit_caps("intel-v5-8-4");
+
+	caps.gp_width = caps.fixed_width = 64;
+	assert_true(mpmu_caps_valid(&caps));
+	caps.gp_width = 65;
+	assert_false(mpmu_caps_valid(&caps));
+	caps = *unit_caps("intel-v5-8-4");
+	caps.features |= MPMU_FEAT_METRICS;
+	assert_false(mpmu_caps_valid(&caps));
+	caps.global_ctrl_extra = 1ull << 48;
+	assert_true(mpmu_caps_valid(&caps));
+	assert_false(mpmu_caps_valid(NULL));
+}
+
 static const struct row rows[] = {
 	{"idle again takes as long as the first time", idle_again},
 	{"a put that counts starts the idle ones over", idle_interrupted},
@@ -215,6 +300,11 @@ static const struct row rows[] = {
 	{"the same selector again changes nothing", same_selector},
 	{"the first enabled field touches", fixed_touches},
 	{"the field of an absent fixed counter 0", no_fixed_counter_0},
+	{"features from single bits and from full words", feature_words},
+	{"PerfMonV2 without one of its features", amd_requirements},
+	{"an AMD host beyond what is known", amd_offer},
+	{"a version without what came with it", versions},
+	{"models at the edge of a contradiction", contradictions},
 	{"status bits that are no counter's", status_extra},
 	{"GLOBAL_CTRL bits and versions beyond the offer", extra_bits_clamped},
 };
