@@ -88,16 +88,17 @@ sub closing
 	die "a bracket is not closed\n";
 }
 
-# Index of the token that ends what begins at $from: one of $ends, outside brackets.
+# Index of the token that ends what begins at $from: one of $ends, outside
+# brackets; undef if the macro ends before.
 sub ending
 {
 	my ($tokens, $from, $ends) = @_;
 
-	for (my $i = $from; $i <= $#$tokens; $i++) {
+	for (my $i = $from; $i <= $#$tokens && ($tokens->[$i][2] // "") eq $tokens->[$from][2]; $i++) {
 		return $i if $tokens->[$i][0] =~ $ends;
 		$i = closing($tokens, $i) if $tokens->[$i][0] =~ /^[({\[]$/;
 	}
-	die "what begins at $tokens->[$from][1] does not end\n";
+	return undef;
 }
 
 # The words before the name of a function: what it returns.
@@ -282,9 +283,9 @@ sub rows
 	my ($tokens, $end) = ($self->{tokens});
 
 	return if !$tokens->[$i][3] || $self->token($i - 1) !~ /^[{,]$/;
-	return if $self->token($i) !~ /^(?:[.{\[]|MPMU_\w+)$/;
-	return if $self->token($i) =~ /^MPMU/ && $self->token($i + 1) ne '(';
-	$end = MpmuMutants::ending($tokens, $i, qr/^[,}]$/);
+	return if $self->token($i) !~ /^(?:[.{\[]|[A-Z][A-Z0-9_]+)$/;
+	return if $self->token($i) =~ /^[A-Z]/ && $self->token($i + 1) ne '(';
+	$end = MpmuMutants::ending($tokens, $i, qr/^[,}]$/) // return;
 	$self->add('dropped', $i, $end - ($self->token($end) eq '}'), ' ');
 }
 
