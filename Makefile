@@ -73,6 +73,9 @@ $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -c $< -o $@
 
+# Broken promises of a caller stop a test.
+$(BUILD)/tests/%: ALL_CFLAGS += -DMPMU_DEBUG
+
 $(BUILD)/tests/libmpmu/%.o: libmpmu/%.c
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) $(SANITIZE) -c $< -o $@

@@ -263,8 +263,12 @@ static bool uses_pmu(struct mpmu_reg reg, bool write, u64 value)
 enum mpmu_result mpmu_msr_read(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 msr,
 			       enum mpmu_initiator by, u64 *value)
 {
-	struct mpmu_reg reg = mpmu_decode(vcpu, msr);
+	struct mpmu_reg reg;
 
+	mpmu_assert_vcpu(vcpu);
+	mpmu_assert_initiator(by);
+	mpmu_assert(value);
+	reg = mpmu_decode(vcpu, msr);
 	if (reg.kind == MPMU_KIND_NONE)
 		return MPMU_NOT_PMU;
 	if (by == MPMU_BY_GUEST && uses_pmu(reg, false, 0))
@@ -283,9 +287,13 @@ enum mpmu_result mpmu_check_write(const struct mpmu_vcpu *vcpu, u32 msr, enum mp
 enum mpmu_result mpmu_msr_write(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 msr,
 				enum mpmu_initiator by, u64 value)
 {
-	struct mpmu_reg reg = mpmu_decode(vcpu, msr);
-	enum mpmu_result result = check(vcpu, reg, by, &value);
+	enum mpmu_result result;
+	struct mpmu_reg reg;
 
+	mpmu_assert_vcpu(vcpu);
+	mpmu_assert_initiator(by);
+	reg = mpmu_decode(vcpu, msr);
+	result = check(vcpu, reg, by, &value);
 	if (result != MPMU_DONE)
 		return result;
 	if (by == MPMU_BY_GUEST && uses_pmu(reg, true, value))
@@ -304,9 +312,12 @@ static bool controls(struct mpmu_reg reg)
 /* An instruction is counted by the PMCs that were counting as it started. */
 enum mpmu_result mpmu_wrmsr(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 msr, u64 value)
 {
-	bool before = controls(mpmu_decode(vcpu, msr));
-	enum mpmu_result result = mpmu_check_write(vcpu, msr, MPMU_BY_GUEST, value);
+	enum mpmu_result result;
+	bool before;
 
+	mpmu_assert_vcpu(vcpu);
+	before = controls(mpmu_decode(vcpu, msr));
+	result = mpmu_check_write(vcpu, msr, MPMU_BY_GUEST, value);
 	if (result != MPMU_DONE)
 		return result;
 	if (before)
@@ -321,6 +332,8 @@ enum mpmu_result mpmu_rdpmc(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 ec
 {
 	u32 pmc;
 
+	mpmu_assert_vcpu(vcpu);
+	mpmu_assert(value);
 	if (!mpmu_decode_rdpmc(vcpu, ecx, &pmc))
 		return MPMU_GP;
 	mpmu_touch(vcpu);

@@ -238,8 +238,10 @@ static u8 smaller(u8 a, u8 b)
 
 void mpmu_caps_offer(struct mpmu_caps *offer, const struct mpmu_caps *host, enum mpmu_policy policy)
 {
-	const struct mpmu_desc *desc = mpmu_desc_of(host->vendor);
+	const struct mpmu_desc *desc;
 
+	mpmu_assert(offer && host);
+	desc = mpmu_desc_of(host->vendor);
 	if (!desc) {
 		no_pmu(offer, host->vendor);
 		return;
@@ -253,8 +255,10 @@ void mpmu_caps_offer(struct mpmu_caps *offer, const struct mpmu_caps *host, enum
 
 void mpmu_caps_clamp(struct mpmu_caps *guest, const struct mpmu_caps *offer)
 {
-	const struct mpmu_desc *desc = mpmu_desc_of(offer->vendor);
+	const struct mpmu_desc *desc;
 
+	mpmu_assert(guest && offer);
+	desc = mpmu_desc_of(offer->vendor);
 	if (!desc || guest->vendor != offer->vendor) {
 		no_pmu(guest, offer->vendor);
 		return;

@@ -56,6 +56,7 @@ bool mpmu_decode_rdpmc(const struct mpmu_vcpu *vcpu, u32 ecx, u32 *pmc)
 
 bool mpmu_msr_exists(const struct mpmu_vcpu *vcpu, u32 msr)
 {
+	mpmu_assert_vcpu(vcpu);
 	return mpmu_decode(vcpu, msr).kind != MPMU_KIND_NONE;
 }
 
@@ -63,5 +64,6 @@ bool mpmu_rdpmc_valid(const struct mpmu_vcpu *vcpu, u32 ecx)
 {
 	u32 pmc;
 
+	mpmu_assert_vcpu(vcpu);
 	return mpmu_decode_rdpmc(vcpu, ecx, &pmc);
 }

@@ -42,9 +42,11 @@ static void advance(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc)
 
 void mpmu_emulate(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, enum mpmu_event event, u32 cpl)
 {
-	mpmu_pmcs pmcs = counting(vcpu, event);
+	mpmu_pmcs pmcs;
 	u32 pmc;
 
+	mpmu_assert_vcpu(vcpu);
+	pmcs = counting(vcpu, event);
 	if (!pmcs)
 		return;
 	mpmu_for_each_pmc(pmc, pmcs & mpmu_global_ctrl_read(cpu, vcpu)) {

@@ -50,7 +50,9 @@ static bool entries_valid(const struct mpmu_desc *desc, const struct mpmu_filter
 
 static int check(const struct mpmu_desc *desc, const struct mpmu_filter_spec *spec)
 {
-	if (!desc || spec->action > MPMU_FILTER_DENY || spec->flags & ~MPMU_FILTER_MASKED)
+	if (!desc || !spec || (spec->nr_events && !spec->events))
+		return -EINVAL;
+	if (spec->action > MPMU_FILTER_DENY || spec->flags & ~MPMU_FILTER_MASKED)
 		return -EINVAL;
 	if (spec->nr_events > MPMU_FILTER_MAX)
 		return -E2BIG;
@@ -101,7 +103,7 @@ int mpmu_filter_compile(struct mpmu_filter *filter, enum mpmu_vendor vendor,
 			const struct mpmu_filter_spec *spec)
 {
 	const struct mpmu_desc *desc = mpmu_desc_of(vendor);
-	int err = check(desc, spec);
+	int err = filter ? check(desc, spec) : -EINVAL;
 
 	if (err)
 		return err;
@@ -151,6 +153,7 @@ bool mpmu_filter_allows(const struct mpmu_filter *filter, u64 eventsel)
 
 	if (!filter)
 		return true;
+	mpmu_assert(mpmu_desc_of(filter->vendor));
 	event = event_of(mpmu_desc_of(filter->vendor), eventsel);
 	excludes = filter->entries + filter->nr_includes;
 	hit = listed(filter->entries, filter->nr_includes, event, umask) &&

@@ -247,6 +247,11 @@ static inline bool mpmu_touched(const struct mpmu_vcpu *vcpu)
 	return vcpu->flags & MPMU_VCPU_TOUCHED;
 }
 
+/* Promises of the caller, looked at by debug builds. */
+#define mpmu_assert_vcpu(vcpu)     mpmu_assert((vcpu) && (vcpu)->host)
+#define mpmu_assert_cpu(cpu, vcpu) mpmu_assert((cpu) && (vcpu) && (vcpu)->host)
+#define mpmu_assert_initiator(by)  mpmu_assert((by) == MPMU_BY_GUEST || (by) == MPMU_BY_HOST)
+
 /* decode.c */
 const struct mpmu_desc *mpmu_desc_of(u32 vendor);
 struct mpmu_reg mpmu_decode(const struct mpmu_vcpu *vcpu, u32 msr);

@@ -57,14 +57,18 @@ static bool direct(const struct mpmu_vcpu *vcpu, struct mpmu_reg reg)
 
 u32 mpmu_msr_intercepts(const struct mpmu_vcpu *vcpu, u32 msr)
 {
+	mpmu_assert_vcpu(vcpu);
 	return direct(vcpu, mpmu_decode(vcpu, msr)) ? 0 : ALL_ACCESS;
 }
 
 /* Hardware must fault on, or the guest must have, all that RDPMC can name. */
 bool mpmu_rdpmc_intercepted(const struct mpmu_vcpu *vcpu)
 {
-	const struct mpmu_caps *guest = &vcpu->caps, *host = &vcpu->host->caps;
+	const struct mpmu_caps *guest, *host;
 
+	mpmu_assert_vcpu(vcpu);
+	guest = &vcpu->caps;
+	host = &vcpu->host->caps;
 	return !mpmu_touched(vcpu) || !all_counters(vcpu) || guest->gp_width != host->gp_width ||
 	       guest->fixed_width != host->fixed_width ||
 	       host->features & (MPMU_FEAT_METRICS | MPMU_FEAT_RDPMC_UNCORE);
@@ -72,6 +76,7 @@ bool mpmu_rdpmc_intercepted(const struct mpmu_vcpu *vcpu)
 
 u32 mpmu_nested_msr_intercepts(const struct mpmu_vcpu *vcpu, u32 msr, u32 l1)
 {
+	mpmu_assert_vcpu(vcpu);
 	if (l1 & ~(u32)ALL_ACCESS)
 		return ALL_ACCESS;
 	return mpmu_msr_intercepts(vcpu, msr) | l1;
@@ -79,6 +84,7 @@ u32 mpmu_nested_msr_intercepts(const struct mpmu_vcpu *vcpu, u32 msr, u32 l1)
 
 bool mpmu_nested_rdpmc_intercepted(const struct mpmu_vcpu *vcpu, bool l1)
 {
+	mpmu_assert_vcpu(vcpu);
 	return l1 || mpmu_rdpmc_intercepted(vcpu);
 }
 
@@ -86,6 +92,7 @@ void mpmu_vcpu_update_intercepts(const struct mpmu_vcpu *vcpu)
 {
 	u32 msr;
 
+	mpmu_assert_vcpu(vcpu);
 	mpmu_for_each_msr(msr, mpmu_desc(vcpu)) {
 		bool intercept = mpmu_msr_intercepts(vcpu, msr);
 

@@ -155,9 +155,12 @@ static void reprogram_fixed(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
 void mpmu_vcpu_reprogram(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
 			 const struct mpmu_filter *filter)
 {
-	mpmu_pmcs pmcs = vcpu->reprogram;
+	mpmu_pmcs pmcs;
 	u32 pmc;
 
+	mpmu_assert_vcpu(vcpu);
+	mpmu_assert(!filter || filter->vendor == vcpu->host->caps.vendor);
+	pmcs = vcpu->reprogram;
 	if (!pmcs)
 		return;
 	vcpu->reprogram = 0;
@@ -171,5 +174,6 @@ void mpmu_vcpu_reprogram(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
 
 void mpmu_vcpu_filter_changed(struct mpmu_vcpu *vcpu)
 {
+	mpmu_assert_vcpu(vcpu);
 	mpmu_request_reprogram(vcpu, mpmu_enabled_by_guest(vcpu));
 }

@@ -64,15 +64,32 @@ static u32 list_all(const struct mpmu_vcpu *vcpu, struct mpmu_msr *list)
 
 u32 mpmu_snapshot_size(const struct mpmu_vcpu *vcpu)
 {
+	mpmu_assert_vcpu(vcpu);
 	return list_all(vcpu, NULL);
 }
 
 void mpmu_snapshot_save(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mpmu_msr *list)
 {
-	u32 count = list_all(vcpu, list), i;
+	u32 count, i;
 
+	mpmu_assert_vcpu(vcpu);
+	mpmu_assert(list);
+	count = list_all(vcpu, list);
 	for (i = 0; i < count; i++)
 		mpmu_msr_read(cpu, vcpu, list[i].index, MPMU_BY_HOST, &list[i].value);
+}
+
+/* The first that is rejected; count where none is. */
+static u32 first_bad(const struct mpmu_vcpu *vcpu, const struct mpmu_msr *list, u32 count)
+{
+	u32 i;
+
+	for (i = 0; i < count; i++) {
+		if (mpmu_check_write(vcpu, list[i].index, MPMU_BY_HOST, list[i].value) !=
+		    MPMU_DONE)
+			break;
+	}
+	return i;
 }
 
 int mpmu_snapshot_restore(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, const struct mpmu_msr *list,
@@ -80,12 +97,14 @@ int mpmu_snapshot_restore(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, const st
 {
 	u32 i;
 
-	for (i = 0; i < count; i++) {
-		if (mpmu_check_write(vcpu, list[i].index, MPMU_BY_HOST, list[i].value) !=
-		    MPMU_DONE) {
+	mpmu_assert_vcpu(vcpu);
+	if (count && !list)
+		return -EINVAL;
+	i = first_bad(vcpu, list, count);
+	if (i < count) {
+		if (err_msr)
 			*err_msr = list[i].index;
-			return -EINVAL;
-		}
+		return -EINVAL;
 	}
 	for (i = 0; i < count; i++)
 		mpmu_msr_write(cpu, vcpu, list[i].index, MPMU_BY_HOST, list[i].value);

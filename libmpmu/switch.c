@@ -180,6 +180,7 @@ static MPMU_NOINLINE int change_owner(struct mpmu_cpu *cpu, struct mpmu_vcpu *vc
 /* An owner has no event of the host beside it, as the host reclaims first. */
 int mpmu_enter(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
+	mpmu_assert_cpu(cpu, vcpu);
 	if (cpu->owner == vcpu || !(cpu->owner || mpmu_touched(vcpu)))
 		return 0;
 	return change_owner(cpu, vcpu);
@@ -187,6 +188,7 @@ int mpmu_enter(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 
 void mpmu_exit(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
+	mpmu_assert_cpu(cpu, vcpu);
 	if (!cpu->displaced)
 		return;
 	mpmu_release(cpu);
@@ -207,6 +209,7 @@ static void account_idle(struct mpmu_vcpu *vcpu)
 
 void mpmu_put(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
+	mpmu_assert_cpu(cpu, vcpu);
 	if (cpu->owner == vcpu)
 		mpmu_release(cpu);
 	account_idle(vcpu);
@@ -214,18 +217,21 @@ void mpmu_put(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 
 void mpmu_reclaim(struct mpmu_cpu *cpu)
 {
+	mpmu_assert(cpu);
 	mpmu_release(cpu);
 	forget(cpu);
 }
 
 void mpmu_pmi(struct mpmu_cpu *cpu)
 {
+	mpmu_assert(cpu);
 	if (cpu->pmi_target)
 		mpmu_call(cpu->pmi_target, request_pmi);
 }
 
 void mpmu_cpu_forget_vcpu(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
 {
+	mpmu_assert(cpu && vcpu);
 	if (cpu->owner == vcpu)
 		cpu->owner = NULL;
 	if (cpu->pmi_target == vcpu)
@@ -234,5 +240,6 @@ void mpmu_cpu_forget_vcpu(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
 
 void mpmu_cpu_reset(struct mpmu_cpu *cpu)
 {
+	mpmu_assert(cpu);
 	memset(cpu, 0, sizeof(*cpu));
 }

@@ -19,10 +19,12 @@ static bool ops_complete(const struct mpmu_ops *ops)
 
 int mpmu_host_init(struct mpmu_host *host, const struct mpmu_ops *ops, const struct mpmu_caps *caps)
 {
-	if (!ops || !ops_complete(ops))
+	if (!host || !ops || !caps || !ops_complete(ops))
 		return -EINVAL;
 	if (mpmu_caps_missing(caps))
 		return -EOPNOTSUPP;
+	if (!mpmu_caps_valid(caps))
+		return -EINVAL;
 	host->ops = ops;
 	host->caps = *caps;
 	host->desc = mpmu_desc_of(caps->vendor);
@@ -31,6 +33,7 @@ int mpmu_host_init(struct mpmu_host *host, const struct mpmu_ops *ops, const str
 
 void mpmu_vcpu_init(struct mpmu_vcpu *vcpu, const struct mpmu_host *host)
 {
+	mpmu_assert(vcpu && host);
 	memset(vcpu, 0, sizeof(*vcpu));
 	vcpu->host = host;
 	vcpu->caps.vendor = host->caps.vendor;
@@ -58,20 +61,25 @@ static void reset_registers(struct mpmu_vcpu *vcpu)
 	vcpu->global_ctrl = global_ctrl_reset(&caps);
 }
 
-void mpmu_vcpu_configure(struct mpmu_vcpu *vcpu, const struct mpmu_caps *caps)
+int mpmu_vcpu_configure(struct mpmu_vcpu *vcpu, const struct mpmu_caps *caps)
 {
 	struct mpmu_caps offer;
 
+	mpmu_assert_vcpu(vcpu);
+	if (!mpmu_caps_valid(caps))
+		return -EINVAL;
 	mpmu_untouch(vcpu);
 	mpmu_caps_offer(&offer, &vcpu->host->caps, MPMU_POLICY_FULL);
 	vcpu->caps = *caps;
 	mpmu_caps_clamp(&vcpu->caps, &offer);
 	reset_registers(vcpu);
 	mpmu_call(vcpu, request_intercepts);
+	return 0;
 }
 
 void mpmu_vcpu_reset(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
+	mpmu_assert_vcpu(vcpu);
 	if (mpmu_resident(cpu, vcpu))
 		mpmu_release(cpu);
 	mpmu_untouch(vcpu);
@@ -94,9 +102,11 @@ static mpmu_pmcs mode_dependent(const struct mpmu_vcpu *vcpu)
 
 void mpmu_vcpu_set_flags(struct mpmu_vcpu *vcpu, u32 set, u32 clear)
 {
-	u32 flags = (vcpu->flags & ~(clear & OUTSIDE_FLAGS)) | (set & OUTSIDE_FLAGS);
-	u32 changed = flags ^ vcpu->flags;
+	u32 flags, changed;
 
+	mpmu_assert_vcpu(vcpu);
+	flags = (vcpu->flags & ~(clear & OUTSIDE_FLAGS)) | (set & OUTSIDE_FLAGS);
+	changed = flags ^ vcpu->flags;
 	vcpu->flags = flags;
 	if (changed & (MPMU_VCPU_SVME | MPMU_VCPU_GUEST_MODE))
 		mpmu_request_reprogram(vcpu, mode_dependent(vcpu));

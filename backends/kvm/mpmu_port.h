@@ -48,8 +48,12 @@ static __always_inline void mpmu_kvm_wrmsr(const struct mpmu_vcpu *vcpu, u32 msr
 /* index, known to be below size, clamped against speculation. */
 #define mpmu_nospec(index, size) array_index_nospec((index), (size))
 
-/* A broken promise of the caller. */
+/* A broken promise of the caller; entries and exits are too hot to look by default. */
+#ifdef MPMU_DEBUG
 #define mpmu_assert(condition) WARN_ON_ONCE(!(condition))
+#else
+#define mpmu_assert(condition) ((void)sizeof(!(condition)))
+#endif
 
 #define MPMU_STATIC_ASSERT(condition, text) static_assert(condition, text)
 

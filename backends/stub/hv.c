@@ -71,7 +71,8 @@ void stub_vcpu_init(struct stub_vcpu *vcpu, struct stub_machine *machine,
 	vcpu->lvtpc_masked = true;
 	machine->irqs_off = true;
 	mpmu_vcpu_init(&vcpu->mpmu, &machine->host);
-	mpmu_vcpu_configure(&vcpu->mpmu, caps);
+	if (mpmu_vcpu_configure(&vcpu->mpmu, caps))
+		stub_fault("a vCPU of a model that contradicts itself");
 	machine->irqs_off = false;
 	vcpu->requests.intercepts = true;
 }

@@ -25,8 +25,12 @@ typedef int64_t s64;
 /* index, known to be below size, clamped against speculation. */
 #define mpmu_nospec(index, size)            ((void)(size), (index))
 
-/* A broken promise of the caller. */
+/* A broken promise of the caller; release builds look at none. */
+#ifdef MPMU_DEBUG
 #define mpmu_assert(condition)              assert(condition)
+#else
+#define mpmu_assert(condition)              ((void)sizeof(!(condition)))
+#endif
 
 #define MPMU_STATIC_ASSERT(condition, text) _Static_assert(condition, text)
 

@@ -158,7 +158,7 @@ const char *mpmu_caps_missing(const struct mpmu_caps *host);
  *               itself, what is left without the contradictions
  * @param policy how much of it
  *
- * NULL is undefined, and asserted in debug builds.
+ * Asserted: @p offer and @p host are not NULL.
  */
 void mpmu_caps_offer(struct mpmu_caps *offer, const struct mpmu_caps *host,
 		     enum mpmu_policy policy);
@@ -168,7 +168,7 @@ void mpmu_caps_offer(struct mpmu_caps *offer, const struct mpmu_caps *host,
  * itself; bits beyond are dropped.  The result is valid, whatever @p guest
  * was: a PMU of another vendor, or one without a counter, becomes no PMU.
  *
- * NULL is undefined, and asserted in debug builds.
+ * Asserted: @p guest and @p offer are not NULL.
  */
 void mpmu_caps_clamp(struct mpmu_caps *guest, const struct mpmu_caps *offer);
 

@@ -64,23 +64,33 @@ struct mpmu_filter {
 	struct mpmu_filter_entry entries[];
 };
 
-/** Bytes that a compiled filter of @p nr_events entries needs. */
+/**
+ * Bytes that a compiled filter of @p nr_events entries needs.  Any number will
+ * do; mpmu_filter_compile() refuses those above MPMU_FILTER_MAX.
+ */
 u64 mpmu_filter_size(u32 nr_events);
 
 /**
  * Compile @p spec into @p filter, which has mpmu_filter_size() bytes.
  *
- * @return 0; -EINVAL: unknown action, flag or reserved bit of an entry;
- *         -E2BIG: more than MPMU_FILTER_MAX entries.  Nothing is written on
- *         an error.
+ * @return 0; -EINVAL: NULL, or an unknown vendor, action, flag or reserved bit
+ *         of a masked entry; -E2BIG: more than MPMU_FILTER_MAX entries.
+ *         Nothing is written on an error.
  */
 int mpmu_filter_compile(struct mpmu_filter *filter, enum mpmu_vendor vendor,
 			const struct mpmu_filter_spec *spec);
 
-/** May a GP counter count what @p eventsel selects?  NULL filter: yes. */
+/**
+ * May a GP counter count what @p eventsel selects?  NULL filter: yes.  Bits of
+ * @p eventsel besides event and unit mask are ignored.  Asserted: a filter that
+ * mpmu_filter_compile() made.
+ */
 bool mpmu_filter_allows(const struct mpmu_filter *filter, u64 eventsel);
 
-/** May fixed counter @p index count?  NULL filter: yes. */
+/**
+ * May fixed counter @p index count?  NULL filter: yes.  Those from 32 on are
+ * never listed.
+ */
 bool mpmu_filter_allows_fixed(const struct mpmu_filter *filter, u32 index);
 
 #endif

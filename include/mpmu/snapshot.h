@@ -20,7 +20,10 @@ struct mpmu_msr {
 	u64 value;
 };
 
-/** How many registers mpmu_snapshot_save() lists for this model.  Pure. */
+/**
+ * How many registers mpmu_snapshot_save() lists for this model: 0 where the
+ * vCPU has no PMU.  Pure.  Asserted: @p vcpu.
+ */
 u32 mpmu_snapshot_size(const struct mpmu_vcpu *vcpu);
 
 /**
@@ -29,6 +32,8 @@ u32 mpmu_snapshot_size(const struct mpmu_vcpu *vcpu);
  * @param cpu  where the vCPU is loaded, or NULL
  * @param vcpu the vCPU
  * @param list room for mpmu_snapshot_size() registers, all of which are written
+ *
+ * Asserted: @p vcpu, @p list.
  */
 void mpmu_snapshot_save(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mpmu_msr *list);
 
@@ -38,11 +43,14 @@ void mpmu_snapshot_save(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mpm
  *
  * @param cpu     where the vCPU is loaded, or NULL
  * @param vcpu    the vCPU
- * @param list    the registers
- * @param count   how many
- * @param err_msr the MSR that was rejected, where the result is -EINVAL
- * @return 0; -EINVAL: not a register of this PMU, or not a value of it;
+ * @param list    the registers; where one is listed twice, the last counts
+ * @param count   how many, in any number
+ * @param err_msr where to store the MSR that was rejected, or NULL
+ * @return 0; -EINVAL: not a register of this PMU, or not a value of it
+ *         (*err_msr says which), or @p list is NULL and @p count is not 0;
  *         nothing changed
+ *
+ * Asserted: @p vcpu.
  */
 int mpmu_snapshot_restore(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
 			  const struct mpmu_msr *list, u32 count, u32 *err_msr);

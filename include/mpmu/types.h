@@ -11,6 +11,19 @@
 
 #include "mpmu_port.h"
 
+/**
+ * @defgroup bad Bad input
+ * What a function says about bad input is one of:
+ * - an errno, a false or a phrase: nothing changed;
+ * - that it is ignored, or what it counts as;
+ * - "Asserted": undefined.  Debug builds (MPMU_DEBUG) stop there, by
+ *   mpmu_assert() of the port header; others do not look.
+ *
+ * "Asserted: @p vcpu" is short for: not NULL, and made by mpmu_vcpu_init();
+ * of other pointers it means that they are not NULL.  Numbers that a guest
+ * chooses (an MSR, ECX, a value) are never bad input.
+ */
+
 /** Largest number of GP counters; bits 31:0 of a PMC set. */
 #define MPMU_MAX_GP 32
 /** Largest number of fixed counters; bits 63:32 of a PMC set (16 used). */

@@ -98,46 +98,68 @@ struct mpmu_vcpu {
 /**
  * Check a backend and describe the machine.
  *
- * @return 0; -EINVAL: an op is NULL; -EOPNOTSUPP: mpmu_caps_missing() names
- *         the reason.  Nothing is written on an error.
+ * @return 0; -EINVAL: NULL, an op that is NULL, or @p caps contradicts itself;
+ *         -EOPNOTSUPP: mpmu_caps_missing() names the reason.  Nothing is
+ *         written on an error.
  */
 int mpmu_host_init(struct mpmu_host *host, const struct mpmu_ops *ops,
 		   const struct mpmu_caps *caps);
 
-/** Make an unconfigured vCPU: no PMU, every register intercepted, untouched. */
+/**
+ * Make an unconfigured vCPU: no PMU, every register intercepted, untouched.
+ * Asserted: @p vcpu and @p host are not NULL.
+ */
 void mpmu_vcpu_init(struct mpmu_vcpu *vcpu, const struct mpmu_host *host);
 
 /**
  * Give the vCPU a model, clamped to the host's, and reset it.  The vCPU must
- * not own a PMU.  Requests new intercepts.
+ * not own a PMU, which is not looked at.  Requests new intercepts.
+ *
+ * @return 0; -EINVAL: @p caps is NULL or contradicts itself (see
+ *         mpmu_caps_valid()); nothing changed
+ *
+ * Asserted: @p vcpu.
  */
-void mpmu_vcpu_configure(struct mpmu_vcpu *vcpu, const struct mpmu_caps *caps);
+int mpmu_vcpu_configure(struct mpmu_vcpu *vcpu, const struct mpmu_caps *caps);
 
 /**
  * RESET of the vCPU's PMU: all registers to their architectural reset values,
  * untouched again.  @p cpu is where it runs, or NULL if no CPU owns it.
+ * Asserted: @p vcpu.
  */
 void mpmu_vcpu_reset(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu);
 
 /**
  * The vCPU goes away or its memory moves: no CPU may remember it.  Call for
  * each CPU, after the last put.  Any context in which @p cpu cannot change.
+ * Asserted: @p cpu and @p vcpu are not NULL.
  */
 void mpmu_cpu_forget_vcpu(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu);
 
-/** Hardware was reset or lost power (hotplug, resume): nothing is known. */
+/**
+ * Hardware was reset or lost power (hotplug, resume): nothing is known.
+ * Asserted: @p cpu.
+ */
 void mpmu_cpu_reset(struct mpmu_cpu *cpu);
 
-/** Is @p msr a register of this vCPU's PMU?  Pure; any context. */
+/**
+ * Is @p msr a register of this vCPU's PMU?  Pure; any context.
+ * Asserted: @p vcpu.
+ */
 bool mpmu_msr_exists(const struct mpmu_vcpu *vcpu, u32 msr);
 
-/** Read a PMU MSR, live or saved. */
+/**
+ * Read a PMU MSR, live or saved.  @p cpu is where the vCPU is loaded, or NULL
+ * where it is on none; so for all accesses below.
+ * Asserted: @p vcpu, @p value, and that @p by is a known initiator.
+ */
 enum mpmu_result mpmu_msr_read(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 msr,
 			       enum mpmu_initiator by, u64 *value);
 
 /**
  * Write a PMU MSR: check, then commit.  A selector takes effect after
  * mpmu_vcpu_reprogram(); until then it is disabled in hardware.
+ * Asserted: @p vcpu, and that @p by is a known initiator.
  */
 enum mpmu_result mpmu_msr_write(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 msr,
 				enum mpmu_initiator by, u64 value);
@@ -146,20 +168,30 @@ enum mpmu_result mpmu_msr_write(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u3
  * WRMSR of the guest as a whole: mpmu_msr_write(), and the instruction itself
  * retires.  PMCs that it stops count it, those that it starts do not.  After
  * MPMU_DONE the caller does not advance counters for it again.
+ * Asserted: @p vcpu.
  */
 enum mpmu_result mpmu_wrmsr(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 msr, u64 value);
 
-/** RDPMC with @p ecx.  CPL and CR4.PCE are the caller's to check. */
+/**
+ * RDPMC with @p ecx.  CPL and CR4.PCE are the caller's to check.
+ * Asserted: @p vcpu, @p value.
+ */
 enum mpmu_result mpmu_rdpmc(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 ecx, u64 *value);
 
-/** Would mpmu_rdpmc() be valid?  Pure; any context. */
+/** Would mpmu_rdpmc() be valid?  Pure; any context.  Asserted: @p vcpu. */
 bool mpmu_rdpmc_valid(const struct mpmu_vcpu *vcpu, u32 ecx);
 
-/** Compute _hw images of requested PMCs against @p filter (NULL: all allowed). */
+/**
+ * Compute _hw images of requested PMCs against @p filter (NULL: all allowed).
+ * Asserted: @p vcpu, and that a filter is of the host's vendor.
+ */
 void mpmu_vcpu_reprogram(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
 			 const struct mpmu_filter *filter);
 
-/** A new filter holds: request all PMCs.  Any CPU; the vCPU does not run guest code. */
+/**
+ * A new filter holds: request all PMCs.  Any CPU; the vCPU does not run guest
+ * code.  Asserted: @p vcpu.
+ */
 void mpmu_vcpu_filter_changed(struct mpmu_vcpu *vcpu);
 
 /**
@@ -167,14 +199,19 @@ void mpmu_vcpu_filter_changed(struct mpmu_vcpu *vcpu);
  *
  * @param vcpu  the vCPU
  * @param set   enum mpmu_vcpu_flag bits to set (SVME, GUEST_MODE, HOST_STATUS)
- * @param clear bits to clear
+ * @param clear bits to clear, but for those to set
+ *
+ * Other bits, known or not, are ignored.  Asserted: @p vcpu.
  */
 void mpmu_vcpu_set_flags(struct mpmu_vcpu *vcpu, u32 set, u32 clear);
 
-/** Which accesses (enum mpmu_access bits) of @p msr are intercepted?  Pure. */
+/**
+ * Which accesses (enum mpmu_access bits) of @p msr are intercepted?  All of an
+ * MSR that is not this PMU's.  Pure.  Asserted: @p vcpu.
+ */
 u32 mpmu_msr_intercepts(const struct mpmu_vcpu *vcpu, u32 msr);
 
-/** Is RDPMC intercepted?  Pure. */
+/** Is RDPMC intercepted?  Pure.  Asserted: @p vcpu. */
 bool mpmu_rdpmc_intercepted(const struct mpmu_vcpu *vcpu);
 
 /**
@@ -188,13 +225,21 @@ bool mpmu_rdpmc_intercepted(const struct mpmu_vcpu *vcpu);
  *             what the bitmap of its VMCS or VMCB says of this very number
  *             (AMD: each alias has its own), both where it uses no bitmap;
  *             with any other bit, everything is intercepted
+ *
+ * Asserted: @p vcpu.
  */
 u32 mpmu_nested_msr_intercepts(const struct mpmu_vcpu *vcpu, u32 msr, u32 l1);
 
-/** The same for RDPMC; @p l1: the guest's hypervisor intercepts it.  Pure. */
+/**
+ * The same for RDPMC; @p l1: the guest's hypervisor intercepts it.  Pure.
+ * Asserted: @p vcpu.
+ */
 bool mpmu_nested_rdpmc_intercepted(const struct mpmu_vcpu *vcpu, bool l1);
 
-/** Apply the policy to every PMU MSR and RDPMC through the ops. */
+/**
+ * Apply the policy to every PMU MSR and RDPMC through the ops.
+ * Asserted: @p vcpu.
+ */
 void mpmu_vcpu_update_intercepts(const struct mpmu_vcpu *vcpu);
 
 /**
@@ -204,16 +249,21 @@ void mpmu_vcpu_update_intercepts(const struct mpmu_vcpu *vcpu);
  *
  * @return 0; -EAGAIN: a performance interrupt of the host is pending: open
  *         IRQs and try again; nothing changed.
+ *
+ * Asserted: @p cpu, @p vcpu.
  */
 int mpmu_enter(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu);
 
-/** After VM-exit; accesses no register unless host events were displaced. */
+/**
+ * After VM-exit; accesses no register unless host events were displaced.
+ * Asserted: @p cpu, @p vcpu.
+ */
 void mpmu_exit(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu);
 
 /**
  * The vCPU leaves this CPU or returns to user space.  Its registers are saved
  * and scrubbed; no-op where it owns nothing.  GLOBAL_CTRL stays in the VMCS
- * where it lives there.
+ * where it lives there.  Asserted: @p cpu, @p vcpu.
  */
 void mpmu_put(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu);
 
@@ -221,22 +271,26 @@ void mpmu_put(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu);
  * The host is about to use this CPU's PMU: save and scrub the owner's
  * registers.  IRQs off, any locks; no-op where the host owns it.  To be called
  * before any event of the host is on the PMU: the entry of an owner does not
- * look for one.
+ * look for one.  Asserted: @p cpu.
  */
 void mpmu_reclaim(struct mpmu_cpu *cpu);
 
-/** Does the vCPU own this CPU's PMU? */
+/** Does the vCPU own this CPU's PMU?  Not where @p cpu is NULL. */
 static inline bool mpmu_resident(const struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
 {
 	return cpu && cpu->owner == vcpu;
 }
 
-/** The guest's performance interrupt arrived on this CPU. */
+/**
+ * The guest's performance interrupt arrived on this CPU.  Where no vCPU has
+ * owned its PMU, nothing happens.  Asserted: @p cpu.
+ */
 void mpmu_pmi(struct mpmu_cpu *cpu);
 
 /**
  * An instruction of the guest was emulated or skipped: advance the PMCs that
- * count @p event at @p cpl (0 to 3).
+ * count @p event at @p cpl (0 to 3; any but 0 is the user's).  An unknown
+ * event advances none.  Asserted: @p vcpu.
  */
 void mpmu_emulate(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, enum mpmu_event event, u32 cpl);
 

@@ -140,12 +140,14 @@ static void bench_setup(const struct mpmu_caps *host, mpmu_pmcs counters)
 {
 	struct mpmu_caps guest = *host;
 
+	guest.counters = counters;
+	mpmu_caps_clamp(&guest, host);
+	memset(&bench_cpu, 0, sizeof(bench_cpu));
 	if (mpmu_host_init(&bench_host, &bench_ops, host))
 		fprintf(stderr, "no host\n");
-	guest.counters = counters;
-	memset(&bench_cpu, 0, sizeof(bench_cpu));
 	mpmu_vcpu_init(&bench_vcpu, &bench_host);
-	mpmu_vcpu_configure(&bench_vcpu, &guest);
+	if (mpmu_vcpu_configure(&bench_vcpu, &guest))
+		fprintf(stderr, "no guest\n");
 }
 
 static u32 bench_eventsel(u32 pmc)
