@@ -730,6 +730,13 @@ static const struct obstacle_row obstacles[] = {
 	 0,
 	 NULL},
 	{"B7 moves: K7 on PerfMonV2", "amd-k7", "amd-v2", COMPAT, {0}, 0, NULL},
+	{"B7 moves: fixed counters alone",
+	 "intel-v5-8-3",
+	 "intel-v5-8-3",
+	 COMPAT,
+	 {.counters = GP(8), .gp_width = 48},
+	 0,
+	 NULL},
 	{"B7 moves: no NB counters for the guest", "amd-v2", "amd-v2-nb", FULL, {0}, 0, NULL},
 	{"B7 obstacle: fixed counter 3 under compat",
 	 "intel-v5-8-4",
@@ -971,7 +978,22 @@ static void obstacle_hosts(void)
 	}
 }
 
+/* Also to a host that can have no mediated PMU, and to none at all. */
+static void obstacle_no_pmu(void)
+{
+	const struct mpmu_caps none = {0}, none_amd = {.vendor = MPMU_VENDOR_AMD};
+	u32 i;
+
+	for (i = 0; i < stub_nr_models; i++) {
+		assert_null(mpmu_caps_obstacle(&none, &stub_models[i].caps, MPMU_POLICY_COMPAT));
+		assert_null(
+			mpmu_caps_obstacle(&none_amd, &stub_models[i].caps, MPMU_POLICY_COMPAT));
+	}
+	assert_null(mpmu_caps_obstacle(&none, NULL, MPMU_POLICY_COMPAT));
+}
+
 static const struct back_row pairs[] = {
+	{"B7 obstacle: none for a guest without a PMU", obstacle_no_pmu},
 	{"B7 obstacle: none where the offer takes nothing", obstacle_pairs},
 	{"B7 obstacle: none from a host to itself", obstacle_hosts},
 };
