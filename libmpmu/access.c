@@ -260,15 +260,38 @@ static bool uses_pmu(struct mpmu_reg reg, bool write, u64 value)
 	return false;
 }
 
-enum mpmu_result mpmu_msr_read(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 msr,
-			       enum mpmu_initiator by, u64 *value)
+static const u8 classes[] = {
+	[MPMU_KIND_GP] = MPMU_CLASS_COUNTER,
+	[MPMU_KIND_GP_LEGACY] = MPMU_CLASS_COUNTER,
+	[MPMU_KIND_FIXED] = MPMU_CLASS_COUNTER,
+	[MPMU_KIND_EVENTSEL] = MPMU_CLASS_EVENTSEL,
+	[MPMU_KIND_FIXED_CTRL] = MPMU_CLASS_FIXED_CTRL,
+	[MPMU_KIND_GLOBAL_CTRL] = MPMU_CLASS_GLOBAL_CTRL,
+	[MPMU_KIND_STATUS] = MPMU_CLASS_STATUS,
+	[MPMU_KIND_STATUS_CLEAR] = MPMU_CLASS_STATUS,
+	[MPMU_KIND_STATUS_SET] = MPMU_CLASS_STATUS,
+	[MPMU_KIND_INUSE] = MPMU_CLASS_STATUS,
+};
+
+/* The register that the guest, or somebody else, wants. */
+static struct mpmu_reg find(struct mpmu_vcpu *vcpu, u32 msr, enum mpmu_initiator by)
 {
 	struct mpmu_reg reg;
 
 	mpmu_assert_vcpu(vcpu);
 	mpmu_assert_initiator(by);
-	mpmu_assert(value);
 	reg = mpmu_decode(vcpu, msr);
+	if (by == MPMU_BY_GUEST && reg.kind != MPMU_KIND_NONE)
+		vcpu->stats.exits[classes[reg.kind]]++;
+	return reg;
+}
+
+enum mpmu_result mpmu_msr_read(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 msr,
+			       enum mpmu_initiator by, u64 *value)
+{
+	struct mpmu_reg reg = find(vcpu, msr, by);
+
+	mpmu_assert(value);
 	if (reg.kind == MPMU_KIND_NONE)
 		return MPMU_NOT_PMU;
 	if (by == MPMU_BY_GUEST && uses_pmu(reg, false, 0))
@@ -284,22 +307,24 @@ enum mpmu_result mpmu_check_write(const struct mpmu_vcpu *vcpu, u32 msr, enum mp
 	return check(vcpu, mpmu_decode(vcpu, msr), by, &value);
 }
 
-enum mpmu_result mpmu_msr_write(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 msr,
-				enum mpmu_initiator by, u64 value)
+/* After its check. */
+static void write(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mpmu_reg reg,
+		  enum mpmu_initiator by, u64 value)
 {
-	enum mpmu_result result;
-	struct mpmu_reg reg;
-
-	mpmu_assert_vcpu(vcpu);
-	mpmu_assert_initiator(by);
-	reg = mpmu_decode(vcpu, msr);
-	result = check(vcpu, reg, by, &value);
-	if (result != MPMU_DONE)
-		return result;
 	if (by == MPMU_BY_GUEST && uses_pmu(reg, true, value))
 		mpmu_touch(vcpu);
 	commit(cpu, vcpu, reg, by, value);
-	return MPMU_DONE;
+}
+
+enum mpmu_result mpmu_msr_write(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 msr,
+				enum mpmu_initiator by, u64 value)
+{
+	struct mpmu_reg reg = find(vcpu, msr, by);
+	enum mpmu_result result = check(vcpu, reg, by, &value);
+
+	if (result == MPMU_DONE)
+		write(cpu, vcpu, reg, by, value);
+	return result;
 }
 
 /* Do writes of it start and stop counters? */
@@ -312,18 +337,15 @@ static bool controls(struct mpmu_reg reg)
 /* An instruction is counted by the PMCs that were counting as it started. */
 enum mpmu_result mpmu_wrmsr(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 msr, u64 value)
 {
-	enum mpmu_result result;
-	bool before;
+	struct mpmu_reg reg = find(vcpu, msr, MPMU_BY_GUEST);
+	enum mpmu_result result = check(vcpu, reg, MPMU_BY_GUEST, &value);
 
-	mpmu_assert_vcpu(vcpu);
-	before = controls(mpmu_decode(vcpu, msr));
-	result = mpmu_check_write(vcpu, msr, MPMU_BY_GUEST, value);
 	if (result != MPMU_DONE)
 		return result;
-	if (before)
+	if (controls(reg))
 		mpmu_emulate(cpu, vcpu, MPMU_EVENT_INSTRUCTIONS, 0);
-	mpmu_msr_write(cpu, vcpu, msr, MPMU_BY_GUEST, value);
-	if (!before)
+	write(cpu, vcpu, reg, MPMU_BY_GUEST, value);
+	if (!controls(reg))
 		mpmu_emulate(cpu, vcpu, MPMU_EVENT_INSTRUCTIONS, 0);
 	return MPMU_DONE;
 }
@@ -334,6 +356,7 @@ enum mpmu_result mpmu_rdpmc(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 ec
 
 	mpmu_assert_vcpu(vcpu);
 	mpmu_assert(value);
+	vcpu->stats.exits[MPMU_CLASS_RDPMC]++;
 	if (!mpmu_decode_rdpmc(vcpu, ecx, &pmc))
 		return MPMU_GP;
 	mpmu_touch(vcpu);

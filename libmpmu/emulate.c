@@ -27,7 +27,7 @@ static void overflow(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc)
 {
 	mpmu_status_set(cpu, vcpu, mpmu_bit(pmc));
 	if (mpmu_interrupting(vcpu) & mpmu_bit(pmc))
-		mpmu_call(vcpu, request_pmi);
+		mpmu_raise_pmi(vcpu);
 }
 
 static void advance(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc)

@@ -252,6 +252,12 @@ static inline bool mpmu_touched(const struct mpmu_vcpu *vcpu)
 #define mpmu_assert_cpu(cpu, vcpu) mpmu_assert((cpu) && (vcpu) && (vcpu)->host)
 #define mpmu_assert_initiator(by)  mpmu_assert((by) == MPMU_BY_GUEST || (by) == MPMU_BY_HOST)
 
+static inline void mpmu_raise_pmi(struct mpmu_vcpu *vcpu)
+{
+	vcpu->stats.pmis++;
+	mpmu_call(vcpu, request_pmi);
+}
+
 /* decode.c */
 const struct mpmu_desc *mpmu_desc_of(u32 vendor);
 struct mpmu_reg mpmu_decode(const struct mpmu_vcpu *vcpu, u32 msr);

@@ -107,6 +107,22 @@ static bool selects(const struct mpmu_desc *desc, u64 eventsel, enum mpmu_event 
 	return (eventsel & bits) == desc->events[event];
 }
 
+static bool filter_allows(struct mpmu_vcpu *vcpu, const struct mpmu_filter *filter, u64 eventsel)
+{
+	bool allowed = mpmu_filter_allows(filter, eventsel);
+
+	vcpu->stats.denied_events += !allowed;
+	return allowed;
+}
+
+static bool filter_allows_fixed(struct mpmu_vcpu *vcpu, const struct mpmu_filter *filter, u32 pmc)
+{
+	bool allowed = mpmu_filter_allows_fixed(filter, pmc - MPMU_FIXED_BASE);
+
+	vcpu->stats.denied_events += !allowed;
+	return allowed;
+}
+
 static void assign(mpmu_pmcs *set, mpmu_pmcs bit, bool member)
 {
 	*set = member ? *set | bit : *set & ~bit;
@@ -119,7 +135,7 @@ static void reprogram_gp(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
 	u64 eventsel = vcpu->eventsel[pmc];
 	u64 hw = mpmu_eventsel_disabled(desc, eventsel);
 	bool enabled = eventsel & MPMU_SEL_ENABLE && mode_matches(vcpu, eventsel) &&
-		       mpmu_filter_allows(filter, eventsel);
+		       filter_allows(vcpu, filter, eventsel);
 
 	if (enabled)
 		hw |= MPMU_SEL_ENABLE;
@@ -141,7 +157,7 @@ static void reprogram_fixed(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
 		u32 field = mpmu_fixed_field(vcpu->fixed_ctrl, pmc);
 		mpmu_pmcs bit = mpmu_bit(pmc);
 
-		if (!mpmu_filter_allows_fixed(filter, pmc - MPMU_FIXED_BASE))
+		if (!filter_allows_fixed(vcpu, filter, pmc))
 			field = 0;
 		hw = (hw & ~mpmu_fixed_bits(pmc, 0xf)) | mpmu_fixed_bits(pmc, field);
 		assign(&vcpu->counts_instructions, bit,

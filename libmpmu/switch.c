@@ -11,6 +11,23 @@ static void forget(struct mpmu_cpu *cpu)
 	cpu->zero_eventsels = 0;
 }
 
+static u64 read_register(struct mpmu_vcpu *vcpu, u32 msr)
+{
+	vcpu->stats.registers_read++;
+	return mpmu_call(vcpu, rdmsr, msr);
+}
+
+/* Hardware may be known to hold the value. */
+static void write_register(struct mpmu_vcpu *vcpu, u32 msr, u64 value, bool known)
+{
+	if (known) {
+		vcpu->stats.registers_skipped++;
+		return;
+	}
+	vcpu->stats.registers_written++;
+	mpmu_call(vcpu, wrmsr, msr, value);
+}
+
 /*
  * Counters of the model get the guest's values; others that hold a value of
  * the host get 0, since a guest may reach them by RDPMC.
@@ -25,8 +42,8 @@ static void load_counters(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, mpmu_pmc
 	mpmu_for_each_pmc(pmc, all) {
 		u64 value = mine & mpmu_bit(pmc) ? *mpmu_saved_counter(vcpu, pmc) : 0;
 
-		if (value || !(cpu->zero_counters & mpmu_bit(pmc)))
-			mpmu_call(vcpu, wrmsr, mpmu_counter_msr(desc, pmc), value);
+		write_register(vcpu, mpmu_counter_msr(desc, pmc), value,
+			       !value && cpu->zero_counters & mpmu_bit(pmc));
 	}
 	cpu->zero_counters = (cpu->zero_counters | all) & ~mine;
 }
@@ -40,8 +57,8 @@ static void load_eventsels(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 	mpmu_for_each_pmc(pmc, mine) {
 		u64 hw = vcpu->eventsel_hw[pmc];
 
-		if (hw || !(cpu->zero_eventsels & mpmu_bit(pmc)))
-			mpmu_call(vcpu, wrmsr, mpmu_eventsel_msr(desc, pmc), hw);
+		write_register(vcpu, mpmu_eventsel_msr(desc, pmc), hw,
+			       !hw && cpu->zero_eventsels & mpmu_bit(pmc));
 	}
 	cpu->zero_eventsels &= ~(u32)mine;
 }
@@ -58,11 +75,10 @@ static void load(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 	load_counters(cpu, vcpu, dirty);
 	load_eventsels(cpu, vcpu);
 	if (desc->fixed_ctrl)
-		mpmu_call(vcpu, wrmsr, desc->fixed_ctrl, vcpu->fixed_ctrl_hw);
-	if (status)
-		mpmu_call(vcpu, wrmsr, desc->status_set, status);
+		write_register(vcpu, desc->fixed_ctrl, vcpu->fixed_ctrl_hw, false);
+	write_register(vcpu, desc->status_set, status, !status);
 	if (!mpmu_global_ctrl_in_vmcs(vcpu))
-		mpmu_call(vcpu, wrmsr, desc->global_ctrl, vcpu->global_ctrl);
+		write_register(vcpu, desc->global_ctrl, vcpu->global_ctrl, false);
 }
 
 static void save_counters(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
@@ -72,11 +88,10 @@ static void save_counters(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 
 	mpmu_for_each_pmc(pmc, vcpu->caps.counters) {
 		u32 msr = mpmu_counter_msr(desc, pmc);
-		u64 value = mpmu_call(vcpu, rdmsr, msr);
+		u64 value = read_register(vcpu, msr);
 
 		*mpmu_saved_counter(vcpu, pmc) = value;
-		if (value)
-			mpmu_call(vcpu, wrmsr, msr, 0);
+		write_register(vcpu, msr, 0, !value);
 	}
 	cpu->zero_counters |= vcpu->caps.counters;
 }
@@ -87,12 +102,10 @@ static void scrub_eventsels(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 	mpmu_pmcs mine = vcpu->caps.counters & MPMU_GP_MASK;
 	u32 pmc;
 
-	mpmu_for_each_pmc(pmc, mine) {
-		if (vcpu->eventsel_hw[pmc])
-			mpmu_call(vcpu, wrmsr, mpmu_eventsel_msr(desc, pmc), 0);
-	}
-	if (vcpu->fixed_ctrl_hw)
-		mpmu_call(vcpu, wrmsr, desc->fixed_ctrl, 0);
+	mpmu_for_each_pmc(pmc, mine)
+		write_register(vcpu, mpmu_eventsel_msr(desc, pmc), 0, !vcpu->eventsel_hw[pmc]);
+	if (desc->fixed_ctrl)
+		write_register(vcpu, desc->fixed_ctrl, 0, !vcpu->fixed_ctrl_hw);
 	cpu->zero_eventsels |= (u32)mine;
 }
 
@@ -101,12 +114,11 @@ static void save_status(struct mpmu_vcpu *vcpu)
 {
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);
 	mpmu_pmcs mine = vcpu->caps.counters;
-	mpmu_pmcs status = mpmu_call(vcpu, rdmsr, desc->status) & mine;
+	mpmu_pmcs status = read_register(vcpu, desc->status) & mine;
 
 	if (status & mpmu_interrupting(vcpu))
 		mpmu_call(vcpu, drain_pmi);
-	if (status)
-		mpmu_call(vcpu, wrmsr, desc->status_clear, status);
+	write_register(vcpu, desc->status_clear, status, !status);
 	if (!mpmu_has(&vcpu->caps, MPMU_FEAT_GLOBAL))
 		status = 0;
 	vcpu->global_status = (vcpu->global_status & ~mine) | status;
@@ -119,8 +131,8 @@ static void stop(struct mpmu_vcpu *vcpu)
 
 	if (mpmu_global_ctrl_in_vmcs(vcpu))
 		return;
-	vcpu->global_ctrl = mpmu_call(vcpu, rdmsr, msr);
-	mpmu_call(vcpu, wrmsr, msr, 0);
+	vcpu->global_ctrl = read_register(vcpu, msr);
+	write_register(vcpu, msr, 0, false);
 }
 
 /* Hand the PMU back to the host; late interrupts stay the guest's. */
@@ -164,6 +176,7 @@ static int acquire(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 	}
 	load(cpu, vcpu);
 	mpmu_call(vcpu, route_pmi);
+	vcpu->stats.owner_changes++;
 	vcpu->flags |= MPMU_VCPU_ENTERED;
 	cpu->owner = vcpu;
 	cpu->pmi_target = vcpu;
@@ -226,7 +239,7 @@ void mpmu_pmi(struct mpmu_cpu *cpu)
 {
 	mpmu_assert(cpu);
 	if (cpu->pmi_target)
-		mpmu_call(cpu->pmi_target, request_pmi);
+		mpmu_raise_pmi(cpu->pmi_target);
 }
 
 void mpmu_cpu_forget_vcpu(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)

@@ -7,6 +7,8 @@
 /* Flags that the backend sets from state outside the PMU. */
 #define OUTSIDE_FLAGS (MPMU_VCPU_SVME | MPMU_VCPU_GUEST_MODE | MPMU_VCPU_HOST_STATUS)
 
+MPMU_STATIC_ASSERT(sizeof(struct mpmu_vcpu) < 1536, "a vCPU is small");
+
 static bool ops_complete(const struct mpmu_ops *ops)
 {
 #define MPMU_OP(ret, name, args) \
@@ -47,16 +49,18 @@ static u64 global_ctrl_reset(const struct mpmu_caps *caps)
 	return caps->counters & MPMU_GP_MASK;
 }
 
-/* Everything but the machine, the model and what comes from outside. */
+/* Everything but the machine, the model, statistics and what comes from outside. */
 static void reset_registers(struct mpmu_vcpu *vcpu)
 {
 	const struct mpmu_host *host = vcpu->host;
+	struct mpmu_stats stats = vcpu->stats;
 	struct mpmu_caps caps = vcpu->caps;
 	u32 flags = vcpu->flags & OUTSIDE_FLAGS;
 
 	memset(vcpu, 0, sizeof(*vcpu));
 	vcpu->host = host;
 	vcpu->caps = caps;
+	vcpu->stats = stats;
 	vcpu->flags = flags;
 	vcpu->global_ctrl = global_ctrl_reset(&caps);
 }

@@ -54,6 +54,48 @@ enum mpmu_vcpu_flag {
 	MPMU_VCPU_ENTERED = 1u << 4,
 };
 
+/** Classes of registers, for struct mpmu_stats. */
+enum mpmu_class {
+	/** A counter, by MSR. */
+	MPMU_CLASS_COUNTER,
+	/** A GP selector. */
+	MPMU_CLASS_EVENTSEL,
+	/** FIXED_CTR_CTRL. */
+	MPMU_CLASS_FIXED_CTRL,
+	/** GLOBAL_CTRL. */
+	MPMU_CLASS_GLOBAL_CTRL,
+	/** GLOBAL_STATUS, the registers that clear and set it, GLOBAL_INUSE. */
+	MPMU_CLASS_STATUS,
+	/** A counter, by RDPMC. */
+	MPMU_CLASS_RDPMC,
+	/** Number of classes. */
+	MPMU_NR_CLASSES,
+};
+
+/**
+ * What has happened to a vCPU since mpmu_vcpu_init(): events, not time.  Kept by
+ * mpmu_vcpu_configure() and mpmu_vcpu_reset(), part of no snapshot.  Plain
+ * counters without a lock: a reader on another CPU may see any mix of old and
+ * new, and an interrupt that arrives late, where the vCPU no longer is, may be
+ * missing.
+ */
+struct mpmu_stats {
+	/** Times that the vCPU became the owner of a PMU. */
+	u64 owner_changes;
+	/** Registers read where an owner changed. */
+	u64 registers_read;
+	/** Registers written there. */
+	u64 registers_written;
+	/** Registers not written there, being known to hold the value. */
+	u64 registers_skipped;
+	/** Performance interrupts raised in the vCPU. */
+	u64 pmis;
+	/** PMCs that the guest enabled and mpmu_vcpu_reprogram() found denied. */
+	u64 denied_events;
+	/** Accesses by the guest that were not direct, refused ones included. */
+	u64 exits[MPMU_NR_CLASSES];
+};
+
 /**
  * The PMU of one vCPU.  Plain data, caller-owned, copyable while no CPU owns
  * it; written by the functions below only.
@@ -93,6 +135,8 @@ struct mpmu_vcpu {
 	u32 flags;
 	/** Switches in a row without an enabled PMC. */
 	u32 idle_puts;
+	/** For whoever wants to know; decides nothing. */
+	struct mpmu_stats stats;
 };
 
 /**
@@ -124,7 +168,8 @@ int mpmu_vcpu_configure(struct mpmu_vcpu *vcpu, const struct mpmu_caps *caps);
 
 /**
  * RESET of the vCPU's PMU: all registers to their architectural reset values,
- * untouched again.  @p cpu is where it runs, or NULL if no CPU owns it.
+ * untouched again.  Its statistics go on.  @p cpu is where it runs, or NULL if
+ * no CPU owns it.
  * Asserted: @p vcpu.
  */
 void mpmu_vcpu_reset(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu);
