@@ -276,11 +276,8 @@ static const u8 classes[] = {
 /* The register that the guest, or somebody else, wants. */
 static struct mpmu_reg find(struct mpmu_vcpu *vcpu, u32 msr, enum mpmu_initiator by)
 {
-	struct mpmu_reg reg;
+	struct mpmu_reg reg = mpmu_decode(vcpu, msr);
 
-	mpmu_assert_vcpu(vcpu);
-	mpmu_assert_initiator(by);
-	reg = mpmu_decode(vcpu, msr);
 	if (by == MPMU_BY_GUEST && reg.kind != MPMU_KIND_NONE)
 		vcpu->stats.exits[classes[reg.kind]]++;
 	return reg;
@@ -289,9 +286,12 @@ static struct mpmu_reg find(struct mpmu_vcpu *vcpu, u32 msr, enum mpmu_initiator
 enum mpmu_result mpmu_msr_read(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 msr,
 			       enum mpmu_initiator by, u64 *value)
 {
-	struct mpmu_reg reg = find(vcpu, msr, by);
+	struct mpmu_reg reg;
 
+	mpmu_assert_vcpu(vcpu);
+	mpmu_assert_initiator(by);
 	mpmu_assert(value);
+	reg = find(vcpu, msr, by);
 	if (reg.kind == MPMU_KIND_NONE)
 		return MPMU_NOT_PMU;
 	if (by == MPMU_BY_GUEST && uses_pmu(reg, false, 0))
@@ -319,9 +319,13 @@ static void write(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mpmu_reg 
 enum mpmu_result mpmu_msr_write(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 msr,
 				enum mpmu_initiator by, u64 value)
 {
-	struct mpmu_reg reg = find(vcpu, msr, by);
-	enum mpmu_result result = check(vcpu, reg, by, &value);
+	enum mpmu_result result;
+	struct mpmu_reg reg;
 
+	mpmu_assert_vcpu(vcpu);
+	mpmu_assert_initiator(by);
+	reg = find(vcpu, msr, by);
+	result = check(vcpu, reg, by, &value);
 	if (result == MPMU_DONE)
 		write(cpu, vcpu, reg, by, value);
 	return result;
@@ -337,9 +341,12 @@ static bool controls(struct mpmu_reg reg)
 /* An instruction is counted by the PMCs that were counting as it started. */
 enum mpmu_result mpmu_wrmsr(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 msr, u64 value)
 {
-	struct mpmu_reg reg = find(vcpu, msr, MPMU_BY_GUEST);
-	enum mpmu_result result = check(vcpu, reg, MPMU_BY_GUEST, &value);
+	enum mpmu_result result;
+	struct mpmu_reg reg;
 
+	mpmu_assert_vcpu(vcpu);
+	reg = find(vcpu, msr, MPMU_BY_GUEST);
+	result = check(vcpu, reg, MPMU_BY_GUEST, &value);
 	if (result != MPMU_DONE)
 		return result;
 	if (controls(reg))

@@ -306,6 +306,8 @@ static void check_defined(void **state)
 	setup();
 	memcpy(&before, &s, sizeof(s));
 	assert_int_equal(row->call(), row->result);
+	/* An access that is refused is counted all the same. */
+	before.world.vcpu.mpmu.stats = s.world.vcpu.mpmu.stats;
 	if (!row->changes)
 		assert_memory_equal(&before, &s, sizeof(s));
 }
