@@ -70,7 +70,7 @@ static void take_sample(struct sample *sample, const struct events *events, uint
 
 	do {
 		if (tries++ == MAX_TRIES)
-			fatal("each reading of an event is interrupted");
+			fatal("no reading of the events goes the usual way");
 		read_once(sample, events);
 	} while (in_kernel(&sample->before, &sample->truth) != usual);
 }
