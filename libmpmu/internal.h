@@ -300,6 +300,6 @@ void mpmu_touch(struct mpmu_vcpu *vcpu);
 void mpmu_untouch(struct mpmu_vcpu *vcpu);
 
 /* switch.c */
-void mpmu_release(struct mpmu_cpu *cpu);
+bool mpmu_release(struct mpmu_cpu *cpu);
 
 #endif

@@ -109,19 +109,24 @@ static void scrub_eventsels(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 	cpu->zero_eventsels |= (u32)mine;
 }
 
-/* A guest without status registers cannot clear a bit: drop it. */
-static void save_status(struct mpmu_vcpu *vcpu)
+/*
+ * A guest without status registers cannot clear a bit: drop it.  True: an
+ * interrupt may have been latched.
+ */
+static bool save_status(struct mpmu_vcpu *vcpu)
 {
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);
 	mpmu_pmcs mine = vcpu->caps.counters;
 	mpmu_pmcs status = read_register(vcpu, desc->status) & mine;
+	bool interrupting = status & mpmu_interrupting(vcpu);
 
-	if (status & mpmu_interrupting(vcpu))
+	if (interrupting)
 		mpmu_call(vcpu, drain_pmi);
 	write_register(vcpu, desc->status_clear, status, !status);
 	if (!mpmu_has(&vcpu->caps, MPMU_FEAT_GLOBAL))
 		status = 0;
 	vcpu->global_status = (vcpu->global_status & ~mine) | status;
+	return interrupting;
 }
 
 /* Where VM-exit loads GLOBAL_CTRL, everything has stopped already. */
@@ -135,19 +140,21 @@ static void stop(struct mpmu_vcpu *vcpu)
 	write_register(vcpu, msr, 0, false);
 }
 
-/* Hand the PMU back to the host; late interrupts stay the guest's. */
-void mpmu_release(struct mpmu_cpu *cpu)
+/* Hand the PMU back to the host; late interrupts stay the guest's.  True: so. */
+bool mpmu_release(struct mpmu_cpu *cpu)
 {
 	struct mpmu_vcpu *vcpu = cpu->owner;
+	bool interrupting;
 
 	if (!vcpu)
-		return;
+		return false;
 	stop(vcpu);
-	save_status(vcpu);
+	interrupting = save_status(vcpu);
 	scrub_eventsels(cpu, vcpu);
 	save_counters(cpu, vcpu);
 	mpmu_call(vcpu, disown);
 	cpu->owner = NULL;
+	return interrupting;
 }
 
 static void displace(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
@@ -186,8 +193,12 @@ static int acquire(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 /* Apart from mpmu_enter(), which most of the time has nothing to do. */
 static MPMU_NOINLINE int change_owner(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
-	mpmu_release(cpu);
-	return mpmu_touched(vcpu) ? acquire(cpu, vcpu) : 0;
+	bool interrupting = mpmu_release(cpu);
+
+	if (!mpmu_touched(vcpu))
+		return 0;
+	/* An interrupt that was latched is the last owner's until IRQs were open. */
+	return interrupting ? -EAGAIN : acquire(cpu, vcpu);
 }
 
 /* An owner has no event of the host beside it, as the host reclaims first. */

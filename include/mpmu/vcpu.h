@@ -292,8 +292,9 @@ void mpmu_vcpu_update_intercepts(const struct mpmu_vcpu *vcpu);
  * Pairs with mpmu_exit().  Calls no op where the vCPU owned it before, or is
  * untouched and nobody did.
  *
- * @return 0; -EAGAIN: a performance interrupt of the host is pending: open
- *         IRQs and try again; nothing changed.
+ * @return 0; -EAGAIN: a performance interrupt of the host is pending, or one
+ *         of another vCPU that owned the PMU and was not put (it does not any
+ *         more): open IRQs and try again; nothing else changed.
  *
  * Asserted: @p cpu, @p vcpu.
  */
