@@ -1,13 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Save and restore as a list of MSRs: invariant 5, on every model. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
-#include "hv.h"
+#include "../lib/unit.h"
 
 #define MAX_LIST 128
 #define ROUNDS   200
@@ -86,15 +79,14 @@ static void each_model(void (*test)(const char *host, const struct mpmu_caps *gu
 {
 	u32 i, j;
 
-	for (i = 0; i < sizeof(hosts) / sizeof(hosts[0]); i++)
+	for (i = 0; i < ARRAY_SIZE(hosts); i++)
 		for (j = 0; j < stub_nr_models; j++)
 			if (stub_models[j].caps.vendor == stub_model_find(hosts[i])->caps.vendor)
 				test(hosts[i], &stub_models[j].caps);
 }
 
-static void test_round_trip(void **state)
+static void test_round_trip(void)
 {
-	(void)state;
 	each_model(round_trip);
 }
 
@@ -113,55 +105,70 @@ static void check_size(const char *host, const struct mpmu_caps *guest)
 	assert_int_equal(f.count, expected);
 }
 
-static void test_size(void **state)
+static void test_size(void)
 {
-	(void)state;
 	each_model(check_size);
 }
 
+struct bad_row {
+	const char *model;
+	struct mpmu_msr bad;
+};
+
+static const struct bad_row bads[] = {
+	/* No PMU register, a ninth selector, a fifth fixed counter. */
+	{"intel-v5-8-4", {0x10, 0}},
+	{"intel-v5-8-4", {0x18e, 0}},
+	{"intel-v5-8-4", {0x30d, 0}},
+	{"intel-v5-8-4", {0xc0010200, 0}},
+	/* AnyThread and other reserved bits. */
+	{"intel-v5-8-4", {0x186, 1ull << 21}},
+	{"intel-v5-8-4", {0x186, 1ull << 40}},
+	{"intel-v5-8-4", {0x38d, 1ull << 2}},
+	{"intel-v5-8-4", {0x38d, 1ull << 16}},
+	{"intel-v5-8-4", {0x38e, 1ull << 55}},
+	{"intel-v5-8-4", {0x38f, 1ull << 8}},
+	{"intel-v5-8-4", {0x4c1, 1ull << 48}},
+	/* AMD drops reserved bits: a seventh counter, another vendor's, none. */
+	{"amd-v2", {0xc001020c, 0}},
+	{"amd-v2", {0xc001020d, 0}},
+	{"amd-v2", {0x186, 0}},
+	{"amd-v2", {0xc0000304, 0}},
+};
+
 /* One bad entry at any place: nothing changes, and it is named. */
-static void test_rejected(void **state)
+static void check_rejected(const struct bad_row *row)
 {
-	static const struct mpmu_msr bad[] = {
-		/* No PMU register, a ninth selector, a fifth fixed counter. */
-		{0x10, 0},
-		{0x18e, 0},
-		{0x30d, 0},
-		/* AnyThread and other reserved bits. */
-		{0x186, 1ull << 21},
-		{0x186, 1ull << 40},
-		{0x38d, 1ull << 2},
-		{0x38d, 1ull << 16},
-		{0x38e, 1ull << 55},
-		{0x38f, 1ull << 8},
-		{0x4c1, 1ull << 48},
-	};
-	const struct mpmu_caps *caps = &stub_model_find("intel-v5-8-4")->caps;
 	struct mpmu_msr list[MAX_LIST + 1];
 	struct mpmu_vcpu before;
 	struct fixture f;
-	u32 err_msr, i, at;
+	u32 err_msr, at;
 
-	(void)state;
-	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		start(&f, "intel-v5-8-4", caps);
-		scribble(&f);
-		for (at = 0; at <= f.count; at++) {
-			memset(list, 0, sizeof(list));
-			memcpy(list, f.list, at * sizeof(list[0]));
-			list[at] = bad[i];
-			list[0].value ^= at ? 1 : 0;
-			before = f.vcpu.mpmu;
-			err_msr = 0;
-			assert_int_equal(restore(&f, list, at + 1, &err_msr), -EINVAL);
-			assert_int_equal(err_msr, bad[i].index);
-			assert_memory_equal(&before, &f.vcpu.mpmu, sizeof(before));
-		}
+	start(&f, row->model, &stub_model_find(row->model)->caps);
+	scribble(&f);
+	for (at = 0; at <= f.count; at++) {
+		memset(list, 0, sizeof(list));
+		memcpy(list, f.list, at * sizeof(list[0]));
+		list[at] = row->bad;
+		list[0].value ^= at ? 1 : 0;
+		before = f.vcpu.mpmu;
+		err_msr = 0;
+		assert_int_equal(restore(&f, list, at + 1, &err_msr), -EINVAL);
+		assert_int_equal(err_msr, row->bad.index);
+		assert_memory_equal(&before, &f.vcpu.mpmu, sizeof(before));
 	}
 }
 
+static void test_rejected(void)
+{
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(bads); i++)
+		check_rejected(&bads[i]);
+}
+
 /* A pending overflow stays pending, and raises no second interrupt. */
-static void test_pending_overflow(void **state)
+static void test_pending_overflow(void)
 {
 	const struct mpmu_msr list[] = {{0x38e, 1}, {0x390, 1}, {0x391, 0}};
 	const struct mpmu_caps *caps = &stub_model_find("intel-v5-8-4")->caps;
@@ -169,7 +176,6 @@ static void test_pending_overflow(void **state)
 	u32 err_msr;
 	u64 value;
 
-	(void)state;
 	start(&f, "intel-v5-8-4", caps);
 	assert_int_equal(restore(&f, list, 3, &err_msr), 0);
 	f.machine.irqs_off = false;
@@ -180,7 +186,7 @@ static void test_pending_overflow(void **state)
 }
 
 /* A guest that counted goes on counting without an access of its own. */
-static void test_restored_counts(void **state)
+static void test_restored_counts(void)
 {
 	const u64 eventsel = 0xc0 | STUB_EVENTSEL_ENABLE | STUB_EVENTSEL_USR;
 	const struct mpmu_msr list[] = {{0x186, eventsel}, {0xc1, 5}, {0x38f, 1}};
@@ -190,7 +196,6 @@ static void test_restored_counts(void **state)
 	u32 err_msr;
 	u64 value;
 
-	(void)state;
 	start(&f, "intel-v5-8-4", caps);
 	assert_int_equal(restore(&f, list, 3, &err_msr), 0);
 	f.machine.irqs_off = false;
@@ -199,13 +204,28 @@ static void test_restored_counts(void **state)
 	assert_int_equal(value, 15);
 }
 
+struct row {
+	const char *id;
+	void (*run)(void);
+};
+
+static const struct row rows[] = {
+	{"D7 save, restore, save is the same, each model", test_round_trip},
+	{"D7 each register once, each model", test_size},
+	{"D7 garbage: errno, err_msr, nothing changed", test_rejected},
+	{"D7 a pending overflow raises no second PMI", test_pending_overflow},
+	{"D7 restored counters count", test_restored_counts},
+};
+
+static void run(void **state)
+{
+	const struct row *row = *state;
+
+	row->run();
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_round_trip),      cmocka_unit_test(test_size),
-		cmocka_unit_test(test_rejected),        cmocka_unit_test(test_pending_overflow),
-		cmocka_unit_test(test_restored_counts),
-	};
-
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	UNIT_TABLE(rows, run);
+	return unit_run("snapshot");
 }
