@@ -694,11 +694,21 @@ static u64 setting(const char *name, u64 otherwise)
 
 static u64 default_ops(void)
 {
+	static const struct {
+		const char *tier;
+		u64 ops;
+	} tiers[] = {
+		{"quick", 100000},
+		{"ci", 10000000},
+		{"full", 40000000},
+	};
 	const char *tier = getenv("MPMU_TIER");
+	u32 i;
 
-	if (tier && !strcmp(tier, "quick"))
-		return 100000;
-	return tier && !strcmp(tier, "full") ? 10000000 : 400000;
+	for (i = 0; tier && i < ARRAY_SIZE(tiers); i++)
+		if (!strcmp(tier, tiers[i].tier))
+			return tiers[i].ops;
+	return 400000;
 }
 
 int main(void)
