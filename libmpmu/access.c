@@ -133,7 +133,7 @@ static void commit_fixed_ctrl(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 
 
 		if (field == mpmu_fixed_field(vcpu->fixed_ctrl, pmc))
 			continue;
-		hw &= ~mpmu_fixed_bits(pmc, 0xf);
+		hw &= ~mpmu_fixed_bits(pmc, MPMU_FIXED_FIELD);
 		changed |= mpmu_bit(pmc);
 		if (field)
 			enabled |= mpmu_bit(pmc);
@@ -198,18 +198,9 @@ static void commit(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mpmu_reg
 /* Event selects other than 0, enabled fields, and any PMI enable. */
 static u64 inuse(const struct mpmu_vcpu *vcpu)
 {
-	u64 value = 0;
-	u32 pmc;
+	mpmu_pmcs pmcs = mpmu_pmcs_with(vcpu, MPMU_SEL_EVENT, MPMU_FIXED_OS | MPMU_FIXED_USR);
 
-	mpmu_for_each_pmc(pmc, vcpu->caps.counters & MPMU_GP_MASK) {
-		if (vcpu->eventsel[pmc] & MPMU_SEL_EVENT)
-			value |= mpmu_bit(pmc);
-	}
-	mpmu_for_each_pmc(pmc, vcpu->caps.counters & MPMU_FIXED_MASK) {
-		if (mpmu_fixed_field(vcpu->fixed_ctrl, pmc) & (MPMU_FIXED_OS | MPMU_FIXED_USR))
-			value |= mpmu_bit(pmc);
-	}
-	return value | (mpmu_interrupting(vcpu) ? INUSE_PMI : 0);
+	return pmcs | (mpmu_interrupting(vcpu) ? INUSE_PMI : 0);
 }
 
 static u64 fetch(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mpmu_reg reg)

@@ -22,6 +22,7 @@
 #define MPMU_FIXED_OS       1u
 #define MPMU_FIXED_USR      2u
 #define MPMU_FIXED_PMI      8u
+#define MPMU_FIXED_FIELD    0xfu
 #define MPMU_FIXED_WRITABLE (MPMU_FIXED_OS | MPMU_FIXED_USR | MPMU_FIXED_PMI)
 
 /* Puts in a row without an enabled PMC after which intercepts close. */
@@ -224,7 +225,7 @@ static inline u64 mpmu_mask(u32 width)
 
 static inline u32 mpmu_fixed_field(u64 ctrl, u32 pmc)
 {
-	return (ctrl >> (4 * (pmc - MPMU_FIXED_BASE))) & 0xf;
+	return (ctrl >> (4 * (pmc - MPMU_FIXED_BASE))) & MPMU_FIXED_FIELD;
 }
 
 static inline u64 mpmu_fixed_bits(u32 pmc, u32 field)
@@ -289,6 +290,7 @@ enum mpmu_result mpmu_check_write(const struct mpmu_vcpu *vcpu, u32 msr, enum mp
 
 /* reprogram.c */
 u64 mpmu_eventsel_disabled(const struct mpmu_desc *desc, u64 eventsel);
+mpmu_pmcs mpmu_pmcs_with(const struct mpmu_vcpu *vcpu, u64 bits, u32 field);
 mpmu_pmcs mpmu_enabled_by_guest(const struct mpmu_vcpu *vcpu);
 mpmu_pmcs mpmu_interrupting(const struct mpmu_vcpu *vcpu);
 bool mpmu_enabled_in_hw(const struct mpmu_vcpu *vcpu);

@@ -33,39 +33,36 @@ static bool mode_matches(const struct mpmu_vcpu *vcpu, u64 eventsel)
 	return !!(vcpu->flags & MPMU_VCPU_GUEST_MODE) == (wanted == desc->sel_guest_only);
 }
 
-mpmu_pmcs mpmu_enabled_by_guest(const struct mpmu_vcpu *vcpu)
-{
-	mpmu_pmcs enabled = 0;
-	u32 pmc;
-
-	mpmu_for_each_pmc(pmc, vcpu->caps.counters & MPMU_GP_MASK) {
-		if (vcpu->eventsel[pmc] & MPMU_SEL_ENABLE)
-			enabled |= mpmu_bit(pmc);
-	}
-	mpmu_for_each_pmc(pmc, vcpu->caps.counters & MPMU_FIXED_MASK) {
-		if (mpmu_fixed_field(vcpu->fixed_ctrl, pmc))
-			enabled |= mpmu_bit(pmc);
-	}
-	return enabled;
-}
-
-/* PMCs whose overflow raises an interrupt. */
-mpmu_pmcs mpmu_interrupting(const struct mpmu_vcpu *vcpu)
+/* PMCs in which the guest has set one of these bits: of a selector, of a field. */
+mpmu_pmcs mpmu_pmcs_with(const struct mpmu_vcpu *vcpu, u64 bits, u32 field)
 {
 	mpmu_pmcs pmcs = 0;
 	u32 pmc;
 
 	mpmu_for_each_pmc(pmc, vcpu->caps.counters & MPMU_GP_MASK) {
-		if (vcpu->eventsel[pmc] & MPMU_SEL_INT)
+		if (vcpu->eventsel[pmc] & bits)
 			pmcs |= mpmu_bit(pmc);
 	}
 	mpmu_for_each_pmc(pmc, vcpu->caps.counters & MPMU_FIXED_MASK) {
-		if (mpmu_fixed_field(vcpu->fixed_ctrl, pmc) & MPMU_FIXED_PMI)
+		if (mpmu_fixed_field(vcpu->fixed_ctrl, pmc) & field)
 			pmcs |= mpmu_bit(pmc);
 	}
 	return pmcs;
 }
 
+/* A field that is not 0 is worth a look, whatever it says. */
+mpmu_pmcs mpmu_enabled_by_guest(const struct mpmu_vcpu *vcpu)
+{
+	return mpmu_pmcs_with(vcpu, MPMU_SEL_ENABLE, MPMU_FIXED_FIELD);
+}
+
+/* PMCs whose overflow raises an interrupt. */
+mpmu_pmcs mpmu_interrupting(const struct mpmu_vcpu *vcpu)
+{
+	return mpmu_pmcs_with(vcpu, MPMU_SEL_INT, MPMU_FIXED_PMI);
+}
+
+/* At each put: one PMC will do, and most often it is the first. */
 bool mpmu_enabled_in_hw(const struct mpmu_vcpu *vcpu)
 {
 	u32 pmc;
@@ -159,7 +156,7 @@ static void reprogram_fixed(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
 
 		if (!filter_allows_fixed(vcpu, filter, pmc))
 			field = 0;
-		hw = (hw & ~mpmu_fixed_bits(pmc, 0xf)) | mpmu_fixed_bits(pmc, field);
+		hw = (hw & ~mpmu_fixed_bits(pmc, MPMU_FIXED_FIELD)) | mpmu_fixed_bits(pmc, field);
 		assign(&vcpu->counts_instructions, bit,
 		       field && desc->fixed_events[MPMU_EVENT_INSTRUCTIONS] & bit);
 		assign(&vcpu->counts_branches, bit,

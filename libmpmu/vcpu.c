@@ -94,14 +94,9 @@ void mpmu_vcpu_reset(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 static mpmu_pmcs mode_dependent(const struct mpmu_vcpu *vcpu)
 {
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);
-	mpmu_pmcs pmcs = 0;
-	u32 pmc;
+	u64 modes = desc->sel_host_only | desc->sel_guest_only;
 
-	mpmu_for_each_pmc(pmc, mpmu_enabled_by_guest(vcpu) & MPMU_GP_MASK) {
-		if (vcpu->eventsel[pmc] & (desc->sel_host_only | desc->sel_guest_only))
-			pmcs |= mpmu_bit(pmc);
-	}
-	return pmcs;
+	return mpmu_enabled_by_guest(vcpu) & mpmu_pmcs_with(vcpu, modes, 0);
 }
 
 void mpmu_vcpu_set_flags(struct mpmu_vcpu *vcpu, u32 set, u32 clear)

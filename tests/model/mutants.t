@@ -111,9 +111,9 @@ mutant "widths not clamped" caps.c 'smaller(guest->gp_width, offer->gp_width)' '
 mutant "widths grow" caps.c 'smaller(guest->gp_width, offer->gp_width)' 'offer->gp_width'
 mutant "version not clamped" caps.c 'guest->version = smaller(guest->version, offer->version);' ''
 mutant "features of a later version" caps.c 'caps->features &= ~desc->since[i].feature;' ';'
-mutant "GLOBAL_CTRL bits not clamped" caps.c 'guest->global_ctrl_extra &= offer->global_ctrl_extra;' ''
+mutant "GLOBAL_CTRL bits not clamped" caps.c 'metrics ? desc->metrics_ctrl : 0' 'desc->metrics_ctrl'
 mutant "any host will do" caps.c 'return desc->requirements[i].name;' 'return NULL;'
-mutant "width 0 accepted" caps.c '(width && width <= 64)' '(width <= 64)'
+mutant "width 0 accepted" caps.c '!*width || *width > 64' '*width > 64'
 
 mutant "exclude entries ignored" filter.c '!listed(excludes,' '!0 && !listed(0 ? excludes : filter->entries, 0 *'
 mutant "unit mask ignored" filter.c '(umask & entries[i].mask) == entries[i].match' 'true'
@@ -136,11 +136,13 @@ mutant "OVF_CTRL by the host clears" access.c 'if (by == MPMU_BY_GUEST)
 		mpmu_status_clear' 'if (1)
 		mpmu_status_clear'
 mutant "selector enabled before the filter" access.c 'mpmu_eventsel_disabled(mpmu_desc(vcpu), value)' 'value'
-mutant "FIXED_CTR_CTRL not closed first" access.c 'hw &= ~mpmu_fixed_bits(pmc, 0xf);' 'hw = (hw & ~mpmu_fixed_bits(pmc, 0xf)) | mpmu_fixed_bits(pmc, field);'
+mutant "FIXED_CTR_CTRL not closed first" access.c 'hw &= ~mpmu_fixed_bits(pmc, MPMU_FIXED_FIELD);' 'hw = (hw & ~mpmu_fixed_bits(pmc, 0xf)) | mpmu_fixed_bits(pmc, field);'
 mutant "denied field enabled by a neighbour" access.c 'u64 hw = vcpu->fixed_ctrl_hw;' 'u64 hw = value;'
 mutant "selector write requests nothing" access.c 'if (value & MPMU_SEL_ENABLE)' 'if (0)'
 mutant "old request survives a disabling write" access.c 'mpmu_cancel_reprogram(vcpu, mpmu_bit(pmc));' ''
-mutant "GLOBAL_INUSE without fixed counters" access.c 'if (mpmu_fixed_field(vcpu->fixed_ctrl, pmc) & (MPMU_FIXED_OS | MPMU_FIXED_USR))' 'if (0)'
+mutant "GLOBAL_INUSE without fixed counters" access.c 'MPMU_FIXED_OS | MPMU_FIXED_USR);
+' '0);
+'
 mutant "GLOBAL_INUSE without PMI" access.c 'mpmu_interrupting(vcpu) ? INUSE_PMI : 0' '0'
 mutant "counter access does not touch" access.c 'by == MPMU_BY_GUEST && uses_pmu(reg, false, 0)' 0
 mutant "reads of control registers touch" access.c 'by == MPMU_BY_GUEST && uses_pmu(reg, false, 0)' 1
@@ -183,14 +185,17 @@ mutant "no disown" switch.c 'mpmu_call(vcpu, disown);' ''
 mutant "interrupt not routed" switch.c 'mpmu_call(vcpu, route_pmi);' ''
 mutant "interrupt without a target" switch.c 'cpu->pmi_target = vcpu;' ''
 mutant "target lost with the owner" switch.c 'cpu->owner = NULL;
-}' 'cpu->owner = NULL; cpu->pmi_target = NULL;
-}'
+	return interrupting;' 'cpu->owner = cpu->pmi_target = NULL;
+	return interrupting;'
 mutant "host events ignored" switch.c 'if (mpmu_call(vcpu, host_active))' 'if (0)'
 mutant "refused entry leaves events displaced" switch.c 'replace(cpu, vcpu);
 		return -EAGAIN;' 'return -EAGAIN;'
 mutant "every entry acquires" switch.c 'cpu->owner == vcpu || !(cpu->owner || mpmu_touched(vcpu))' '!(cpu->owner || mpmu_touched(vcpu))'
 mutant "untouched entry leaves the owner" switch.c '!(cpu->owner || mpmu_touched(vcpu))' '!mpmu_touched(vcpu)'
-mutant "untouched entry acquires" switch.c 'mpmu_touched(vcpu) ? acquire(cpu, vcpu) : 0' 'acquire(cpu, vcpu)'
+mutant "untouched entry acquires" switch.c 'if (!mpmu_touched(vcpu))
+		return 0;
+	/*' '/*'
+mutant "a latched interrupt goes to the next owner" switch.c 'interrupting ? -EAGAIN : acquire(cpu, vcpu)' 'acquire(cpu, vcpu)'
 mutant "every exit releases" switch.c 'if (!cpu->displaced)
 		return;
 	mpmu_release' 'mpmu_release'
@@ -203,8 +208,7 @@ mutant "reclaim keeps the PMU" switch.c 'mpmu_release(cpu);
 	forget(cpu);' 'forget(cpu);'
 mutant "reclaim forgets nothing" switch.c 'mpmu_release(cpu);
 	forget(cpu);' 'mpmu_release(cpu);'
-mutant "another owner not released" switch.c 'mpmu_release(cpu);
-	return mpmu_touched(vcpu)' 'return mpmu_touched(vcpu)'
+mutant "another owner not released" switch.c 'bool interrupting = mpmu_release(cpu);' 'bool interrupting = false;'
 mutant "idle PMU never closes" switch.c 'mpmu_untouch(vcpu);' ';'
 mutant "counting PMU closes" switch.c 'vcpu->reprogram || mpmu_enabled_in_hw(vcpu)' '0'
 mutant "CPU reset remembers" switch.c 'memset(cpu, 0, sizeof(*cpu));' 'cpu->owner = NULL;'
@@ -249,7 +253,7 @@ mutant "reset stays direct" vcpu.c 'mpmu_untouch(vcpu);
 	reset_registers' 'reset_registers'
 mutant "SVME changes nothing" vcpu.c 'mpmu_request_reprogram(vcpu, mode_dependent(vcpu));' ';'
 mutant "PT changes nothing" vcpu.c 'if (changed & MPMU_VCPU_HOST_STATUS)' 'if (0)'
-mutant "missing op accepted" vcpu.c '!ops || !ops_complete(ops)' '!ops'
+mutant "missing op accepted" vcpu.c '|| !ops_complete(ops)' ''
 
 mutant "restore commits what it did not check" snapshot.c '!=
 		    MPMU_DONE' '== MPMU_DONE + 5'
