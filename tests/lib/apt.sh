@@ -4,7 +4,8 @@
 # never installed.  All state is private; the user's apt configuration is read
 # for the mirror and never changed.
 
-# apt_mirror: where this machine gets its own release from.
+# apt_mirror: where this machine gets its own release from, whatever is wanted for
+# another architecture (APT_CONFIG).
 apt_mirror()
 {
 	local release
@@ -12,7 +13,7 @@ apt_mirror()
 	# shellcheck source=/dev/null
 	release=$(. /etc/os-release; echo "$VERSION_CODENAME")
 	# shellcheck disable=SC2016
-	apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
+	env -u APT_CONFIG apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
 		awk -v release="$release" '($1 == release || $1 == "stable") && $2 !~ /security/ { print $2; exit }'
 }
 
