@@ -77,6 +77,22 @@ static size_t unit_count;
 	(unit_count = unit_rows(unit_tests, unit_count, (table), sizeof((table)[0]), \
 				ARRAY_SIZE(table), (run)))
 
+/* A test without parameters. */
+struct unit_case {
+	const char *name;
+	void (*run)(void);
+};
+
+static inline void unit_case_run(void **state)
+{
+	const struct unit_case *row = *state;
+
+	row->run();
+}
+
+/* UNIT_CASES(table): a table of struct unit_case. */
+#define UNIT_CASES(table) UNIT_TABLE(table, unit_case_run)
+
 static inline int unit_run(const char *group)
 {
 	if (unit_count > UNIT_MAX_TESTS)
@@ -116,6 +132,20 @@ static inline const char *unit_host_for(const char *guest)
 	}
 	fail_msg("no host for %s", guest);
 	return NULL;
+}
+
+/* RDMSR and WRMSR of the guest, which do not fault. */
+static inline u64 unit_rdmsr(struct stub_vcpu *vcpu, u32 msr)
+{
+	u64 value;
+
+	assert_true(stub_guest_rdmsr(vcpu, msr, &value));
+	return value;
+}
+
+static inline void unit_wrmsr(struct stub_vcpu *vcpu, u32 msr, u64 value)
+{
+	assert_true(stub_guest_wrmsr(vcpu, msr, value));
 }
 
 static inline struct stub_vcpu *unit_world_init(struct unit_world *world, const char *host,

@@ -501,23 +501,11 @@ static void back_models_made(void)
 	}
 }
 
-struct back_row {
-	const char *id;
-	void (*run)(void);
-};
-
-static const struct back_row backs[] = {
+static const struct unit_case backs[] = {
 	{"B7 encode, decode: each model", back_models},
 	{"B7 decode, encode, decode: any leaves", back_leaves},
 	{"B7 encode, decode: any model", back_models_made},
 };
-
-static void check_backs(void **state)
-{
-	const struct back_row *row = *state;
-
-	row->run();
-}
 
 struct missing_row {
 	const char *id;
@@ -992,7 +980,7 @@ static void obstacle_no_pmu(void)
 	assert_null(mpmu_caps_obstacle(&none, NULL, MPMU_POLICY_COMPAT));
 }
 
-static const struct back_row pairs[] = {
+static const struct unit_case pairs[] = {
 	{"B7 obstacle: none for a guest without a PMU", obstacle_no_pmu},
 	{"B7 obstacle: none where the offer takes nothing", obstacle_pairs},
 	{"B7 obstacle: none from a host to itself", obstacle_hosts},
@@ -1003,9 +991,9 @@ int main(void)
 	UNIT_TABLE(decodes, check_decode);
 	UNIT_TABLE(encodes, check_encode);
 	UNIT_TABLE(valids, check_valid);
-	UNIT_TABLE(backs, check_backs);
+	UNIT_CASES(backs);
 	UNIT_TABLE(obstacles, check_obstacle);
-	UNIT_TABLE(pairs, check_backs);
+	UNIT_CASES(pairs);
 	UNIT_TABLE(missings, check_missing);
 	UNIT_TABLE(offers, check_offer);
 	UNIT_TABLE(clamps, check_clamp);

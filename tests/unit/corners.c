@@ -8,11 +8,6 @@
 #define GUEST_COUNTS 0x5300c0ull
 #define IDLE_PUTS    8
 
-struct row {
-	const char *name;
-	void (*run)(void);
-};
-
 static struct unit_world world;
 
 static void wrmsr(u32 msr, u64 value)
@@ -289,7 +284,7 @@ static void contradictions(void)
 	assert_false(mpmu_caps_valid(NULL));
 }
 
-static const struct row rows[] = {
+static const struct unit_case rows[] = {
 	{"idle again takes as long as the first time", idle_again},
 	{"a put that counts starts the idle ones over", idle_interrupted},
 	{"reading control registers does not touch", look},
@@ -309,15 +304,8 @@ static const struct row rows[] = {
 	{"GLOBAL_CTRL bits and versions beyond the offer", extra_bits_clamped},
 };
 
-static void run(void **state)
-{
-	const struct row *row = *state;
-
-	row->run();
-}
-
 int main(void)
 {
-	UNIT_TABLE(rows, run);
+	UNIT_CASES(rows);
 	return unit_run("corners");
 }

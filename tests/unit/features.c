@@ -30,19 +30,6 @@ static bool is_fixed(u32 pmc)
 	return pmc >= MPMU_FIXED_BASE;
 }
 
-static void wrmsr(struct stub_vcpu *vcpu, u32 msr, u64 value)
-{
-	assert_true(stub_guest_wrmsr(vcpu, msr, value));
-}
-
-static u64 rdmsr(struct stub_vcpu *vcpu, u32 msr)
-{
-	u64 value;
-
-	assert_true(stub_guest_rdmsr(vcpu, msr, &value));
-	return value;
-}
-
 /* K7 registers have no core alias; they are next to each other. */
 static bool has_core(const struct stub_vcpu *vcpu)
 {
@@ -84,12 +71,12 @@ static void enable(struct stub_vcpu *vcpu, u32 pmc)
 	const struct map *map = map_of(vcpu);
 
 	if (is_fixed(pmc))
-		wrmsr(vcpu, FIXED_CTRL,
-		      rdmsr(vcpu, FIXED_CTRL) | 0xbull << (4 * (pmc - MPMU_FIXED_BASE)));
+		unit_wrmsr(vcpu, FIXED_CTRL,
+			   unit_rdmsr(vcpu, FIXED_CTRL) | 0xbull << (4 * (pmc - MPMU_FIXED_BASE)));
 	else
-		wrmsr(vcpu, map->eventsel + (pmc << map->shift), 0x5300c0);
+		unit_wrmsr(vcpu, map->eventsel + (pmc << map->shift), 0x5300c0);
 	if (vcpu->mpmu.caps.features & MPMU_FEAT_GLOBAL)
-		wrmsr(vcpu, map == &intel ? 0x38f : 0xc0000301, vcpu->mpmu.caps.counters);
+		unit_wrmsr(vcpu, map == &intel ? 0x38f : 0xc0000301, vcpu->mpmu.caps.counters);
 }
 
 static mpmu_pmcs counters_of(const struct stub_vcpu *vcpu)
@@ -226,7 +213,8 @@ static void check_way(struct unit_world *world, u32 way)
 	stub_vcpu_load(vcpu, &world->machine.cpus[1]);
 	for (left = counters_of(vcpu); left; left &= left - 1) {
 		pmc = __builtin_ctzll(left);
-		assert_int_equal(rdmsr(vcpu, counter(vcpu, pmc)), way == RESET ? 0 : 0x1000 + pmc);
+		assert_int_equal(unit_rdmsr(vcpu, counter(vcpu, pmc)),
+				 way == RESET ? 0 : 0x1000 + pmc);
 	}
 }
 
@@ -274,9 +262,9 @@ static void check_overflow(struct unit_world *world, u32 way)
 		stub_perf_remove(&world->machine, 0);
 		stub_vcpu_put(vcpu);
 		stub_vcpu_load(vcpu, &world->machine.cpus[1]);
-		assert_int_equal(rdmsr(vcpu, map->status), 1ull << pmc);
-		wrmsr(vcpu, map->status_clear, 1ull << pmc);
-		assert_int_equal(rdmsr(vcpu, map->status), 0);
+		assert_int_equal(unit_rdmsr(vcpu, map->status), 1ull << pmc);
+		unit_wrmsr(vcpu, map->status_clear, 1ull << pmc);
+		assert_int_equal(unit_rdmsr(vcpu, map->status), 0);
 		stub_vcpu_put(vcpu);
 	}
 }
@@ -365,8 +353,8 @@ static void check_late(void **state)
 		overflow_late(&world, row, i);
 		assert_int_equal(vcpu->pmis, row->masked ? 0 : i);
 		assert_int_equal(vcpu->lvtpc_masked, row->masked || row->map == &intel);
-		assert_int_equal(rdmsr(vcpu, row->map->status), 1ull << row->pmc);
-		wrmsr(vcpu, row->map->status_clear, 1ull << row->pmc);
+		assert_int_equal(unit_rdmsr(vcpu, row->map->status), 1ull << row->pmc);
+		unit_wrmsr(vcpu, row->map->status_clear, 1ull << row->pmc);
 		stub_guest_run(vcpu, TEN);
 	}
 	assert_int_equal(vcpu->pmis, row->masked ? 0 : 10);
@@ -454,14 +442,14 @@ static void check_move(void **state)
 	move(vcpu, &from.vcpu);
 	stub_enter(vcpu);
 	assert_int_equal(vcpu->pmis, !row->delivered);
-	assert_int_equal(rdmsr(vcpu, row->map->status), 1ull << row->pmc);
+	assert_int_equal(unit_rdmsr(vcpu, row->map->status), 1ull << row->pmc);
 	stub_guest_run(vcpu, TEN);
 	stub_vcpu_put(vcpu);
 	stub_vcpu_load(vcpu, &to.machine.cpus[1]);
 	stub_enter(vcpu);
 	assert_int_equal(vcpu->pmis, !row->delivered);
 	/* The next one is one more. */
-	wrmsr(vcpu, row->map->status_clear, 1ull << row->pmc);
+	unit_wrmsr(vcpu, row->map->status_clear, 1ull << row->pmc);
 	stub_guest_mask_lvtpc(vcpu, false);
 	set_counter(vcpu, row->pmc, -0x10ull);
 	stub_guest_run(vcpu, OVERFLOWS);
@@ -498,11 +486,11 @@ static void set_mode(struct stub_vcpu *vcpu, u32 mode)
 
 static u64 counted(struct stub_vcpu *vcpu)
 {
-	u64 before = rdmsr(vcpu, counter(vcpu, 0));
+	u64 before = unit_rdmsr(vcpu, counter(vcpu, 0));
 
 	stub_guest_run(vcpu, TEN);
 	stub_check_invariants(vcpu);
-	return rdmsr(vcpu, counter(vcpu, 0)) - before;
+	return unit_rdmsr(vcpu, counter(vcpu, 0)) - before;
 }
 
 /* While the owner, without a write of the guest, from each to each. */
@@ -513,8 +501,8 @@ static void check_modes(void **state)
 	struct stub_vcpu *vcpu = unit_world_init(&world, "amd-v2", "amd-v2");
 	u32 from, to;
 
-	rdmsr(vcpu, counter(vcpu, 0));
-	wrmsr(vcpu, amd.eventsel, 0x5300c0 | row->bits);
+	unit_rdmsr(vcpu, counter(vcpu, 0));
+	unit_wrmsr(vcpu, amd.eventsel, 0x5300c0 | row->bits);
 	for (from = 0; from < ARRAY_SIZE(modes); from++) {
 		for (to = 0; to < ARRAY_SIZE(modes); to++) {
 			set_mode(vcpu, from);
@@ -523,7 +511,7 @@ static void check_modes(void **state)
 			/* Hardware is programmed anew where it matters alone. */
 			assert_int_equal(vcpu->mpmu.reprogram, row->bits && from != to);
 			assert_int_equal(counted(vcpu), row->counts >> to & 1 ? 10 : 0);
-			assert_int_equal(rdmsr(vcpu, amd.eventsel), 0x5300c0 | row->bits);
+			assert_int_equal(unit_rdmsr(vcpu, amd.eventsel), 0x5300c0 | row->bits);
 		}
 	}
 	assert_int_equal(vcpu->cpu->pmu.eventsel[0].value & HO, 0);
@@ -567,7 +555,7 @@ static void check_crowd(void **state)
 			stub_vcpu_init(vcpu, &machine, unit_caps(row->guests[round]));
 		stub_vcpu_load(vcpu, &machine.cpus[0]);
 		if (round < 3)
-			wrmsr(vcpu, map_of(vcpu)->eventsel, row->events[round]);
+			unit_wrmsr(vcpu, map_of(vcpu)->eventsel, row->events[round]);
 		stub_guest_run(vcpu, TEN);
 		stub_check_invariants(vcpu);
 		/* Every other time the next one takes over from it. */
@@ -579,7 +567,7 @@ static void check_crowd(void **state)
 	for (i = 0; i < 3; i++) {
 		stub_vcpu_put(&vcpus[i]);
 		stub_vcpu_load(&vcpus[i], &machine.cpus[1]);
-		assert_int_equal(rdmsr(&vcpus[i], counter(&vcpus[i], 0)), 10 * row->adds[i]);
+		assert_int_equal(unit_rdmsr(&vcpus[i], counter(&vcpus[i], 0)), 10 * row->adds[i]);
 		stub_vcpu_put(&vcpus[i]);
 	}
 }
@@ -613,30 +601,30 @@ static void bring_to(struct stub_vcpu *vcpu, enum where where)
 
 static u64 fixed_counts(struct stub_vcpu *vcpu, u32 index)
 {
-	u64 before = rdmsr(vcpu, FIXED_CTR + index);
+	u64 before = unit_rdmsr(vcpu, FIXED_CTR + index);
 
 	stub_guest_run(vcpu, TEN);
 	stub_check_invariants(vcpu);
-	return rdmsr(vcpu, FIXED_CTR + index) - before;
+	return unit_rdmsr(vcpu, FIXED_CTR + index) - before;
 }
 
 /* Fields of others change, the denied one stays; it must not come to life. */
 static void toggle_others(struct stub_vcpu *vcpu, u32 denied)
 {
-	u64 all = rdmsr(vcpu, FIXED_CTRL);
+	u64 all = unit_rdmsr(vcpu, FIXED_CTRL);
 	u32 other;
 
 	for (other = 0; other < 4; other++) {
 		if (other == denied)
 			continue;
-		wrmsr(vcpu, FIXED_CTRL, all & ~(0xfull << 4 * other));
+		unit_wrmsr(vcpu, FIXED_CTRL, all & ~(0xfull << 4 * other));
 		assert_int_equal(fixed_counts(vcpu, denied), 0);
 		assert_int_equal(fixed_counts(vcpu, other), 0);
-		wrmsr(vcpu, FIXED_CTRL, all);
+		unit_wrmsr(vcpu, FIXED_CTRL, all);
 		assert_int_equal(fixed_counts(vcpu, denied), 0);
 		assert_int_not_equal(fixed_counts(vcpu, other), 0);
 	}
-	assert_int_equal(rdmsr(vcpu, FIXED_CTRL), all);
+	assert_int_equal(unit_rdmsr(vcpu, FIXED_CTRL), all);
 }
 
 static void check_filter(void **state)
@@ -654,12 +642,12 @@ static void check_filter(void **state)
 		struct mpmu_filter filter;
 
 		assert_int_equal(mpmu_filter_compile(&filter, MPMU_VENDOR_INTEL, &spec), 0);
-		wrmsr(vcpu, 0x38f, 0xfull << 32);
+		unit_wrmsr(vcpu, 0x38f, 0xfull << 32);
 		if (row->where != UNTOUCHED)
-			wrmsr(vcpu, FIXED_CTRL, 0x3333);
+			unit_wrmsr(vcpu, FIXED_CTRL, 0x3333);
 		bring_to(vcpu, row->where);
 		stub_vcpu_set_filter(vcpu, &filter);
-		wrmsr(vcpu, FIXED_CTRL, 0x3333);
+		unit_wrmsr(vcpu, FIXED_CTRL, 0x3333);
 		assert_int_equal(fixed_counts(vcpu, denied), 0);
 		toggle_others(vcpu, denied);
 		stub_vcpu_set_filter(vcpu, NULL);

@@ -204,12 +204,7 @@ static void test_restored_counts(void)
 	assert_int_equal(value, 15);
 }
 
-struct row {
-	const char *id;
-	void (*run)(void);
-};
-
-static const struct row rows[] = {
+static const struct unit_case rows[] = {
 	{"D7 save, restore, save is the same, each model", test_round_trip},
 	{"D7 each register once, each model", test_size},
 	{"D7 garbage: errno, err_msr, nothing changed", test_rejected},
@@ -217,15 +212,8 @@ static const struct row rows[] = {
 	{"D7 restored counters count", test_restored_counts},
 };
 
-static void run(void **state)
-{
-	const struct row *row = *state;
-
-	row->run();
-}
-
 int main(void)
 {
-	UNIT_TABLE(rows, run);
+	UNIT_CASES(rows);
 	return unit_run("snapshot");
 }

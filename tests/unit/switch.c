@@ -25,26 +25,13 @@ struct row {
 	const struct map *map;
 };
 
-static void wrmsr(struct stub_vcpu *vcpu, u32 msr, u64 value)
-{
-	assert_true(stub_guest_wrmsr(vcpu, msr, value));
-}
-
-static u64 rdmsr(struct stub_vcpu *vcpu, u32 msr)
-{
-	u64 value;
-
-	assert_true(stub_guest_rdmsr(vcpu, msr, &value));
-	return value;
-}
-
 /* Counter 0 counts instructions, with INT, from @start; the guest runs. */
 static struct stub_vcpu *count(struct unit_world *world, const struct map *map, u64 start)
 {
 	struct stub_vcpu *vcpu = &world->vcpu;
 
-	wrmsr(vcpu, map->counter, start);
-	wrmsr(vcpu, map->eventsel, 0x5300c0);
+	unit_wrmsr(vcpu, map->counter, start);
+	unit_wrmsr(vcpu, map->eventsel, 0x5300c0);
 	stub_guest_mask_lvtpc(vcpu, false);
 	stub_enter(vcpu);
 	return vcpu;
@@ -80,7 +67,7 @@ static void resident_exits(struct unit_world *world, const struct map *map)
 		assert_true(mpmu_resident(&vcpu->cpu->mpmu, &vcpu->mpmu));
 	}
 	assert_int_equal(host_accesses(world), before);
-	assert_int_equal(rdmsr(vcpu, map->counter), 700);
+	assert_int_equal(unit_rdmsr(vcpu, map->counter), 700);
 }
 
 static void untouched_exits(struct unit_world *world, const struct map *map)
@@ -141,13 +128,13 @@ static void put_keeps(struct unit_world *world, const struct map *map)
 	struct stub_vcpu *vcpu = count(world, map, 0);
 
 	stub_guest_run(vcpu, WORK(100));
-	wrmsr(vcpu, map->global_ctrl, 3);
+	unit_wrmsr(vcpu, map->global_ctrl, 3);
 	stub_vcpu_put(vcpu);
 	stub_vcpu_load(vcpu, &world->machine.cpus[1]);
 	stub_guest_run(vcpu, WORK(50));
-	assert_int_equal(rdmsr(vcpu, map->counter), 150);
-	assert_int_equal(rdmsr(vcpu, map->global_ctrl), 3);
-	assert_int_equal(rdmsr(vcpu, map->eventsel), 0x5300c0);
+	assert_int_equal(unit_rdmsr(vcpu, map->counter), 150);
+	assert_int_equal(unit_rdmsr(vcpu, map->global_ctrl), 3);
+	assert_int_equal(unit_rdmsr(vcpu, map->eventsel), 0x5300c0);
 }
 
 static void reclaim_keeps(struct unit_world *world, const struct map *map)
@@ -160,7 +147,7 @@ static void reclaim_keeps(struct unit_world *world, const struct map *map)
 	stub_perf_run(&world->machine, WORK(11));
 	assert_null(vcpu->cpu->mpmu.owner);
 	stub_guest_run(vcpu, WORK(50));
-	assert_int_equal(rdmsr(vcpu, map->counter), 150);
+	assert_int_equal(unit_rdmsr(vcpu, map->counter), 150);
 	stub_exit(vcpu);
 	stub_perf_run(&world->machine, WORK(12));
 	stub_perf_remove(&world->machine, 0);
@@ -185,7 +172,7 @@ static void displaced(struct unit_world *world, const struct map *map)
 	}
 	stub_perf_remove(&world->machine, 0);
 	assert_int_equal(vcpu->cpu->perf.events[0].count, 20);
-	assert_int_equal(rdmsr(vcpu, map->counter), 50);
+	assert_int_equal(unit_rdmsr(vcpu, map->counter), 50);
 }
 
 static void no_host_value(struct unit_world *world, const struct map *map)
@@ -207,11 +194,11 @@ static void overflow_survives(struct unit_world *world, const struct map *map)
 	stub_guest_run(vcpu, WORK(0x20));
 	stub_vcpu_put(vcpu);
 	stub_vcpu_load(vcpu, &world->machine.cpus[1]);
-	assert_int_equal(rdmsr(vcpu, map->status), 1);
+	assert_int_equal(unit_rdmsr(vcpu, map->status), 1);
 	stub_exit(vcpu);
 	install(world);
 	stub_perf_remove(&world->machine, 0);
-	assert_int_equal(rdmsr(vcpu, map->status), 1);
+	assert_int_equal(unit_rdmsr(vcpu, map->status), 1);
 	assert_int_equal(vcpu->pmis, 1);
 }
 
@@ -231,7 +218,7 @@ static void late_after(struct unit_world *world, const struct map *map, bool rec
 	assert_false(cpu->pmu.pending[STUB_VECTOR_OF_GUEST] || cpu->pmu.pending[STUB_NMI_OF_HOST]);
 	stub_vcpu_init(&other, &world->machine, unit_caps(map->model));
 	stub_vcpu_load(&other, cpu);
-	rdmsr(&other, map->counter);
+	unit_rdmsr(&other, map->counter);
 	stub_enter(&other);
 	stub_vcpu_put(&other);
 	assert_int_equal(other.pmis, 0);
@@ -295,7 +282,7 @@ static void two_on_one_cpu(struct unit_world *world, const struct map *map)
 	stub_vcpu_init(&b, &world->machine, unit_caps(map->model));
 	stub_vcpu_put(a);
 	stub_vcpu_load(&b, &world->machine.cpus[0]);
-	wrmsr(&b, map->eventsel, map == &amd ? 0x5300c2 : 0x5300c4);
+	unit_wrmsr(&b, map->eventsel, map == &amd ? 0x5300c2 : 0x5300c4);
 	stub_vcpu_put(&b);
 	for (i = 0; i < 20; i++) {
 		stub_vcpu_load(a, &world->machine.cpus[0]);
@@ -308,10 +295,10 @@ static void two_on_one_cpu(struct unit_world *world, const struct map *map)
 		stub_vcpu_put(&b);
 	}
 	stub_vcpu_load(a, &world->machine.cpus[0]);
-	assert_int_equal(rdmsr(a, map->counter), 200);
+	assert_int_equal(unit_rdmsr(a, map->counter), 200);
 	stub_vcpu_put(a);
 	stub_vcpu_load(&b, &world->machine.cpus[0]);
-	assert_int_equal(rdmsr(&b, map->counter), 20);
+	assert_int_equal(unit_rdmsr(&b, map->counter), 20);
 	stub_vcpu_put(&b);
 }
 
@@ -324,12 +311,12 @@ static void taken_over(struct unit_world *world, const struct map *map)
 	stub_exit(a);
 	stub_vcpu_init(&b, &world->machine, unit_caps(map->model));
 	stub_vcpu_load(&b, &world->machine.cpus[0]);
-	wrmsr(&b, map->eventsel, 0x5300c0);
+	unit_wrmsr(&b, map->eventsel, 0x5300c0);
 	stub_guest_run(&b, WORK(33));
-	assert_int_equal(rdmsr(&b, map->counter), 33);
+	assert_int_equal(unit_rdmsr(&b, map->counter), 33);
 	stub_vcpu_put(&b);
 	stub_vcpu_load(a, &world->machine.cpus[0]);
-	assert_int_equal(rdmsr(a, map->counter), 10);
+	assert_int_equal(unit_rdmsr(a, map->counter), 10);
 }
 
 /* PT's status bit is neither shown, cleared, nor carried to another CPU. */
@@ -341,13 +328,13 @@ static void foreign_status(struct unit_world *world, const struct map *map)
 	stub_vcpu_set_flags(vcpu, MPMU_VCPU_HOST_STATUS, 0);
 	*status |= STUB_STATUS_PT;
 	stub_guest_run(vcpu, WORK(0x20));
-	assert_int_equal(rdmsr(vcpu, map->status), 1);
-	wrmsr(vcpu, 0x390, 1);
-	assert_int_equal(rdmsr(vcpu, map->status), 0);
+	assert_int_equal(unit_rdmsr(vcpu, map->status), 1);
+	unit_wrmsr(vcpu, 0x390, 1);
+	assert_int_equal(unit_rdmsr(vcpu, map->status), 0);
 	stub_vcpu_put(vcpu);
 	assert_int_equal(*status, STUB_STATUS_PT);
 	stub_vcpu_load(vcpu, &world->machine.cpus[1]);
-	assert_int_equal(rdmsr(vcpu, map->status), 0);
+	assert_int_equal(unit_rdmsr(vcpu, map->status), 0);
 	assert_int_equal(vcpu->cpu->pmu.status, 0);
 }
 
@@ -357,7 +344,7 @@ static void masked_lvtpc(struct unit_world *world, const struct map *map)
 
 	stub_guest_mask_lvtpc(vcpu, true);
 	stub_guest_run(vcpu, WORK(0x20));
-	assert_int_equal(rdmsr(vcpu, map->status), 1);
+	assert_int_equal(unit_rdmsr(vcpu, map->status), 1);
 	stub_vcpu_put(vcpu);
 	stub_vcpu_load(vcpu, &world->machine.cpus[0]);
 	stub_enter(vcpu);
@@ -377,7 +364,7 @@ static void reset_forgets(struct unit_world *world, const struct map *map)
 	assert_int_equal(vcpu->cpu->mpmu.zero_eventsels, 0);
 	stub_vcpu_load(vcpu, vcpu->cpu);
 	stub_guest_run(vcpu, WORK(1));
-	assert_int_equal(rdmsr(vcpu, map->counter), 10);
+	assert_int_equal(unit_rdmsr(vcpu, map->counter), 10);
 }
 
 static void reclaim_forgets(struct unit_world *world, const struct map *map)

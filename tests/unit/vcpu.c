@@ -113,19 +113,6 @@ struct row {
 	const char *model;
 };
 
-static void wrmsr(struct stub_vcpu *vcpu, u32 msr, u64 value)
-{
-	assert_true(stub_guest_wrmsr(vcpu, msr, value));
-}
-
-static u64 rdmsr(struct stub_vcpu *vcpu, u32 msr)
-{
-	u64 value;
-
-	assert_true(stub_guest_rdmsr(vcpu, msr, &value));
-	return value;
-}
-
 static u32 eventsel(bool intel)
 {
 	return intel ? 0x186 : 0xc0010200;
@@ -140,20 +127,20 @@ static void use_pmu(struct stub_vcpu *vcpu, bool intel)
 {
 	struct stub_work work = {.instructions = 0x20};
 
-	wrmsr(vcpu, counter(intel), 0xfffffffffff0);
-	wrmsr(vcpu, eventsel(intel), 0x4300c0);
+	unit_wrmsr(vcpu, counter(intel), 0xfffffffffff0);
+	unit_wrmsr(vcpu, eventsel(intel), 0x4300c0);
 	stub_guest_run(vcpu, &work);
 }
 
 static void check_reset_values(struct stub_vcpu *vcpu, bool intel)
 {
 	assert_false(vcpu->mpmu.flags & MPMU_VCPU_TOUCHED);
-	assert_int_equal(rdmsr(vcpu, eventsel(intel)), 0);
-	assert_int_equal(rdmsr(vcpu, intel ? 0x38e : 0xc0000300), 0);
-	assert_int_equal(rdmsr(vcpu, intel ? 0x38f : 0xc0000301), intel ? 0xff : 0x3f);
-	assert_int_equal(rdmsr(vcpu, counter(intel)), 0);
+	assert_int_equal(unit_rdmsr(vcpu, eventsel(intel)), 0);
+	assert_int_equal(unit_rdmsr(vcpu, intel ? 0x38e : 0xc0000300), 0);
+	assert_int_equal(unit_rdmsr(vcpu, intel ? 0x38f : 0xc0000301), intel ? 0xff : 0x3f);
+	assert_int_equal(unit_rdmsr(vcpu, counter(intel)), 0);
 	if (intel)
-		assert_int_equal(rdmsr(vcpu, 0x38d), 0);
+		assert_int_equal(unit_rdmsr(vcpu, 0x38d), 0);
 }
 
 static void reset_of_owner(struct unit_world *world, bool intel)
@@ -162,7 +149,7 @@ static void reset_of_owner(struct unit_world *world, bool intel)
 
 	use_pmu(vcpu, intel);
 	if (intel)
-		wrmsr(vcpu, 0x38d, 0x33);
+		unit_wrmsr(vcpu, 0x38d, 0x33);
 	stub_enter(vcpu);
 	stub_exit(vcpu);
 	assert_true(mpmu_resident(&vcpu->cpu->mpmu, &vcpu->mpmu));
@@ -207,14 +194,14 @@ static void idle_closes(struct unit_world *world, bool intel)
 	struct stub_vcpu *vcpu = &world->vcpu;
 
 	use_pmu(vcpu, intel);
-	wrmsr(vcpu, intel ? 0x38f : 0xc0000301, 5);
-	wrmsr(vcpu, eventsel(intel), 0);
+	unit_wrmsr(vcpu, intel ? 0x38f : 0xc0000301, 5);
+	unit_wrmsr(vcpu, eventsel(intel), 0);
 	expect_closing(vcpu);
 	stub_enter(vcpu);
 	assert_int_equal(stub_intercepts(vcpu, counter(intel)), MPMU_READ | MPMU_WRITE);
 	stub_exit(vcpu);
-	assert_int_equal(rdmsr(vcpu, intel ? 0x38f : 0xc0000301), 5);
-	assert_int_equal(rdmsr(vcpu, counter(intel)), 0x10);
+	assert_int_equal(unit_rdmsr(vcpu, intel ? 0x38f : 0xc0000301), 5);
+	assert_int_equal(unit_rdmsr(vcpu, counter(intel)), 0x10);
 }
 
 /* Each use starts the count of idle puts anew. */
@@ -222,9 +209,9 @@ static void idle_again(struct unit_world *world, bool intel)
 {
 	struct stub_vcpu *vcpu = &world->vcpu;
 
-	rdmsr(vcpu, counter(intel));
+	unit_rdmsr(vcpu, counter(intel));
 	expect_closing(vcpu);
-	rdmsr(vcpu, counter(intel));
+	unit_rdmsr(vcpu, counter(intel));
 	expect_closing(vcpu);
 }
 
@@ -233,12 +220,12 @@ static void count_between(struct unit_world *world, bool intel)
 	struct stub_vcpu *vcpu = &world->vcpu;
 	u32 i;
 
-	rdmsr(vcpu, counter(intel));
+	unit_rdmsr(vcpu, counter(intel));
 	for (i = 0; i < 7; i++)
 		enter_and_put(vcpu);
-	wrmsr(vcpu, eventsel(intel), 0x4300c0);
+	unit_wrmsr(vcpu, eventsel(intel), 0x4300c0);
 	enter_and_put(vcpu);
-	wrmsr(vcpu, eventsel(intel), 0);
+	unit_wrmsr(vcpu, eventsel(intel), 0);
 	expect_closing(vcpu);
 }
 
@@ -251,7 +238,7 @@ static void denied_is_idle(struct unit_world *world, bool intel)
 
 	assert_int_equal(mpmu_filter_compile(&filter, vcpu->mpmu.caps.vendor, &spec), 0);
 	stub_vcpu_set_filter(vcpu, &filter);
-	wrmsr(vcpu, eventsel(intel), 0x4300c0);
+	unit_wrmsr(vcpu, eventsel(intel), 0x4300c0);
 	expect_closing(vcpu);
 	stub_vcpu_set_filter(vcpu, NULL);
 	stub_enter(vcpu);
@@ -279,7 +266,7 @@ static void puts_without_entry(struct unit_world *world, bool intel)
 	u32 i;
 
 	use_pmu(vcpu, intel);
-	wrmsr(vcpu, eventsel(intel), 0);
+	unit_wrmsr(vcpu, eventsel(intel), 0);
 	stub_enter(vcpu);
 	for (i = 0; i < 20; i++) {
 		stub_vcpu_put(vcpu);
@@ -293,13 +280,13 @@ static void what_touches(struct unit_world *world, bool intel)
 {
 	struct stub_vcpu *vcpu = &world->vcpu;
 
-	wrmsr(vcpu, eventsel(intel), 0x1300c0);
-	rdmsr(vcpu, eventsel(intel));
-	rdmsr(vcpu, intel ? 0x38f : 0xc0000301);
+	unit_wrmsr(vcpu, eventsel(intel), 0x1300c0);
+	unit_rdmsr(vcpu, eventsel(intel));
+	unit_rdmsr(vcpu, intel ? 0x38f : 0xc0000301);
 	stub_enter(vcpu);
 	assert_false(vcpu->mpmu.flags & MPMU_VCPU_TOUCHED);
 	assert_null(vcpu->cpu->mpmu.owner);
-	wrmsr(vcpu, eventsel(intel), 0x5300c0);
+	unit_wrmsr(vcpu, eventsel(intel), 0x5300c0);
 	stub_enter(vcpu);
 	assert_true(mpmu_resident(&vcpu->cpu->mpmu, &vcpu->mpmu));
 	stub_exit(vcpu);
@@ -316,7 +303,7 @@ static void restored_counts(struct unit_world *world, bool intel)
 	assert_false(vcpu->mpmu.flags & MPMU_VCPU_TOUCHED);
 	stub_enter(vcpu);
 	stub_guest_run(vcpu, &work);
-	assert_int_equal(rdmsr(vcpu, counter(intel)), 12);
+	assert_int_equal(unit_rdmsr(vcpu, counter(intel)), 12);
 	stub_exit(vcpu);
 }
 
@@ -336,7 +323,7 @@ static void reconfigured(struct unit_world *world, bool intel)
 	stub_enter(vcpu);
 	assert_int_equal(stub_intercepts(vcpu, counter(intel)), MPMU_READ | MPMU_WRITE);
 	stub_exit(vcpu);
-	assert_int_equal(rdmsr(vcpu, intel ? 0xc1 : 0xc0010004), 0);
+	assert_int_equal(unit_rdmsr(vcpu, intel ? 0xc1 : 0xc0010004), 0);
 	stub_check_invariants(vcpu);
 }
 
@@ -372,8 +359,8 @@ static void copied(struct unit_world *world, bool intel)
 	copy = *vcpu;
 	memset(vcpu, 0x5a, sizeof(*vcpu));
 	stub_vcpu_load(&copy, &world->machine.cpus[1]);
-	assert_int_equal(rdmsr(&copy, counter(intel)), 0x10);
-	assert_int_equal(rdmsr(&copy, intel ? 0x38e : 0xc0000300), 1);
+	assert_int_equal(unit_rdmsr(&copy, counter(intel)), 0x10);
+	assert_int_equal(unit_rdmsr(&copy, intel ? 0x38e : 0xc0000300), 1);
 	stub_vcpu_put(&copy);
 	*vcpu = copy;
 	stub_vcpu_load(vcpu, &world->machine.cpus[0]);
