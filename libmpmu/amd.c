@@ -73,6 +73,7 @@ static const struct mpmu_sel_extra amd_sel_extras[] = {
 
 static const struct mpmu_requirement amd_requirements[] = {
 	{MPMU_FEAT_GLOBAL | MPMU_FEAT_STATUS_SET | MPMU_FEAT_PERFCTR_CORE, "PerfMonV2"},
+	{MPMU_FEAT_SVM, "SVM (selectors with Guest-Only)"},
 };
 
 static const struct mpmu_since amd_since[] = {

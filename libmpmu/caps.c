@@ -294,7 +294,6 @@ static const char counter_names[][sizeof("fixed counter 15")] = {
 static const struct mpmu_requirement optional_features[] = {
 	{MPMU_FEAT_METRICS, "PERF_METRICS"},
 	{MPMU_FEAT_TSX, "selectors with the bits of TSX"},
-	{MPMU_FEAT_SVM, "selectors with Host-Only and Guest-Only"},
 	{~0u, "a feature of machines, not of guests"},
 };
 

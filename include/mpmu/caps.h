@@ -34,7 +34,10 @@ enum mpmu_feature {
 	MPMU_FEAT_RDPMC_UNCORE = 1u << 6,
 	/** VM-entry and VM-exit load GLOBAL_CTRL from the VMCS. */
 	MPMU_FEAT_VMCS_GLOBAL_CTRL = 1u << 7,
-	/** The guest may use EFER.SVME: Host-Only and Guest-Only have meaning. */
+	/**
+	 * Of a host: selectors have Guest-Only, which the guests' counters stop by.
+	 * Of a guest: it may use EFER.SVME, and both bits have meaning.
+	 */
 	MPMU_FEAT_SVM = 1u << 8,
 };
 

@@ -129,7 +129,8 @@ static const struct mpmu_caps bench_intel = {
 
 static const struct mpmu_caps bench_amd = {
 	.counters = GP(15),
-	.features = MPMU_FEAT_GLOBAL | MPMU_FEAT_PERFCTR_CORE | MPMU_FEAT_STATUS_SET,
+	.features = MPMU_FEAT_GLOBAL | MPMU_FEAT_PERFCTR_CORE | MPMU_FEAT_STATUS_SET |
+		    MPMU_FEAT_SVM,
 	.vendor = MPMU_VENDOR_AMD,
 	.version = 2,
 	.gp_width = 48,

@@ -527,6 +527,7 @@ static const struct missing_row missings[] = {
 	{"B3 PerfMonV2", "amd-v2", 0, NULL},
 	{"B3 core extension", "amd-core6", 0, "PerfMonV2"},
 	{"B3 K7", "amd-k7", 0, "PerfMonV2"},
+	{"B3 no Guest-Only", "amd-v2", MPMU_FEAT_SVM, "Guest-Only"},
 };
 
 static void check_missing(void **state)
@@ -840,13 +841,13 @@ static const struct obstacle_row obstacles[] = {
 	 {.features = MPMU_FEAT_METRICS, .global_ctrl_extra = 1ull << 48},
 	 0,
 	 "PERF_METRICS"},
-	{"B7 obstacle: Host-Only",
+	{"B7 obstacle: a host without Guest-Only",
 	 "amd-v2",
 	 "amd-v2",
 	 FULL,
 	 {0},
 	 MPMU_FEAT_SVM,
-	 "selectors with Host-Only and Guest-Only"},
+	 "SVM (selectors with Guest-Only)"},
 	{"B7 obstacle: a host's capabilities as a guest's",
 	 "amd-v2-nb",
 	 "amd-v2-nb",

@@ -228,11 +228,11 @@ static void feature_words(void)
 						 MPMU_FEAT_METRICS | MPMU_FEAT_GLOBAL);
 }
 
-/* PerfMonV2 is all three of its features. */
+/* PerfMonV2 is all three of its features; and counters that stop outside guests. */
 static void amd_requirements(void)
 {
 	static const u32 features[] = {MPMU_FEAT_GLOBAL, MPMU_FEAT_STATUS_SET,
-				       MPMU_FEAT_PERFCTR_CORE};
+				       MPMU_FEAT_PERFCTR_CORE, MPMU_FEAT_SVM};
 	u32 i;
 
 	for (i = 0; i < ARRAY_SIZE(features); i++) {
@@ -296,7 +296,7 @@ static const struct unit_case rows[] = {
 	{"the first enabled field touches", fixed_touches},
 	{"the field of an absent fixed counter 0", no_fixed_counter_0},
 	{"features from single bits and from full words", feature_words},
-	{"PerfMonV2 without one of its features", amd_requirements},
+	{"AMD without one of the features that are needed", amd_requirements},
 	{"an AMD host beyond what is known", amd_offer},
 	{"a version without what came with it", versions},
 	{"models at the edge of a contradiction", contradictions},
