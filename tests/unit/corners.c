@@ -199,6 +199,47 @@ static void extra_bits_clamped(void)
 	assert_int_equal(guest.global_ctrl_extra, 0);
 }
 
+/* As many counters as the vendor's registers reach: each is its own register. */
+static void check_largest(const char *model, mpmu_pmcs counters, u32 gp, u32 eventsel, u32 shift)
+{
+	struct mpmu_vcpu *vcpu = &world.vcpu.mpmu;
+	struct mpmu_caps caps = *unit_caps(model);
+	u32 i;
+
+	caps.counters = counters;
+	assert_int_equal(stub_machine_init(&world.machine, &caps), 0);
+	stub_vcpu_init(&world.vcpu, &world.machine, &caps);
+	assert_int_equal(vcpu->caps.counters, counters);
+	world.machine.irqs_off = true;
+	for (i = 0; i < MPMU_MAX_GP && counters >> i & 1; i++) {
+		assert_int_equal(mpmu_msr_write(NULL, vcpu, gp + (i << shift), MPMU_BY_HOST, i + 1),
+				 MPMU_DONE);
+		assert_int_equal(mpmu_msr_write(NULL, vcpu, eventsel + (i << shift), MPMU_BY_HOST,
+						i + 9),
+				 MPMU_DONE);
+	}
+	assert_int_equal(mpmu_msr_write(NULL, vcpu, gp + (i << shift), MPMU_BY_HOST, 0),
+			 MPMU_NOT_PMU);
+	while (i--)
+		assert_true(vcpu->gp[i] == i + 1 && vcpu->eventsel[i] == i + 9);
+}
+
+static void largest(void)
+{
+	struct mpmu_vcpu *vcpu = &world.vcpu.mpmu;
+	u32 i;
+
+	check_largest("amd-v2", (1 << 15) - 1, 0xc0010201, 0xc0010200, 1);
+	check_largest("intel-v5-8-4", MPMU_FIXED_MASK | 0xff, 0x4c1, 0x186, 0);
+	check_largest("intel-v5-8-4", MPMU_FIXED_MASK | 0xff, 0x0c1, 0x186, 0);
+	for (i = 0; i < MPMU_MAX_FIXED; i++)
+		assert_int_equal(mpmu_msr_write(NULL, vcpu, 0x309 + i, MPMU_BY_HOST, i + 1),
+				 MPMU_DONE);
+	for (i = 0; i < MPMU_MAX_FIXED; i++)
+		assert_int_equal(vcpu->fixed[i], i + 1);
+	assert_false(mpmu_msr_exists(vcpu, 0x319));
+}
+
 static u32 decoded(struct mpmu_cpuid leaves)
 {
 	struct mpmu_caps caps;
@@ -295,6 +336,7 @@ static const struct unit_case rows[] = {
 	{"the same selector again changes nothing", same_selector},
 	{"the first enabled field touches", fixed_touches},
 	{"the field of an absent fixed counter 0", no_fixed_counter_0},
+	{"the largest model: all registers are different ones", largest},
 	{"features from single bits and from full words", feature_words},
 	{"AMD without one of the features that are needed", amd_requirements},
 	{"an AMD host beyond what is known", amd_offer},
