@@ -51,5 +51,6 @@ static inline bool kvm_mpmu_enabled(void)
 }
 
 void kvm_mpmu_set_vendor(const struct kvm_mpmu_vendor *vendor);
+bool kvm_mpmu_vm_is_encrypted(struct kvm *kvm);
 
 #endif

@@ -13,8 +13,8 @@
 #define KVM_MPMU_MAX_FIXED 7
 
 /*
- * The vendor's part.  All slots run with IRQs off on the CPU that the vCPU is
- * loaded on; slots that read or write a VMCS find the vCPU's own loaded.
+ * The vendor's part.  All slots of a vCPU run with IRQs off on the CPU that it
+ * is loaded on; slots that read or write a VMCS find the vCPU's own loaded.
  */
 struct kvm_mpmu_vendor {
 	/* The module's parameters. */
@@ -25,6 +25,8 @@ struct kvm_mpmu_vendor {
 	u32 (*features)(void);
 	/* A reason of the vendor's own against mediated PMUs, or NULL. */
 	const char *(*missing)(void);
+	/* Are the registers of the VM's guests encrypted?  Before the first vCPU. */
+	bool (*is_encrypted)(struct kvm *kvm);
 	/* As the ops of the same names, see mpmu/ops.h. */
 	u64 (*get_global_ctrl)(struct kvm_vcpu *vcpu);
 	void (*set_global_ctrl)(struct kvm_vcpu *vcpu, u64 value);
@@ -56,6 +58,7 @@ void __kvm_mpmu_vcpu_destroy(struct kvm_vcpu *vcpu);
 int __kvm_mpmu_enter(struct kvm_vcpu *vcpu);
 void __kvm_mpmu_exit(struct kvm_vcpu *vcpu);
 void __kvm_mpmu_put(struct kvm_vcpu *vcpu);
+void __kvm_mpmu_settle(struct kvm_vcpu *vcpu);
 void __kvm_mpmu_request_intercepts(struct kvm_vcpu *vcpu);
 void __kvm_mpmu_lvtpc_changed(struct kvm_vcpu *vcpu);
 void kvm_mpmu_refresh(struct kvm_vcpu *vcpu);
@@ -169,6 +172,10 @@ static inline int kvm_mpmu_compile_filter(struct kvm_x86_pmu_event_filter *filte
 	return IS_ENABLED(CONFIG_MPMU) ? __kvm_mpmu_compile_filter(filter) : 0;
 }
 
+/* Also wait until no vCPU runs its guest with the old filter. */
+#define KVM_MPMU_REQ_FILTER \
+	(IS_ENABLED(CONFIG_MPMU) ? KVM_REQ_PMU | KVM_REQUEST_WAIT : KVM_REQ_PMU)
+
 static inline int kvm_mpmu_vcpu_create(struct kvm_vcpu *vcpu)
 {
 	return IS_ENABLED(CONFIG_MPMU) ? __kvm_mpmu_vcpu_create(vcpu) : 0;
@@ -198,6 +205,13 @@ static inline void kvm_mpmu_put(struct kvm_vcpu *vcpu)
 {
 	if (kvm_vcpu_uses_mediated_pmu(vcpu))
 		__kvm_mpmu_put(vcpu);
+}
+
+/* User space is about to read or write the state of the vCPU, which is loaded. */
+static inline void kvm_mpmu_settle(struct kvm_vcpu *vcpu)
+{
+	if (kvm_vcpu_has_mediated_pmu(vcpu))
+		__kvm_mpmu_settle(vcpu);
 }
 
 /* Something that decides about intercepts changed. */

@@ -17,6 +17,7 @@
 #define DRAIN_POLLS 256
 
 #define VENDOR_OPS(op)		\
+	op(is_encrypted)	\
 	op(get_global_ctrl)	\
 	op(set_global_ctrl)	\
 	op(set_intercept)	\
@@ -31,6 +32,11 @@ void kvm_mpmu_set_vendor(const struct kvm_mpmu_vendor *vendor)
 {
 #define UPDATE_VENDOR_CALL(slot) static_call_update(kvm_mpmu_##slot, vendor->slot);
 	VENDOR_OPS(UPDATE_VENDOR_CALL)
+}
+
+bool kvm_mpmu_vm_is_encrypted(struct kvm *kvm)
+{
+	return static_call(kvm_mpmu_is_encrypted)(kvm);
 }
 
 u64 mpmu_kvm_get_global_ctrl(const struct mpmu_vcpu *core)
@@ -102,21 +108,26 @@ static u32 read_local_apic(u32 reg)
 	return x2apic_mode ? (u32)__rdmsr(APIC_BASE_MSR + (reg >> 4)) : native_apic_mem_read(reg);
 }
 
+/* Requested, or the cause of a VM-exit that acknowledged it. */
 static bool guest_pmi_is_latched(void)
 {
 	const u32 vector = PERF_GUEST_MEDIATED_PMI_VECTOR;
+	const u32 offset = vector / 32 * 0x10, bit = BIT(vector % 32);
 
-	return read_local_apic(APIC_IRR + vector / 32 * 0x10) & BIT(vector % 32);
+	return (read_local_apic(APIC_IRR + offset) | read_local_apic(APIC_ISR + offset)) & bit;
 }
 
 /*
  * The interrupt comes some instructions after the overflow.  Once the local
  * APIC has latched it, it has the guest's vector, whatever the LVTPC becomes.
+ * None comes by an entry that the guest, or the last interrupt, masked.
  */
 void mpmu_kvm_drain_pmi(const struct mpmu_vcpu *core)
 {
 	int i;
 
+	if (read_local_apic(APIC_LVTPC) & APIC_LVT_MASKED)
+		return;
 	for (i = 0; i < DRAIN_POLLS && !guest_pmi_is_latched(); i++)
 		cpu_relax();
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The parameter mediated_pmu_policy of the two vendor modules: an enum
- * mpmu_policy, by name.
+ * The parameters of a vendor module, defined in the one file of it that
+ * includes this.  mediated_pmu_policy is an enum mpmu_policy, by name.
  */
 #ifndef KVM_MPMU_PARAMS_H
 #define KVM_MPMU_PARAMS_H
@@ -37,5 +37,13 @@ static const struct kernel_param_ops kvm_mpmu_policy_ops = {
 	.set = kvm_mpmu_set_policy,
 	.get = kvm_mpmu_get_policy,
 };
+
+static bool enable_mediated_pmu = true;
+module_param(enable_mediated_pmu, bool, 0444);
+MODULE_PARM_DESC(enable_mediated_pmu, "Give VMs the real PMU while they use it (default: Y)");
+
+static int mediated_pmu_policy = MPMU_POLICY_COMPAT;
+module_param_cb(mediated_pmu_policy, &kvm_mpmu_policy_ops, &mediated_pmu_policy, 0444);
+MODULE_PARM_DESC(mediated_pmu_policy, "What a mediated PMU has: compat (default) or full");
 
 #endif

@@ -6,8 +6,6 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/moduleparam.h>
-
 #include <mpmu/mpmu.h>
 
 #include "kvm_mpmu.h"
@@ -15,14 +13,6 @@
 #include "x86.h"
 #include "svm/svm.h"
 #include "svm/svm_onhyperv.h"
-
-static bool enable_mediated_pmu = true;
-module_param(enable_mediated_pmu, bool, 0444);
-MODULE_PARM_DESC(enable_mediated_pmu, "Give VMs the real PMU while they use it (default: Y)");
-
-static int mediated_pmu_policy = MPMU_POLICY_COMPAT;
-module_param_cb(mediated_pmu_policy, &kvm_mpmu_policy_ops, &mediated_pmu_policy, 0444);
-MODULE_PARM_DESC(mediated_pmu_policy, "What a mediated PMU has: compat (default) or full");
 
 static u32 svm_mpmu_features(void)
 {
@@ -32,6 +22,12 @@ static u32 svm_mpmu_features(void)
 static const char *svm_mpmu_missing(void)
 {
 	return NULL;
+}
+
+/* By the type of the VM, or by the older KVM_SEV_ES_INIT. */
+static bool svm_mpmu_is_encrypted(struct kvm *kvm)
+{
+	return kvm->arch.has_protected_state || sev_es_guest(kvm);
 }
 
 /* Without MPMU_FEAT_VMCS_GLOBAL_CTRL the core calls neither. */
@@ -94,6 +90,7 @@ const struct kvm_mpmu_vendor svm_mpmu_vendor = {
 	.vendor = MPMU_VENDOR_AMD,
 	.features = svm_mpmu_features,
 	.missing = svm_mpmu_missing,
+	.is_encrypted = svm_mpmu_is_encrypted,
 	.get_global_ctrl = svm_mpmu_get_global_ctrl,
 	.set_global_ctrl = svm_mpmu_set_global_ctrl,
 	.set_intercept = svm_mpmu_set_intercept,

@@ -25,10 +25,10 @@ static_assert((int)MPMU_FILTER_DENY == KVM_PMU_EVENT_DENY, "KVM's filter actions
 static_assert(MPMU_FILTER_MASKED == KVM_PMU_EVENT_FLAG_MASKED_EVENTS, "KVM's filter flags");
 
 /* The kind of PMU is decided as the first vCPU is created. */
-static bool wants_mediated_pmu(const struct kvm *kvm)
+static bool wants_mediated_pmu(struct kvm *kvm)
 {
-	return kvm_mpmu_enabled() && kvm->arch.enable_pmu &&
-	       irqchip_in_kernel((struct kvm *)kvm) && !kvm->arch.has_protected_state;
+	return kvm_mpmu_enabled() && kvm->arch.enable_pmu && irqchip_in_kernel(kvm) &&
+	       !kvm_mpmu_vm_is_encrypted(kvm);
 }
 
 int __kvm_mpmu_vm_create(struct kvm *kvm)
@@ -357,6 +357,8 @@ int __kvm_mpmu_enter(struct kvm_vcpu *vcpu)
 	int r;
 
 	lockdep_assert_irqs_disabled();
+	/* Nested virtualization writes MSRs, too, and skips no instruction for it. */
+	mpmu->retired = false;
 	if (unlikely(sharing_changed(mpmu)))
 		return -EAGAIN;
 
@@ -381,6 +383,17 @@ void __kvm_mpmu_exit(struct kvm_vcpu *vcpu)
 	mpmu_exit(this_cpu_ptr(&kvm_mpmu_cpu), &mpmu->core);
 	if (unlikely(mpmu->shared_lvtpc))
 		perf_put_guest_lvtpc();
+}
+
+/*
+ * A put can turn an overflow into a request, after which user space may read
+ * the vCPU's state to continue it elsewhere: move the interrupt to where that
+ * state has it, the local APIC or the pending NMIs.
+ */
+void __kvm_mpmu_settle(struct kvm_vcpu *vcpu)
+{
+	if (kvm_check_request(KVM_REQ_PMI, vcpu))
+		kvm_pmu_deliver_pmi(vcpu);
 }
 
 void __kvm_mpmu_put(struct kvm_vcpu *vcpu)

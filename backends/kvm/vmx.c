@@ -7,7 +7,6 @@
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
-#include <linux/moduleparam.h>
 #include <linux/string.h>
 
 #include <mpmu/mpmu.h>
@@ -16,14 +15,6 @@
 #include "params.h"
 #include "x86.h"
 #include "vmx/vmx.h"
-
-static bool enable_mediated_pmu = true;
-module_param(enable_mediated_pmu, bool, 0444);
-MODULE_PARM_DESC(enable_mediated_pmu, "Give VMs the real PMU while they use it (default: Y)");
-
-static int mediated_pmu_policy = MPMU_POLICY_COMPAT;
-module_param_cb(mediated_pmu_policy, &kvm_mpmu_policy_ops, &mediated_pmu_policy, 0444);
-MODULE_PARM_DESC(mediated_pmu_policy, "What a mediated PMU has: compat (default) or full");
 
 #define LOAD_ENTRY	VM_ENTRY_LOAD_IA32_PERF_GLOBAL_CTRL
 #define LOAD_EXIT	VM_EXIT_LOAD_IA32_PERF_GLOBAL_CTRL
@@ -41,6 +32,11 @@ static const char *vmx_mpmu_missing(void)
 	if (!cpu_has_vmx_msr_bitmap())
 		return "MSR bitmaps";
 	return vmx_pt_mode_is_host_guest() ? "pt_mode=0 (Intel PT is given to guests)" : NULL;
+}
+
+static bool vmx_mpmu_is_encrypted(struct kvm *kvm)
+{
+	return false;
 }
 
 static bool can_save(void)
@@ -180,6 +176,7 @@ const struct kvm_mpmu_vendor vmx_mpmu_vendor = {
 	.vendor = MPMU_VENDOR_INTEL,
 	.features = vmx_mpmu_features,
 	.missing = vmx_mpmu_missing,
+	.is_encrypted = vmx_mpmu_is_encrypted,
 	.get_global_ctrl = vmx_mpmu_get_global_ctrl,
 	.set_global_ctrl = vmx_mpmu_set_global_ctrl,
 	.set_intercept = vmx_mpmu_set_intercept,
