@@ -2,8 +2,6 @@
 /*
  * A VM and its vCPUs: which kind of PMU, its life, its registers and requests.
  */
-#define pr_fmt(fmt) KBUILD_MODNAME ": mediated PMU: " fmt
-
 #include <linux/perf_event.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
@@ -40,8 +38,6 @@ int __kvm_mpmu_vm_create(struct kvm *kvm)
 		return 0;
 
 	r = perf_create_mediated_pmu();
-	if (r == -EBUSY)
-		pr_info_ratelimited("VM refused: a perf event that counts guests is open; close it or give it exclude_guest\n");
 	if (r)
 		return r;
 
