@@ -311,7 +311,7 @@ static void versions(void)
 
 static void contradictions(void)
 {
-	struct mpmu_caps caps = *unit_caps("intel-v5-8-4");
+	struct mpmu_caps caps = *unit_caps("intel-v5-8-4"), guest;
 
 	caps.gp_width = caps.fixed_width = 64;
 	assert_true(mpmu_caps_valid(&caps));
@@ -323,6 +323,10 @@ static void contradictions(void)
 	caps.global_ctrl_extra = 1ull << 48;
 	assert_true(mpmu_caps_valid(&caps));
 	assert_false(mpmu_caps_valid(NULL));
+	guest = caps;
+	guest.global_ctrl_extra = 0;
+	mpmu_caps_clamp(&guest, &caps);
+	assert_false(guest.global_ctrl_extra || guest.features & MPMU_FEAT_METRICS);
 }
 
 static const struct unit_case rows[] = {
