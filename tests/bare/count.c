@@ -15,23 +15,6 @@ static const struct body {
 	{ "instructions: port I/O in user mode", BODY_PORT_USER, JOB_USER, 4, 1 },
 };
 
-static u64 instructions(const struct mpmu_truth *truth)
-{
-	return truth->instructions[MPMU_GUEST][MPMU_KERNEL] +
-	       truth->instructions[MPMU_GUEST][MPMU_USER];
-}
-
-/* All counters agree?  What they say. */
-static u64 counted(const struct guest *guest)
-{
-	const struct guest_result *result = &guest->area->result;
-
-	for (u32 i = 1; i < guest->area->job.nr_read; i++)
-		if (result->read[i] != result->read[0])
-			return ~0ull;
-	return result->read[0];
-}
-
 /* Counted, and by how much the truth around it is more. */
 static u64 measure(struct guest *guest, const struct body *body, u64 turns, u64 *truth)
 {
@@ -42,8 +25,8 @@ static u64 measure(struct guest *guest, const struct body *body, u64 turns, u64 
 	job->flags = body->flags;
 	guest_run(guest);
 	guest_truth(guest, &all);
-	*truth = instructions(&all);
-	return counted(guest);
+	*truth = guest_instructions(&all);
+	return guest_counted(guest);
 }
 
 /* Between N and 2N turns nothing but turns differs. */

@@ -31,6 +31,23 @@ static void make_tables(u8 *memory)
 	memset(memory + tss + 0x66, 0xff, 2);
 }
 
+u64 guest_instructions(const struct mpmu_truth *truth)
+{
+	return truth->instructions[MPMU_GUEST][MPMU_KERNEL] +
+	       truth->instructions[MPMU_GUEST][MPMU_USER];
+}
+
+/* All counters agree?  What they say. */
+u64 guest_counted(const struct guest *guest)
+{
+	const struct guest_result *result = &guest->area->result;
+
+	for (u32 i = 1; i < guest->area->job.nr_read; i++)
+		if (result->read[i] != result->read[0])
+			return ~0ull;
+	return result->read[0];
+}
+
 /* Runs up to the first ring: ready for a job. */
 bool guest_create(struct guest *guest, const char *name)
 {
@@ -105,7 +122,7 @@ void guest_truth(const struct guest *guest, struct mpmu_truth *truth)
 }
 
 /* One slice; false: the job is done, or the guest is dead. */
-static bool run_slice(struct guest *guest, u32 ticks)
+bool guest_slice(struct guest *guest, u32 ticks)
 {
 	enum vcpu_event event;
 
@@ -114,6 +131,7 @@ static bool run_slice(struct guest *guest, u32 ticks)
 	event = vcpu_run(&guest->vcpu);
 	timer_start(0);
 	guest_put(guest);
+	guest->slices++;
 	if (guest->area && guest->area->result.crashed)
 		print("# %s: exception %u at %x, error %x\n", guest->vcpu.name,
 		      guest->area->result.crashed - 1, guest->area->result.crash_rip,
@@ -125,11 +143,13 @@ void guests_run(struct guest *const *guests, u32 count, u32 ticks)
 {
 	u32 left = count, i;
 
-	for (i = 0; i < count; i++)
+	for (i = 0; i < count; i++) {
 		guests[i]->busy = true;
+		guests[i]->slices = 0;
+	}
 	while (left) {
 		for (i = 0; i < count; i++) {
-			if (guests[i]->busy && !run_slice(guests[i], ticks)) {
+			if (guests[i]->busy && !guest_slice(guests[i], ticks)) {
 				guests[i]->busy = false;
 				left--;
 			}

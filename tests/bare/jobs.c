@@ -84,6 +84,8 @@ void job_window(struct guest_job *job, enum event event, u32 body, u64 turns)
 {
 	mpmu_pmcs counters = all_counters();
 
+	if (event != EVENT_INSTRUCTIONS)
+		counters &= MPMU_GP_MASK;
 	job->program = PROGRAM_WINDOW;
 	job->body = body;
 	job->count = turns;
@@ -117,4 +119,43 @@ void job_pmi(struct guest_job *job, mpmu_pmcs counters, u64 period, u64 hits, u3
 		set_up(job, pmc, selector(EVENT_INSTRUCTIONS, MODE_KERNEL | MODE_USER, true),
 		       -job->pmi_period[pmc]);
 	}
+}
+
+void pmi_delay(u64 instructions)
+{
+	MPMU_MAGIC_NOP_RDI(MPMU_CMD_SET_PMI_DELAY, 0, instructions);
+}
+
+bool pmis_are_exact(const struct guest *guest)
+{
+	const struct guest_result *result = &guest->area->result;
+	struct mpmu_truth truth;
+	/* On AMD an interrupt may come for a bit that the one before has handled. */
+	bool masks = guest->area->job.flags & JOB_PMI_MASKS;
+	bool exact = result->pmis && !result->pmi_foreign && !(masks && result->pmi_spurious);
+
+	guest_truth(guest, &truth);
+	for (u32 pmc = 0; pmc <= MPMU_FIXED_BASE; pmc++) {
+		u64 overflows = pmc < MPMU_FIXED_BASE ? truth.gp[pmc % MPMU_MAX_PMCS].overflows
+						      : truth.fixed[0].overflows;
+
+		if (!(guest->area->job.start & BIT(pmc)) || result->pmi_hits[pmc] == overflows)
+			continue;
+		print("# %s: counter %u: %u overflows, %u handled\n", guest->vcpu.name, (u64)pmc,
+		      overflows, result->pmi_hits[pmc]);
+		exact = false;
+	}
+	if (!exact)
+		print("# %s: %u PMIs, %u of them spurious, foreign bits %x\n", guest->vcpu.name,
+		      result->pmis, result->pmi_spurious, result->pmi_foreign);
+	return exact;
+}
+
+u64 expected(struct guest *guest, enum event event, u64 turns)
+{
+	const u64 per_turn = event == EVENT_BRANCHES ? 1 : 4, few = 100;
+
+	job_window(guest_job(guest), event, BODY_PLAIN, few);
+	guest_run(guest);
+	return guest_counted(guest) + per_turn * (turns - few);
 }

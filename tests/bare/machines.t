@@ -10,14 +10,32 @@
 
 image=$("$MPMU_TOP/tests/bare/build")
 
-# personality	processors	tests
-while read -r personality cpus tests; do
-	machine_test "$personality, $cpus CPU" "$personality" --multiboot "$image" \
-		--mem 64 --cpus "$cpus" --append "$tests"
-done <<MACHINES
-intel-v5-8-4	1	conform count
-intel-v5-nosave	1	conform count
-amd-v2		1	conform count
-amd-v2		2	conform count
-MACHINES
+# boot PERSONALITY PROCESSORS TESTS
+boot()
+{
+	machine_test "$1, $2 CPUs" "$1" --multiboot "$image" --mem 128 --timeout 120 --cpus "$2" --append "$3"
+}
+
+# said NAME PATTERN: on the console of the last machine
+said()
+{
+	try "$1" grep -q "$2" "$MACHINE_CONSOLE"
+}
+
+for personality in intel-v5-8-4 intel-v5-nosave amd-v2; do
+	boot "$personality" 1 'conform count share pmi access filter snapshot profile bad'
+	said "$personality: who died says why" 'bad: triple fault at 100000'
+	said "$personality: who ran off says where" 'bad: it ran off its memory at 10000000'
+	said "$personality: memory that is missing is told" 'too little memory: 2048 KiB wanted'
+	boot "$personality" 2 'count share pmi migrate'
+done
+while read -r personality reason; do
+	boot "$personality" 1 refused
+	said "$personality: the console says what is missing" "this machine lacks $reason"
+done <<'REFUSED'
+intel-v3	PMU version 4
+intel-nofw	full-width
+amd-core6	PerfMonV2
+amd-k7		PerfMonV2
+REFUSED
 done_testing

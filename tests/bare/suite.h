@@ -16,7 +16,7 @@ struct guest {
 	/* What its CPU did between put and load while it was in a window. */
 	struct mpmu_truth away, at_put;
 	bool busy;
-	u32 put_on;
+	u32 slices;
 };
 
 /* TAP. */
@@ -29,11 +29,14 @@ bool guest_create(struct guest *guest, const char *name);
 struct guest_job *guest_job(struct guest *guest);	/* an empty one */
 void guest_load(struct guest *guest);
 void guest_put(struct guest *guest);
-/* Run all jobs to their end, a slice each in turn; between: after each slice. */
+bool guest_slice(struct guest *guest, u32 ticks);	/* false: the job is done */
+/* Run all jobs to their end, a slice each in turn. */
 void guests_run(struct guest *const *guests, u32 count, u32 ticks);
 void guest_run(struct guest *guest);		/* one, in one piece */
 /* After a job: the truth about the guest between the window's two ends. */
 void guest_truth(const struct guest *guest, struct mpmu_truth *truth);
+u64 guest_instructions(const struct mpmu_truth *truth);
+u64 guest_counted(const struct guest *guest);	/* all ones: counters differ */
 
 /* jobs.c: the PMU that guests have, and what to do with it. */
 enum event { EVENT_INSTRUCTIONS, EVENT_BRANCHES, EVENT_CYCLES };
@@ -47,8 +50,13 @@ void job_write(struct guest_job *job, u32 msr, u64 value);
 void job_read(struct guest_job *job, enum guest_op op, u32 index);
 /* Count an event on all counters over a body. */
 void job_window(struct guest_job *job, enum event event, u32 body, u64 turns);
-/* Sample on some counters, with these periods. */
+/* Sample on some counters, with periods from this one on. */
 void job_pmi(struct guest_job *job, mpmu_pmcs counters, u64 period, u64 hits, u32 flags);
+void pmi_delay(u64 instructions);
+/* Did the guest see each overflow once, and nothing else? */
+bool pmis_are_exact(const struct guest *guest);
+/* Measures a window of so many turns in one piece: what is to be expected. */
+u64 expected(struct guest *guest, enum event event, u64 turns);
 
 /* The tests; each is one part of the command line. */
 void test_count(void);
@@ -61,5 +69,6 @@ void test_profile(void);
 void test_migrate(void);
 void test_conform(void);
 void test_bad(void);
+void test_refused(void);
 
 #endif
