@@ -53,6 +53,7 @@ static void unknown_vendor(void)
 	assert_int_equal(mpmu_filter_compile(&filter, (enum mpmu_vendor)7, &spec), -EINVAL);
 	mpmu_caps_clamp(&caps, &host);
 	assert_true(!caps.counters && caps.vendor == 7);
+	caps = *unit_caps("intel-v5-8-4");
 	mpmu_caps_offer(&caps, &host, MPMU_POLICY_FULL);
 	assert_true(!caps.counters && caps.vendor == 7);
 }

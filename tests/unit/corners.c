@@ -265,6 +265,13 @@ static void feature_words(void)
 	amd.leaf_80000001_ecx = ~0u;
 	assert_int_equal(decoded(amd), MPMU_FEAT_RDPMC_UNCORE | MPMU_FEAT_PERFCTR_CORE |
 					       MPMU_FEAT_SVM);
+	intel.leaf_07_ebx = 1u << 4;
+	assert_true(decoded(intel) & MPMU_FEAT_TSX);
+	intel.leaf_07_ebx = 1u << 11;
+	assert_true(decoded(intel) & MPMU_FEAT_TSX);
+	intel.leaf_07_ebx = ~(1u << 4 | 1u << 11);
+	assert_false(decoded(intel) & MPMU_FEAT_TSX);
+	intel.leaf_07_ebx = ~0u;
 	assert_int_equal(decoded(intel), MPMU_FEAT_TSX | MPMU_FEAT_FW_WRITES |
 						 MPMU_FEAT_METRICS | MPMU_FEAT_GLOBAL);
 }
