@@ -301,11 +301,45 @@ static void do_loop_once(struct guest_cpu *cpu)
 	bodies[job->body](job->count, job->pointer);
 }
 
+static uint64_t rdpmc(uint32_t index)
+{
+	uint32_t low, high;
+
+	__asm__ volatile("rdpmc" : "=a"(low), "=d"(high) : "c"(index));
+	return low | (uint64_t)high << 32;
+}
+
+static void watch_once(const struct guest_job *job, struct guest_watch *watch)
+{
+	uint64_t round = watch->round;
+	unsigned int i;
+
+	for (i = 0; i < job->nr_read; i++) {
+		watch->last[round][i] = rdpmc(job->read[i].index);
+		if (watch->seen != round + 1)
+			watch->first[round][i] = watch->last[round][i];
+	}
+	watch->seen = round + 1;
+}
+
+static void do_watch(struct guest_cpu *cpu)
+{
+	const struct guest_job *job = &cpu->job;
+
+	wrmsr(job->ctrl, job->start);
+	while (!cpu->watch.stop) {
+		watch_once(job, &cpu->watch);
+		body_plain(job->count, 0);
+	}
+	wrmsr(job->ctrl, 0);
+}
+
 static void (*const programs[])(struct guest_cpu *cpu) = {
 	[PROGRAM_WINDOW] = do_window,
 	[PROGRAM_ACCESS] = do_access,
 	[PROGRAM_PMI] = do_pmi,
 	[PROGRAM_LOOP_ONCE] = do_loop_once,
+	[PROGRAM_WATCH] = do_watch,
 };
 
 static void set_pce(int on)

@@ -74,6 +74,7 @@ enum guest_program {
 	PROGRAM_ACCESS,		/* repeat one register access */
 	PROGRAM_PMI,		/* run the body until enough PMIs came */
 	PROGRAM_LOOP_ONCE,	/* run the body; counters are left as they are */
+	PROGRAM_WATCH,		/* read counters until told to stop */
 };
 
 enum guest_op {
@@ -142,6 +143,17 @@ struct guest_result {
 	uint64_t turns;
 };
 
+#define WATCH_ROUNDS		21		/* and one for what is between them */
+
+/* The VMM sets round and stop; the guest notes what it reads in each round. */
+struct guest_watch {
+	volatile uint64_t round;
+	volatile uint64_t stop;
+	volatile uint64_t seen;		/* the round of the last reads, + 1 */
+	uint64_t first[WATCH_ROUNDS + 1][3];
+	uint64_t last[WATCH_ROUNDS + 1][3];
+};
+
 struct guest_window {
 	struct mpmu_truth truth0;
 	char pad0[0x800 - sizeof(struct mpmu_truth)];
@@ -162,6 +174,7 @@ struct guest_cpu {
 	struct mpmu_regs regs;		/* inside the window's end */
 	struct guest_job job;
 	struct guest_result result;
+	struct guest_watch watch;
 	uint64_t index;
 	uint64_t fixup;		/* where an expected #GP goes on */
 	volatile uint64_t live;	/* what a PMI's end writes to GLOBAL_CTRL */

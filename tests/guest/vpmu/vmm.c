@@ -206,6 +206,20 @@ static int vcpu_create(struct vm *vm, int index, const struct vm_config *config)
 	return set_state(vcpu);
 }
 
+static int get_memory(struct vm *vm, const struct vm_config *config)
+{
+	vm->shares_memory = config->memory;
+	vm->memory = config->memory;
+	if (vm->shares_memory)
+		return 0;
+	vm->memory = mmap(NULL, GUEST_MEMORY, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+	if (vm->memory == MAP_FAILED)
+		return -errno;
+	madvise(vm->memory, GUEST_MEMORY, MADV_NOHUGEPAGE);
+	return 0;
+}
+
 static int vm_fill(struct vm *vm, const struct vm_config *config)
 {
 	struct kvm_userspace_memory_region slot = { .memory_size = GUEST_MEMORY };
@@ -218,11 +232,8 @@ static int vm_fill(struct vm *vm, const struct vm_config *config)
 	vm->no_apic = config->no_apic;
 	if (!config->no_apic && ioctl(vm->fd, KVM_CREATE_IRQCHIP))
 		return -errno;
-	vm->memory = mmap(NULL, GUEST_MEMORY, PROT_READ | PROT_WRITE,
-			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (vm->memory == MAP_FAILED)
+	if (get_memory(vm, config))
 		return -errno;
-	madvise(vm->memory, GUEST_MEMORY, MADV_NOHUGEPAGE);
 	slot.userspace_addr = (uintptr_t)vm->memory;
 	if (ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &slot))
 		return -errno;
@@ -276,7 +287,7 @@ void vm_destroy(struct vm *vm)
 		close(vm->cpu[i].fd);
 	}
 	close(vm->fd);
-	if (vm->memory != MAP_FAILED)
+	if (vm->memory != MAP_FAILED && !vm->shares_memory)
 		munmap(vm->memory, GUEST_MEMORY);
 	free(vm->cpuid);
 	memset(vm, 0, sizeof(*vm));

@@ -18,6 +18,7 @@ struct vm_config {
 	int nr_fixed;		/* -1 means none, 0 as supported */
 	bool no_apic;		/* no in-kernel local APIC: KVM emulates the PMU */
 	bool no_full_width;	/* no FW_WRITES, no PERFCTR_CORE */
+	char *memory;		/* of another VM, to go on where that stopped */
 };
 
 struct vm;
@@ -35,6 +36,7 @@ struct vcpu {
 struct vm {
 	int fd;
 	char *memory;
+	bool shares_memory;
 	struct kvm_cpuid2 *cpuid;
 	int nr_cpus;
 	bool no_apic;

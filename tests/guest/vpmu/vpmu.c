@@ -26,6 +26,7 @@ static const struct {
 	{ "host", test_host, "host events beside a counting guest" },
 	{ "windows", test_windows, "host events lack only what displaced windows hide" },
 	{ "state", test_state, "a PMU moves to another VM and counts on" },
+	{ "live", test_live, "a guest that counts while its VM is changed and moved" },
 	{ "pmi", test_pmi, "one interrupt per overflow" },
 };
 

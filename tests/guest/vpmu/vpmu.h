@@ -74,5 +74,6 @@ int test_exits(void);
 int test_host(void);
 int test_windows(void);
 int test_state(void);
+int test_live(void);
 
 #endif
