@@ -430,6 +430,76 @@ static void check_right(void **state)
 	assert_true(subject.lines > 30);
 }
 
+/* A port that is not written yet: every slot is there and does nothing. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wunused-parameter"
+#define MPMU_OP(ret, name, args)        \
+	static ret skeleton_##name args \
+	{                               \
+		return (ret)0;          \
+	}
+#include <mpmu/ops.def>
+#undef MPMU_OP
+#pragma GCC diagnostic pop
+
+static const struct mpmu_ops skeleton_ops = {
+#define MPMU_OP(ret, name, args) .name = skeleton_##name,
+#include <mpmu/ops.def>
+#undef MPMU_OP
+};
+
+/* The slots that a step of docs/porting.md fills in; what is left fails less. */
+static const struct step {
+	const char *name;
+	size_t slots[8];
+} steps[] = {
+#define SLOT(name) (offsetof(struct mpmu_ops, name) + 1)
+	{"skeleton: requests", {SLOT(request_reprogram), SLOT(request_intercepts)}},
+	{"skeleton: a guest counts",
+	 {SLOT(rdmsr), SLOT(wrmsr), SLOT(own), SLOT(disown), SLOT(take_dirty),
+	  SLOT(get_global_ctrl), SLOT(set_global_ctrl), SLOT(set_touched)}},
+	{"skeleton: it does not exit for it", {SLOT(set_intercept), SLOT(set_rdpmc_intercept)}},
+	{"skeleton: it samples", {SLOT(route_pmi), SLOT(drain_pmi), SLOT(request_pmi)}},
+	{"skeleton: the host counts beside it",
+	 {SLOT(host_active), SLOT(displace), SLOT(replace)}},
+#undef SLOT
+};
+
+/* How many promises are broken with the first @nr steps done? */
+static u32 left_after(u32 nr)
+{
+	struct mpmu_ops ops = skeleton_ops;
+	static struct subject subject;
+	u32 step, slot, left;
+	char *line;
+
+	for (step = 0; step < nr; step++) {
+		for (slot = 0; slot < 8 && steps[step].slots[slot]; slot++) {
+			size_t at = steps[step].slots[slot] - 1;
+
+			memcpy((char *)&ops + at, (const char *)&stub_ops + at, sizeof(void *));
+		}
+	}
+	subject_init(&subject, INTEL, &ops);
+	stub_fault_hook = ignore;
+	left = conformance_run(&subject.port);
+	stub_fault_hook = unit_fail;
+	print_message("# %u steps done, %u promises left\n", nr, left);
+	for (line = strtok(subject.failures, "\n"); line; line = strtok(NULL, "\n"))
+		print_message("# %s\n", line);
+	return left;
+}
+
+static void check_step(void **state)
+{
+	const struct step *step = *state;
+	u32 done = (u32)(step - steps) + 1;
+
+	assert_true(left_after(done) < left_after(done - 1));
+	if (done == ARRAY_SIZE(steps))
+		assert_int_equal(left_after(done), 0);
+}
+
 /* The table of wrong backends grows with the list of slots. */
 static const struct slot {
 	const char *name;
@@ -457,5 +527,6 @@ int main(void)
 	UNIT_TABLE(wrongs, check_wrong);
 	UNIT_TABLE(unreclaimed, check_unreclaimed);
 	UNIT_TABLE(slots, check_slot);
+	UNIT_TABLE(steps, check_step);
 	return unit_run("conformance");
 }
