@@ -245,7 +245,7 @@ struct msr_list {
 
 static struct machine twin;
 static struct msr_list msrs;
-static unsigned int moved;
+static unsigned int moved, waiting;
 
 /* All that KVM says must be saved, and the vCPU has. */
 static void list_msrs(struct vcpu *vcpu)
@@ -289,6 +289,14 @@ static void finish_io(struct vcpu *vcpu)
 	vcpu->run->immediate_exit = 0;
 }
 
+/* Is a PMI of the guest part of the state, as NMI or as vector? */
+static bool pmi_waits(const struct kvm_vcpu_events *events, const struct kvm_lapic_state *lapic)
+{
+	const char *irr = lapic->regs + 0x200 + GUEST_VECTOR_PMI / 32 * 0x10;
+
+	return events->nmi.pending || irr[GUEST_VECTOR_PMI % 32 / 8] & 1 << GUEST_VECTOR_PMI % 8;
+}
+
 static void copy_state(struct vcpu *from, struct vcpu *to)
 {
 	struct kvm_vcpu_events events;
@@ -301,6 +309,7 @@ static void copy_state(struct vcpu *from, struct vcpu *to)
 	need(ioctl(from->fd, KVM_GET_SREGS, &sregs), "KVM_GET_SREGS");
 	need(ioctl(from->fd, KVM_GET_MSRS, &msrs), "KVM_GET_MSRS");
 	need(ioctl(from->fd, KVM_GET_LAPIC, &lapic), "KVM_GET_LAPIC");
+	waiting += pmi_waits(&events, &lapic);
 	need(ioctl(to->fd, KVM_SET_REGS, &regs), "KVM_SET_REGS");
 	need(ioctl(to->fd, KVM_SET_SREGS, &sregs), "KVM_SET_SREGS");
 	set_msrs(to);
@@ -337,11 +346,13 @@ static void test_restore(struct machine *machine, bool vector)
 	pmi_job(&machine->pmu, &vcpu->area->job, BODY_MIXED, hits, vector);
 	vcpu->on_user_exit = move;
 	before = overflows();
-	moved = 0;
+	moved = waiting = 0;
 	if (machine_run(machine))
 		fatal("the guest ended");
 	vcpu->on_user_exit = NULL;
 	check(moved >= hits, "%s: at least %llu times (%u)", how, (unsigned long long)hits, moved);
+	check(waiting >= hits / 10, "%s: an interrupt waits in some of the saved states (%u)", how,
+	      waiting);
 	judge(&vcpu->area->result, overflows() - before, hits, how);
 	machine_stop(&twin);
 }
