@@ -64,7 +64,7 @@ static void match_counters(struct mpmu_caps *caps, const struct mpmu_desc *desc)
 {
 	caps->counters &= MPMU_GP_MASK | MPMU_FIXED_MASK;
 	if (!mpmu_has(caps, desc->wide_gp_feature))
-		caps->counters &= mpmu_mask(desc->narrow_gp) | MPMU_FIXED_MASK;
+		caps->counters &= mpmu_mask(desc->narrow_gp);
 	if (!mpmu_has(caps, MPMU_FEAT_GLOBAL) || !desc->fixed)
 		caps->counters &= MPMU_GP_MASK;
 	match_width(caps, MPMU_GP_MASK, &caps->gp_width);

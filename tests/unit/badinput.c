@@ -34,6 +34,7 @@ static const u64 garbage[8] = {~0ull};
 
 static const u64 reserved_bit = 1ull << 40;
 static const struct mpmu_cpuid leaves_of_nobody = {.vendor = 7};
+static const struct mpmu_caps of_nobody = {.vendor = 7, .counters = 1, .version = 1};
 static const struct mpmu_cpuid leaves_of_17 = {.leaf_0a = {0x07300402, 0, 0, 17 | 48 << 5}};
 static const struct mpmu_filter_spec empty = {.action = MPMU_FILTER_DENY};
 static const struct mpmu_filter_spec no_events = {.nr_events = 1};
@@ -113,6 +114,8 @@ static bool is(const char *got, const char *want)
 	  false)                                                                                   \
 	X(offer_policy, "mpmu_caps_offer: unknown policy",                                         \
 	  (mpmu_caps_offer(&s.caps, model, 7), s.caps.counters), 0, true)                          \
+	X(offer_vendor, "mpmu_caps_offer: unknown vendor",                                         \
+	  (mpmu_caps_offer(&s.caps, &of_nobody, MPMU_POLICY_FULL), s.caps.counters), 0, true)      \
 	X(offer_twisted, "mpmu_caps_offer: contradiction",                                         \
 	  (mpmu_caps_offer(&s.caps, &twisted, MPMU_POLICY_FULL), mpmu_caps_valid(&s.caps)), true,  \
 	  true)                                                                                    \

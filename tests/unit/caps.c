@@ -91,6 +91,18 @@ static const struct decode_row decodes[] = {
 	  .fixed_width = 48,
 	  .arch_events = 0x7f,
 	  .features = MPMU_FEAT_GLOBAL | MPMU_FEAT_STATUS_SET | MPMU_FEAT_TSX}},
+	{"A10 TSX by HLE alone",
+	 {INTEL_LEAF(1, 2, 40, 7, 0, 0, 0), .leaf_07_ebx = 1 << 4},
+	 0,
+	 {.counters = GP(2),
+	  .version = 1,
+	  .gp_width = 40,
+	  .arch_events = 0x7f,
+	  .features = MPMU_FEAT_TSX}},
+	{"A10 neither HLE nor RTM",
+	 {INTEL_LEAF(1, 2, 40, 7, 0, 0, 0), .leaf_07_ebx = ~(1u << 4 | 1u << 11)},
+	 0,
+	 {.counters = GP(2), .version = 1, .gp_width = 40, .arch_events = 0x7f}},
 	{"A10 leaf 23H has gaps, 0AH none",
 	 {INTEL_LEAF(5, 2, 48, 8, 0, 0x3, 2 | 48 << 5), .leaf_07_1_eax = 1 << 8, .leaf_23_eax = 3,
 	  .leaf_23_1 = {0xcb, 0x13}},
@@ -573,6 +585,24 @@ static void check_offer(void **state)
 	assert_int_equal(offer.features & (MPMU_FEAT_RDPMC_UNCORE | MPMU_FEAT_VMCS_GLOBAL_CTRL), 0);
 }
 
+/* What the core does not switch is not offered, nor its bit of GLOBAL_CTRL. */
+static void offer_metrics(void)
+{
+	struct mpmu_caps host = *unit_caps("intel-v5-8-4"), offer;
+
+	host.features |= MPMU_FEAT_METRICS;
+	host.global_ctrl_extra = 1ull << 48;
+	assert_true(mpmu_caps_valid(&host));
+	mpmu_caps_offer(&offer, &host, MPMU_POLICY_FULL);
+	assert_int_equal(offer.features & MPMU_FEAT_METRICS, 0);
+	assert_int_equal(offer.global_ctrl_extra, 0);
+	assert_int_equal(offer.counters, host.counters);
+}
+
+static const struct unit_case offer_cases[] = {
+	{"B9 PERF_METRICS is not offered", offer_metrics},
+};
+
 struct clamp_row {
 	const char *id;
 	const char *host;
@@ -638,6 +668,22 @@ static const struct clamp_row clamps[] = {
 	  .version = 2,
 	  .gp_width = 48,
 	  .features = MPMU_FEAT_GLOBAL | MPMU_FEAT_FW_WRITES}},
+	{"B7 no STATUS_SET: version 3",
+	 "intel-v5-8-3",
+	 {.counters = GP(2), .version = 5, .gp_width = 48, .features = MPMU_FEAT_GLOBAL},
+	 {.counters = GP(2), .version = 3, .gp_width = 48, .features = MPMU_FEAT_GLOBAL}},
+	{"B7 PerfMonV2 without its registers: version 1",
+	 "amd-v2",
+	 {.vendor = MPMU_VENDOR_AMD,
+	  .counters = GP(6),
+	  .version = 2,
+	  .gp_width = 48,
+	  .features = MPMU_FEAT_PERFCTR_CORE},
+	 {.vendor = MPMU_VENDOR_AMD,
+	  .counters = GP(6),
+	  .version = 1,
+	  .gp_width = 48,
+	  .features = MPMU_FEAT_PERFCTR_CORE}},
 	{"B7 TSX that the host lacks",
 	 "intel-v4",
 	 {.counters = GP(2), .version = 4, .gp_width = 48, .features = INTEL_ALL | MPMU_FEAT_TSX},
@@ -684,9 +730,9 @@ static void check_extra(void **state)
 	struct mpmu_caps host = *unit_caps("intel-v5-8-4"), guest = host;
 
 	host.global_ctrl_extra = row->host;
-	host.features |= row->host ? MPMU_FEAT_METRICS : 0;
+	host.features |= MPMU_FEAT_METRICS;
 	guest.global_ctrl_extra = row->guest;
-	guest.features |= row->guest ? MPMU_FEAT_METRICS : 0;
+	guest.features |= MPMU_FEAT_METRICS;
 	mpmu_caps_clamp(&guest, &host);
 	assert_int_equal(guest.global_ctrl_extra, row->want);
 	assert_int_equal(!(guest.features & MPMU_FEAT_METRICS), !row->want);
@@ -997,6 +1043,7 @@ int main(void)
 	UNIT_CASES(pairs);
 	UNIT_TABLE(missings, check_missing);
 	UNIT_TABLE(offers, check_offer);
+	UNIT_CASES(offer_cases);
 	UNIT_TABLE(clamps, check_clamp);
 	UNIT_TABLE(extras, check_extra);
 	return unit_run("caps");
