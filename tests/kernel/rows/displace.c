@@ -254,6 +254,17 @@ void test_displace(void)
 	test_on_hardware("after that");
 }
 
+/* On a kernel with lockdep: what is loaded already is not loaded again. */
+void test_lockdep(void)
+{
+	run_on(0);
+	spin(10, PERFROW_DISPLACE | PERFROW_IRQS);
+	check(!kernel_said("perf_load_guest_context"), "A7: loading with interrupts off is right");
+	spin(10, PERFROW_DISPLACE | PERFROW_IRQS | PERFROW_OPEN);
+	check(kernel_said("perf_load_guest_context"), "A7: loading with interrupts on warns");
+	test_on_hardware("A7: after that");
+}
+
 /* Enabled time of a displaced event against that of one that is not. */
 static void test_clock(const char *kind, int hardware, int software)
 {

@@ -179,6 +179,8 @@ static void spin_displaced(struct perfrow *row)
 	start = local_clock();
 	if (row->flags & PERFROW_IRQS)
 		local_irq_enable();
+	if (row->flags & PERFROW_OPEN)
+		perf_load_guest_context();
 	spin_for(row->arg);
 	local_irq_disable();
 	row->host_active = x86_perf_host_active();

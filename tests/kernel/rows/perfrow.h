@@ -9,6 +9,7 @@
 #define PERFROW_DISPLACE	0x01	/* load context, spin, put context */
 #define PERFROW_IRQS		0x02	/* open interrupts while displaced */
 #define PERFROW_TWICE		0x04	/* load, and put, twice */
+#define PERFROW_OPEN		0x20	/* with IRQS: load once more, and put not */
 /* Flag of PERFROW_OWN */
 #define PERFROW_KEEP_DIRTY	0x08	/* do not ask what perf left dirty */
 /* Flag of PERFROW_COUNTER */

@@ -211,6 +211,7 @@ static const struct {
 	{ "nmi", test_nmi },
 	{ "watchdog", test_watchdog },
 	{ "lockup", test_lockup },
+	{ "lockdep", test_lockdep },
 };
 
 static bool wanted(int argc, char **argv, const char *name)

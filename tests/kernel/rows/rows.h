@@ -53,5 +53,6 @@ void test_reclaim(void);
 void test_nmi(void);
 void test_watchdog(void);
 void test_lockup(void);
+void test_lockdep(void);
 
 #endif
