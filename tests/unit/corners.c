@@ -336,6 +336,43 @@ static void contradictions(void)
 	assert_false(guest.global_ctrl_extra || guest.features & MPMU_FEAT_METRICS);
 }
 
+/* Bits 35:32 of an event are its upper ones. */
+static void wide_events(void)
+{
+	const u64 event = 1ull << 32 | 0xc0;
+	const struct mpmu_filter_spec spec = {
+		.action = MPMU_FILTER_DENY,
+		.nr_events = 1,
+		.events = &event,
+	};
+	u64 filter[8];
+
+	assert_int_equal(mpmu_filter_compile((void *)filter, MPMU_VENDOR_AMD, &spec), 0);
+	assert_false(mpmu_filter_allows((void *)filter, event));
+	assert_true(mpmu_filter_allows((void *)filter, 0xc1));
+}
+
+static void no_full_width(void)
+{
+	struct mpmu_caps caps = *unit_caps("intel-v5-8-4");
+
+	caps.features &= ~(u32)MPMU_FEAT_FW_WRITES;
+	unit_world_init(&world, "intel-v5-8-4", "intel-v5-8-4");
+	stub_vcpu_init(&world.vcpu, &world.machine, &caps);
+	assert_false(mpmu_msr_exists(&world.vcpu.mpmu, 0x4c1));
+	assert_false(mpmu_msr_exists(&world.vcpu.mpmu, 0x4c8));
+	assert_true(mpmu_msr_exists(&world.vcpu.mpmu, 0x0c8));
+}
+
+/* A guest without status registers has no status. */
+static void no_status(void)
+{
+	unit_world_init(&world, "intel-v5-8-4", "intel-v1-fw");
+	wrmsr(0x186, GUEST_COUNTS);
+	put_times(1);
+	assert_int_equal(world.vcpu.mpmu.global_status, 0);
+}
+
 static const struct unit_case rows[] = {
 	{"idle again takes as long as the first time", idle_again},
 	{"a put that counts starts the idle ones over", idle_interrupted},
@@ -348,6 +385,9 @@ static const struct unit_case rows[] = {
 	{"the first enabled field touches", fixed_touches},
 	{"the field of an absent fixed counter 0", no_fixed_counter_0},
 	{"the largest model: all registers are different ones", largest},
+	{"events of 12 bits", wide_events},
+	{"no full-width counters without their feature", no_full_width},
+	{"a guest without status registers saves no status", no_status},
 	{"features from single bits and from full words", feature_words},
 	{"AMD without one of the features that are needed", amd_requirements},
 	{"an AMD host beyond what is known", amd_offer},
