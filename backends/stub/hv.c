@@ -220,12 +220,12 @@ void stub_enter(struct stub_vcpu *vcpu)
 		machine->irqs_off = true;
 		handle_requests(vcpu);
 		err = mpmu_enter(&vcpu->cpu->mpmu, &vcpu->mpmu);
-		if (!err)
+		if (err != -EAGAIN)
 			break;
 		machine->irqs_off = false;
 	}
 	if (err)
-		stub_fault("enter: %d, again and again", err);
+		stub_fault("enter: %d, %d times before", err, tries);
 	vm_enter(vcpu);
 }
 

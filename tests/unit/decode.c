@@ -132,6 +132,28 @@ static const struct row unconfigured[] = {
 	{"no register without a model", NULL, 0, false},
 };
 
+/* Registers of no PMC are there with the last of the fixed counters, too. */
+static void check_fixed_alone(void **state)
+{
+	const struct row *row = *state;
+	struct mpmu_caps caps = *unit_caps(row->guest);
+	struct unit_world world;
+
+	unit_world_init(&world, row->guest, row->guest);
+	caps.counters &= 1ull << (MPMU_FIXED_BASE + 2);
+	caps.gp_width = 0;
+	stub_vcpu_init(&world.vcpu, &world.machine, &caps);
+	assert_int_equal(mpmu_msr_exists(&world.vcpu.mpmu, row->number), row->exists);
+}
+
+static const struct row fixed_alone[] = {
+	{"D3 fixed counters alone: FIXED_CTR2", "intel-v5-8-4", 0x30b, true},
+	{"D3 fixed counters alone: FIXED_CTR1", "intel-v5-8-4", 0x30a, false},
+	{"D3 fixed counters alone: IA32_PERFCTR0", "intel-v5-8-4", 0xc1, false},
+	{"D3 fixed counters alone: FIXED_CTR_CTRL", "intel-v5-8-4", 0x38d, true},
+	{"D3 fixed counters alone: GLOBAL_CTRL", "intel-v5-8-4", 0x38f, true},
+};
+
 int main(void)
 {
 	UNIT_TABLE(msrs, check_msr);
@@ -139,5 +161,6 @@ int main(void)
 	unit_count = unit_rows(unit_tests, unit_count, stub_models, sizeof(stub_models[0]),
 			       stub_nr_models, check_all);
 	UNIT_TABLE(unconfigured, check_unconfigured);
+	UNIT_TABLE(fixed_alone, check_fixed_alone);
 	return unit_run("decode");
 }

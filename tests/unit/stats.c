@@ -189,6 +189,22 @@ static void denied(struct unit_world *world, const struct map *map)
 	wrmsr(vcpu, map->eventsel, 0xc0);
 	stub_enter(vcpu);
 	assert_int_equal(stats(world)->denied_events, 1);
+	wrmsr(vcpu, map->eventsel, COUNTS);
+	stub_enter(vcpu);
+	assert_int_equal(stats(world)->denied_events, 2);
+}
+
+/* Nothing counts, so nothing is worth switching. */
+static void denied_restore(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = &world->vcpu;
+
+	stub_vcpu_set_filter(vcpu, deny_instructions(world->machine.host.caps.vendor));
+	assert_int_equal(stub_host_wrmsr(vcpu, map->eventsel, COUNTS), MPMU_DONE);
+	stub_enter(vcpu);
+	assert_int_equal(stats(world)->denied_events, 1);
+	assert_int_equal(stats(world)->owner_changes, 0);
+	assert_false(vcpu->touched);
 }
 
 static void denied_fixed(struct unit_world *world, const struct map *map)
@@ -197,7 +213,7 @@ static void denied_fixed(struct unit_world *world, const struct map *map)
 
 	(void)map;
 	stub_vcpu_set_filter(vcpu, deny_instructions(MPMU_VENDOR_INTEL));
-	wrmsr(vcpu, 0x38d, 0x33);
+	wrmsr(vcpu, 0x38d, 0x333);
 	stub_enter(vcpu);
 	assert_int_equal(stats(world)->denied_events, 1);
 }
@@ -239,6 +255,7 @@ static const struct row rows[] = {
 	BOTH("statistics: PMIs of an emulated instruction", emulated_pmi),
 	BOTH("statistics: denied events", denied),
 	{"statistics: denied fixed counters", denied_fixed, &intel},
+	BOTH("statistics: restored, and denied", denied_restore),
 	BOTH("statistics: kept over configuration, restore and reset", kept),
 };
 
