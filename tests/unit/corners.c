@@ -373,6 +373,20 @@ static void no_status(void)
 	assert_int_equal(world.vcpu.mpmu.global_status, 0);
 }
 
+/* Interrupts go on to the one that is not forgotten. */
+static void another_forgotten(void)
+{
+	static const struct mpmu_vcpu other;
+	const struct mpmu_cpu *cpu = &world.machine.cpus[0].mpmu;
+
+	unit_world_init(&world, "intel-v5-8-4", "intel-v5-8-4");
+	wrmsr(0x186, GUEST_COUNTS);
+	stub_enter(&world.vcpu);
+	stub_exit(&world.vcpu);
+	mpmu_cpu_forget_vcpu(&world.machine.cpus[0].mpmu, &other);
+	assert_true(cpu->owner == &world.vcpu.mpmu && cpu->pmi_target == &world.vcpu.mpmu);
+}
+
 static const struct unit_case rows[] = {
 	{"idle again takes as long as the first time", idle_again},
 	{"a put that counts starts the idle ones over", idle_interrupted},
@@ -385,6 +399,7 @@ static const struct unit_case rows[] = {
 	{"the first enabled field touches", fixed_touches},
 	{"the field of an absent fixed counter 0", no_fixed_counter_0},
 	{"the largest model: all registers are different ones", largest},
+	{"another vCPU is forgotten", another_forgotten},
 	{"events of 12 bits", wide_events},
 	{"no full-width counters without their feature", no_full_width},
 	{"a guest without status registers saves no status", no_status},
