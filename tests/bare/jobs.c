@@ -108,7 +108,8 @@ void job_pmi(struct guest_job *job, mpmu_pmcs counters, u64 period, u64 hits, u3
 	job->count = 100;
 	job->flags = flags | (masks ? JOB_PMI_MASKS : 0);
 	job->pmi_target = hits;
-	job->pmi_max_turns = hits * period;
+	/* Four times what one counter needs: a lost PMI must not take long. */
+	job->pmi_max_turns = hits * period / job->count;
 	begin(job, 0);
 	for (u32 pmc = 0; pmc < 64; pmc++) {
 		if (!usable(pmc, counters))
