@@ -347,6 +347,17 @@ static bool sharing_changed(struct kvm_mpmu *mpmu)
 	return true;
 }
 
+/*
+ * The interrupt follows the owner.  Beside a vCPU that owns nothing, events of
+ * the host go on counting up to VM-entry and from VM-exit on: their overflows
+ * are NMIs, as ever.
+ */
+static bool moves_lvtpc(const struct kvm_mpmu *mpmu)
+{
+	return unlikely(mpmu->shared_lvtpc) &&
+	       mpmu_resident(this_cpu_ptr(&kvm_mpmu_cpu), &mpmu->core);
+}
+
 int __kvm_mpmu_enter(struct kvm_vcpu *vcpu)
 {
 	struct kvm_mpmu *mpmu = vcpu->arch.mpmu;
@@ -367,7 +378,7 @@ int __kvm_mpmu_enter(struct kvm_vcpu *vcpu)
 		mpmu_exit(this_cpu_ptr(&kvm_mpmu_cpu), &mpmu->core);
 		return -EAGAIN;
 	}
-	if (unlikely(mpmu->shared_lvtpc))
+	if (moves_lvtpc(mpmu))
 		mpmu_kvm_route_pmi(&mpmu->core);
 	return 0;
 }
@@ -377,7 +388,7 @@ void __kvm_mpmu_exit(struct kvm_vcpu *vcpu)
 	struct kvm_mpmu *mpmu = vcpu->arch.mpmu;
 
 	mpmu_exit(this_cpu_ptr(&kvm_mpmu_cpu), &mpmu->core);
-	if (unlikely(mpmu->shared_lvtpc))
+	if (moves_lvtpc(mpmu))
 		perf_put_guest_lvtpc();
 }
 
