@@ -54,6 +54,15 @@ static void read_leaves(struct mpmu_cpuid *leaves, const struct x86_pmu_capabili
 	}
 }
 
+/* Keep these counters only, and what makes sense without the others. */
+static void limit_counters(struct mpmu_caps *caps, mpmu_pmcs pmcs)
+{
+	struct mpmu_caps limit = *caps;
+
+	limit.counters &= pmcs;
+	mpmu_caps_clamp(caps, &limit);
+}
+
 /* What hardware has, less what perf does not know or hides. */
 static const char *read_host_caps(struct mpmu_caps *caps, const struct kvm_mpmu_vendor *vendor)
 {
@@ -65,7 +74,7 @@ static const char *read_host_caps(struct mpmu_caps *caps, const struct kvm_mpmu_
 	if (mpmu_caps_decode(caps, &leaves))
 		return "CPUID describes the PMU inconsistently";
 
-	caps->counters &= perf.counters;
+	limit_counters(caps, perf.counters);
 	caps->features |= vendor->features();
 	/* The clearest reason first: perf refuses old PMUs, too. */
 	return mpmu_caps_missing(caps) ?:
@@ -75,11 +84,9 @@ static const char *read_host_caps(struct mpmu_caps *caps, const struct kvm_mpmu_
 /* KVM's list of MSRs to save has room for that many. */
 static void limit_offer(struct mpmu_caps *offer)
 {
-	struct mpmu_caps limit = *offer;
-
-	limit.counters &= GENMASK_ULL(KVM_MAX_NR_GP_COUNTERS - 1, 0) |
-			  GENMASK_ULL(MPMU_FIXED_BASE + KVM_MPMU_MAX_FIXED - 1, MPMU_FIXED_BASE);
-	mpmu_caps_clamp(offer, &limit);
+	limit_counters(offer, GENMASK_ULL(KVM_MAX_NR_GP_COUNTERS - 1, 0) |
+			      GENMASK_ULL(MPMU_FIXED_BASE + KVM_MPMU_MAX_FIXED - 1,
+					  MPMU_FIXED_BASE));
 }
 
 static const char *setup(const struct kvm_mpmu_vendor *vendor)
