@@ -80,8 +80,7 @@ bool vcpu_create(struct vcpu *vcpu, const char *name, const struct vcpu_start *s
 		return false;
 	mpmu_caps_offer(&offer, &pmu_host.caps, MPMU_POLICY_FULL);
 	mpmu_vcpu_init(&vcpu->mpmu, &pmu_host);
-	mpmu_vcpu_configure(&vcpu->mpmu, &offer);
-	return true;
+	return !mpmu_vcpu_configure(&vcpu->mpmu, &offer);
 }
 
 void vcpu_load(struct vcpu *vcpu)
