@@ -90,7 +90,7 @@ struct mpmu_sel_extra {
 	u32 feature;
 };
 
-/* A feature, the version it came with, and the phrase for a host without. */
+/* Features, and the phrase for a PMU that lacks them. */
 struct mpmu_requirement {
 	u32 features;
 	const char *name;
