@@ -170,7 +170,8 @@ void kvm_mpmu_refresh(struct kvm_vcpu *vcpu)
 
 	read_guest_caps(vcpu, &caps);
 	local_irq_save(flags);
-	mpmu_vcpu_configure(core, &caps);
+	/* What is left of the guest's CPUID contradicts nothing. */
+	WARN_ON_ONCE(mpmu_vcpu_configure(core, &caps));
 	local_irq_restore(flags);
 	mirror_model(vcpu_to_pmu(vcpu), &core->caps);
 }
