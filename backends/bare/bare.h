@@ -10,25 +10,88 @@
 #ifndef BARE_H
 #define BARE_H
 
-#include <mpmu/mpmu.h>
-
-#include "x86.h"
-
 #define MAX_CPUS	2
 #define CPU_SIZE	0x4000		/* a struct cpu, with its stack */
 #define VCPU_MEMORY	0x200000	/* one large page per guest */
+#define CALL_PORT	0xe1		/* a guest that writes to it calls the program */
+#define TRAMPOLINE	0x8000		/* where processors start in real mode */
 
-/* The registers that neither VMX nor SVM switches; RAX and RSP come second. */
-struct regs {
-	u64 r15, r14, r13, r12, r11, r10, r9, r8;
-	u64 rbp, rdi, rsi, rdx, rcx, rbx, rax;
+/* Selectors of the host's GDT; CS32 is for the way from real mode. */
+#define CS64		0x08
+#define DS		0x10
+#define TR		0x18
+#define CS32		0x28
+
+/* Vectors of the host: KICK says no more than "look at your requests". */
+#define VEC_TIMER	0x20
+#define VEC_GUEST_PMI	0x21
+#define VEC_HOST_PMI	0x22
+#define VEC_KICK	0x23
+#define VEC_SPURIOUS	0x2f
+#define NR_VECTORS	0x30
+
+#define MSR_EFER	0xc0000080
+#define EFER_SCE	0x0001
+#define EFER_LME	0x0100
+#define EFER_LMA	0x0400
+#define EFER_NX		0x0800
+#define EFER_SVME	0x1000
+#define CR0_PE		0x1
+#define CR0_NE		0x20
+#define CR0_PG		0x80000000
+#define CR4_PAE		0x20
+#define CR4_PCE		0x100
+
+#ifndef __ASSEMBLER__
+
+#include <cpuid.h>
+
+#include <mpmu/mpmu.h>
+
+#define BIT(n) (1ull << (n))
+
+static inline u64 rdmsr(u32 msr)
+{
+	u32 low, high;
+
+	__asm__ volatile("rdmsr" : "=a"(low), "=d"(high) : "c"(msr) : "memory");
+	return low | (u64)high << 32;
+}
+
+static inline void wrmsr(u32 msr, u64 value)
+{
+	__asm__ volatile("wrmsr" : : "c"(msr), "a"((u32)value), "d"((u32)(value >> 32)) : "memory");
+}
+
+/* Of a leaf that is not there, all is 0. */
+struct cpuid { u32 eax, ebx, ecx, edx; };
+static inline struct cpuid cpuid(u32 leaf, u32 subleaf)
+{
+	struct cpuid r = { 0 };
+
+	__get_cpuid_count(leaf, subleaf, &r.eax, &r.ebx, &r.ecx, &r.edx);
+	return r;
+}
+
+#define read_cr(n) ({ u64 cr_; __asm__ volatile("mov %%cr" #n ", %0" : "=r"(cr_)); cr_; })
+
+/* Take what is pending: STI holds interrupts back for one instruction. */
+#define irqs_window() __asm__ volatile("sti; nop; cli" : : : "memory")
+
+/* The local APIC: apic(APIC_EOI) = 0. */
+#define apic(reg) (*(volatile u32 *)(0xfee00000ull + (reg)))
+enum {
+	APIC_ID = 0x20, APIC_EOI = 0xb0, APIC_SVR = 0xf0, APIC_IRR = 0x200, APIC_ICR = 0x300,
+	APIC_ICR2 = 0x310, APIC_TIMER = 0x320, APIC_LVTPC = 0x340, APIC_TIMER_INIT = 0x380,
+	APIC_TIMER_DIV = 0x3e0,
 };
+#define LVT_MODE	0x700
+#define LVT_NMI		0x400
+#define LVT_MASKED	0x10000
 
-/* What an interrupt finds on its stack. */
-struct frame {
-	struct regs regs;
-	u64 vector, error;
-	u64 rip, cs, rflags, rsp, ss;
+/* In the order in which boot.S pushes them. */
+struct regs {
+	u64 r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax;
 };
 
 /* The host's own use of a CPU's PMU: one counter samples the hypervisor. */
@@ -47,11 +110,9 @@ struct cpu {
 	struct mpmu_cpu mpmu;
 	struct profiler profiler;
 	struct vcpu *running;
-	/* Where VM-exit loads GLOBAL_CTRL, and disown() writes it: the host's. */
-	u64 global_ctrl;
+	u64 global_ctrl;	/* the host's: VM-exit loads it, disown() writes it */
 	u32 refusals;		/* of own(), in a row */
-	u32 index;
-	u32 apic_id;
+	u32 index, apic_id;
 	bool tick;		/* the timer has fired */
 	void (*volatile work)(void *data);
 	void *work_data;
@@ -60,25 +121,33 @@ struct cpu {
 	void *host_vmcb;
 } __attribute__((aligned(64)));
 
-/* Why vcpu_run() returns. */
-enum vcpu_event {
-	VCPU_CALL,	/* the guest wrote to CALL_PORT */
-	VCPU_TICK,	/* the timer has fired */
-	VCPU_IDLE,	/* HLT, and nothing is pending */
-	VCPU_DEAD,	/* a line on the console says why */
-};
-#define CALL_PORT	0xe1
+/* Why vcpu_run() returns: a write to CALL_PORT, the timer, HLT, a line on the console. */
+enum vcpu_event { VCPU_CALL, VCPU_TICK, VCPU_IDLE, VCPU_DEAD };
 
 /* What must be done before the next entry; set from any CPU. */
-enum vcpu_request {
-	REQ_PMI = 1,
-	REQ_REPROGRAM = 2,
-	REQ_INTERCEPTS = 4,
+enum vcpu_request { REQ_PMI = 1, REQ_REPROGRAM = 2, REQ_INTERCEPTS = 4 };
+
+/* Exits in the terms of both vendors; NOTHING is left to do for an interrupt. */
+enum exit_kind {
+	EXIT_OTHER, EXIT_NOTHING, EXIT_CPUID, EXIT_HLT, EXIT_RDMSR, EXIT_WRMSR,
+	EXIT_RDPMC, EXIT_IO, EXIT_SHUTDOWN, EXIT_MEMORY, NR_EXITS,
 };
+
+#define NR_SYSCALL_MSRS 3
+extern const u32 syscall_msrs[NR_SYSCALL_MSRS];	/* the host has no use for them */
 
 struct vcpu {
 	struct mpmu_vcpu mpmu;
-	struct regs regs;
+	struct regs regs;	/* of the guest; enter() switches RSP */
+	u64 host_rsp;		/* boot.S wants it here */
+	u64 rip, efer, cr4;	/* cr4 and cpl: as of the last exit */
+	u32 cpl;
+	struct {
+		enum exit_kind kind;
+		u32 length;	/* of the instruction */
+		u64 code;	/* the vendor's */
+		u64 detail;	/* address, or port << 16 | 1 where the guest reads */
+	} exit;
 	const char *name;	/* for the console; NULL: it dies in silence */
 	const struct mpmu_filter *filter;
 	struct cpu *cpu;	/* where it is loaded, or was last */
@@ -86,17 +155,18 @@ struct vcpu {
 	u64 *nested_root;	/* EPT or nested page tables */
 	u8 *msr_bitmap;
 	void *control;		/* VMCS or VMCB */
-	u64 *store;		/* VMX: the MSR that VM-exit stores */
+	/* VMX: the MSR that VM-exit stores */
+	u64 store[2] __attribute__((aligned(16)));
+	u64 syscall_values[NR_SYSCALL_MSRS];	/* VMX: while it is not loaded */
+	u64 global_ctrl;	/* VMX: the guest's */
 	u32 requests;		/* enum vcpu_request bits */
 	u32 lvtpc;		/* of the guest's local APIC */
-	u64 efer;
-	bool launched, halted, dead;
-	bool nmi_pending, irq_pending;
+	bool launched;		/* entered since it was loaded */
+	bool called, halted, dead;
+	bool gp_pending, nmi_pending, irq_pending;
 	bool in_nmi;		/* SVM: up to IRET */
 	bool rdpmc_intercepted;
 	u8 irq_vector;
-	u64 syscall_msrs[3];	/* the host has no use for them */
-	u64 emulated;		/* instructions that the hypervisor retired */
 	u64 exits;
 };
 
@@ -106,65 +176,37 @@ struct vcpu_start {
 	u16 gdt_limit, cs, ss, tr;
 };
 
-/* An exit in the terms of both vendors. */
-enum exit_kind {
-	EXIT_OTHER, EXIT_INTERRUPT, EXIT_CPUID, EXIT_HLT, EXIT_RDMSR, EXIT_WRMSR,
-	EXIT_RDPMC, EXIT_IO, EXIT_WINDOW, EXIT_SHUTDOWN, EXIT_MEMORY,
-};
-
-struct exit {
-	enum exit_kind kind;
-	u64 code;	/* the vendor's */
-	u64 detail;	/* address, or port << 16 | 1 where the guest reads */
-	u32 length;	/* of the instruction */
-};
+/* Events for the guest, as both vendors encode them; #GP has an error code of 0. */
+#define INJECT_IRQ	0x80000000
+#define INJECT_NMI	0x80000202
+#define INJECT_GP	0x80000b0d
 
 /* VMX or SVM. */
 struct guest_mode {
 	const char *name;
 	u8 vendor;			/* enum mpmu_vendor */
-	u32 (*features)(void);		/* enum mpmu_feature bits beyond CPUID */
-	const char *(*enable)(struct cpu *cpu);	/* NULL, or what is missing */
+	u32 features;			/* enum mpmu_feature bits beyond CPUID */
 	u64 nested_leaf;		/* bits of an entry, beside 7, that maps memory */
+	const char *(*enable)(struct cpu *cpu);	/* NULL, or what is missing */
 	bool (*create)(struct vcpu *vcpu, const struct vcpu_start *start);
-	void (*load)(struct vcpu *vcpu);
+	void (*load)(struct vcpu *vcpu);	/* load and put may be NULL */
 	void (*put)(struct vcpu *vcpu);
-	struct exit (*enter)(struct vcpu *vcpu);
-	void (*set_rip)(struct vcpu *vcpu, u64 rip);
-	void (*inject)(struct vcpu *vcpu);	/* what is pending, as far as it goes */
-	void (*inject_gp)(struct vcpu *vcpu);
-	u32 (*cpl)(struct vcpu *vcpu);
-	u64 (*rip)(struct vcpu *vcpu);
-	u64 (*cr4)(struct vcpu *vcpu);
-	void (*write_efer)(struct vcpu *vcpu, u64 efer);
-	/* Ops of libmpmu in which the two differ. */
-	u64 (*get_global_ctrl)(struct vcpu *vcpu);
-	void (*set_global_ctrl)(struct vcpu *vcpu, u64 value);
-	void (*set_touched)(struct vcpu *vcpu, bool touched);
+	void (*enter)(struct vcpu *vcpu);	/* what is pending goes in; fills in exit */
 	u32 (*bitmap_bit)(u32 msr, bool write);	/* its bit in the map */
-	void (*set_rdpmc_intercept)(struct vcpu *vcpu, bool intercept);
 };
-
-extern const struct guest_mode vmx, svm;
-extern const struct guest_mode *guest_mode;	/* NULL: this machine has none */
+extern const struct guest_mode vmx, svm, *guest_mode;	/* NULL: this machine has none */
 
 /* machine.c */
 extern struct cpu *cpus[MAX_CPUS];
 extern u32 nr_cpus;
 void print(const char *format, ...);	/* %s %u %x, all numbers 64 bits */
 void *alloc_pages(u64 count);		/* a power of 2, aligned, zeroed; NULL and a line: no memory */
-u32 apic_read(u32 reg);
-void apic_write(u32 reg, u32 value);
-void timer_start(u32 ticks);		/* 0: stop */
+void send_ipi(u32 apic_id, u32 command);
 void cpu_run(u32 index, void (*work)(void *data), void *data);	/* and wait */
-void kick(struct cpu *cpu);
 
 static inline struct cpu *this_cpu(void)
 {
-	u64 rsp;
-
-	__asm__("mov %%rsp, %0" : "=r"(rsp));
-	return (struct cpu *)(rsp & -(u64)CPU_SIZE);
+	return (struct cpu *)((u64)__builtin_frame_address(0) & -(u64)CPU_SIZE);
 }
 
 /* vcpu.c: IRQs are off in all, and while the guest runs. */
@@ -176,7 +218,6 @@ void vcpu_set_filter(struct vcpu *vcpu, const struct mpmu_filter *filter);
 void vcpu_request(struct vcpu *vcpu, u32 request);
 void vcpu_write_lvtpc(struct vcpu *vcpu, u32 value);
 void vcpu_intercept(struct vcpu *vcpu, u32 msr, u32 access, bool intercept);
-bool vcpu_intercepted(const struct vcpu *vcpu, u32 msr, bool write);
 
 /* pmu.c */
 extern struct mpmu_host pmu_host;
@@ -192,4 +233,5 @@ u64 profiler_count(const struct cpu *cpu);
 /* The program: runs on CPU 0, IRQs off. */
 void bare_main(const char *command_line);
 
+#endif
 #endif

@@ -3,16 +3,12 @@
  * What C cannot say: the way from multiboot, and of the other processors from
  * real mode, to long mode; interrupts; the two ways into a guest.
  */
-#define __ASSEMBLER__ 1
-#include "x86.h"
+#include "bare.h"
 
 #define MULTIBOOT_MAGIC		0x1badb002
 #define MULTIBOOT_FLAGS		0x3	/* aligned modules, tell the memory */
-
-#define CPU_SIZE_SHIFT		14	/* bare.h: CPU_SIZE */
-#define PAGE_FLAGS		0x3
-#define LARGE_FLAGS		0x83
 #define VMCS_HOST_RSP		0x6c14
+#define REGS_SIZE		(15 * 8)	/* struct regs; host_rsp follows it */
 
 	.section .boot, "ax"
 	.p2align 2
@@ -24,22 +20,6 @@
 boot:
 	cli
 	mov	%ebx, boot_info
-	/* Identity map of 4 GiB in pages of 2 MiB. */
-	movl	$boot_pdpt + PAGE_FLAGS, boot_pml4
-	mov	$boot_pd + PAGE_FLAGS, %eax
-	xor	%ecx, %ecx
-1:	mov	%eax, boot_pdpt(, %ecx, 8)
-	add	$0x1000, %eax
-	inc	%ecx
-	cmp	$4, %ecx
-	jne	1b
-	mov	$LARGE_FLAGS, %eax
-	xor	%ecx, %ecx
-2:	mov	%eax, boot_pd(, %ecx, 8)
-	add	$0x200000, %eax
-	inc	%ecx
-	cmp	$2048, %ecx
-	jne	2b
 	lgdt	boot_gdtr
 
 /* All processors: to long mode, each to a stack of its own. */
@@ -63,81 +43,86 @@ to_long_mode:
 	.code64
 1:	mov	$1, %edi
 	lock xadd %edi, boot_count
-	cmp	$2, %edi	/* bare.h: MAX_CPUS */
-	jae	3f
-	mov	%edi, %eax
-	inc	%eax
-	shl	$CPU_SIZE_SHIFT, %eax
-	lea	boot_cpus(%rax), %rsp
+	cmp	$MAX_CPUS, %edi
+	jae	2f
+	imul	$CPU_SIZE, %edi, %eax
+	lea	boot_cpus + CPU_SIZE(%rax), %rsp
 	push	$0
 	popf
+	movb	$0x89, boot_gdt + TR + 5	/* LTR wants a segment that is not busy */
+	mov	$TR, %eax
+	ltr	%ax
+	lidt	boot_idtr
 	mov	boot_info, %esi
 	call	machine_start
-3:	cli
+2:	cli
 	hlt
-	jmp	3b
+	jmp	2b
 
-/* Copied to 0x8000, where the other processors start in real mode. */
+/* Copied to TRAMPOLINE, where the other processors start in real mode. */
 	.globl	trampoline, trampoline_end
 	.code16
 trampoline:
 	cli
 	xor	%ax, %ax
 	mov	%ax, %ds
-	lgdtl	0x8000 + trampoline_gdtr - trampoline
+	lgdtl	TRAMPOLINE + boot_gdtr - trampoline
 	mov	$CR0_PE, %eax
 	mov	%eax, %cr0
 	ljmpl	$CS32, $to_long_mode
-trampoline_gdtr:
-	.word	boot_gdt_end - boot_gdt - 1
-	.long	boot_gdt
-trampoline_end:
-
-	.data
-	.p2align 3
-	.globl	boot_gdt, boot_gdt_tr
-boot_gdt:
-	.quad	0
-	.quad	0x00af9b000000ffff	/* CS64 */
-	.quad	0x00cf93000000ffff	/* DS */
-boot_gdt_tr:
-	.quad	0x0000890000000067, 0	/* TR; its base is filled in */
-	.quad	0x00cf9b000000ffff	/* CS32 */
-boot_gdt_end:
-	.globl	boot_gdtr
 boot_gdtr:
 	.word	boot_gdt_end - boot_gdt - 1
 	.quad	boot_gdt
-	.globl	boot_info, boot_count
+trampoline_end:
+
+	.data
+boot_idtr:
+	.word	NR_VECTORS * 16 - 1
+	.quad	idt
+	.globl	boot_count
+	.p2align 3
 boot_info:
 	.long	0
 boot_count:
 	.long	0
+boot_gdt:
+	.quad	0
+	.quad	0x00af9b000000ffff	/* CS64 */
+	.quad	0x00cf93000000ffff	/* DS */
+	.quad	0x0000890000000067, 0	/* TR: the TSS is never used */
+	.quad	0x00cf9b000000ffff	/* CS32 */
+boot_gdt_end:
+/* Identity map of 4 GiB in pages of 2 MiB. */
+	.p2align 12
+boot_pml4:
+	.quad	boot_pdpt + 0x3
+	.p2align 12
+boot_pdpt:
+	.quad	boot_pd + 0x3, boot_pd + 0x1003, boot_pd + 0x2003, boot_pd + 0x3003
+	.p2align 12
+boot_pd:
+	.set	i, 0
+	.rept	2048
+	.quad	i << 21 | 0x83
+	.set	i, i + 1
+	.endr
 
 	.bss
-	.p2align 14
-	.globl	boot_cpus
+	.p2align 14	/* CPU_SIZE: this_cpu() */
 boot_cpus:
-	.skip	2 << CPU_SIZE_SHIFT
-boot_pml4:
-	.skip	0x1000
-boot_pdpt:
-	.skip	0x1000
-boot_pd:
-	.skip	0x4000
+	.skip	MAX_CPUS * CPU_SIZE
 
 	.text
 	.code64
-	.macro	PUSH_REGS
-	.irp	reg, rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15
-	push	%\reg
+	.macro	EACH operation, registers:vararg
+	.irp	register, \registers
+	\operation	%\register
 	.endr
 	.endm
-	.macro	POP_REGS
-	.irp	reg, r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax
-	pop	%\reg
-	.endr
-	.endm
+#define PUSH_REGS EACH push, rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15
+#define POP_REGS  EACH pop, r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax
+#define PUSH_HOST EACH push, rbx, rbp, r12, r13, r14, r15	/* what a callee keeps */
+#define POP_HOST  EACH pop, r15, r14, r13, r12, rbp, rbx
 
 /* One stub of 16 bytes per vector; for some, the CPU pushes an error code. */
 	.globl	vectors
@@ -162,62 +147,32 @@ interrupt:
 	add	$16, %rsp
 	iretq
 
-/* Between registers and the struct regs that RDI points to; RDI is left out. */
-	.macro	LOAD_REGS
-	.set	at, 0
-	.irp	reg, r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax
-	.ifnc	\reg, rdi
-	mov	at(%rdi), %\reg
-	.endif
-	.set	at, at + 8
-	.endr
-	.endm
-	.macro	STORE_REGS
-	.set	at, 0
-	.irp	reg, r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax
-	.ifnc	\reg, rdi
-	mov	%\reg, at(%rdi)
-	.endif
-	.set	at, at + 8
-	.endr
-	.endm
-#define REGS_RDI	(9 * 8)
-#define REGS_RAX	(14 * 8)
-
-	.macro	SAVE_HOST
-	.irp	reg, rbx, rbp, r12, r13, r14, r15
-	push	%\reg
-	.endr
-	.endm
-	.macro	RESTORE_HOST
-	.irp	reg, r15, r14, r13, r12, rbp, rbx
-	pop	%\reg
-	.endr
-	.endm
-
-/* bool vmx_enter(struct regs *, bool launched): false where it was refused. */
+/*
+ * Into a guest and out again, the struct regs is the stack, from which the
+ * guest's registers are popped, and to which they are pushed.
+ *
+ * bool vmx_enter(struct regs *, bool launched): false where it was refused,
+ * which the flags tell: VM-exit clears them.
+ */
 	.globl	vmx_enter, vmx_exit
 vmx_enter:
-	SAVE_HOST
-	push	%rdi
-	mov	$VMCS_HOST_RSP, %eax
-	vmwrite	%rsp, %rax
+	PUSH_HOST
+	mov	%rsp, REGS_SIZE(%rdi)
+	lea	REGS_SIZE(%rdi), %rax
+	mov	$VMCS_HOST_RSP, %ecx
+	vmwrite	%rax, %rcx
+	mov	%rdi, %rsp
 	test	%sil, %sil
-	LOAD_REGS
-	mov	REGS_RDI(%rdi), %rdi
+	POP_REGS
 	jnz	1f
 	vmlaunch
-	jmp	2f
+	jmp	vmx_exit
 1:	vmresume
-2:	pop	%rdi
-	xor	%eax, %eax
-	jmp	3f
 vmx_exit:
-	xchg	%rdi, (%rsp)
-	STORE_REGS
-	pop	REGS_RDI(%rdi)
-	mov	$1, %eax
-3:	RESTORE_HOST
+	PUSH_REGS
+	seta	%al
+	mov	REGS_SIZE(%rsp), %rsp
+	POP_HOST
 	ret
 
 /*
@@ -227,31 +182,30 @@ vmx_exit:
  */
 	.globl	svm_enter
 svm_enter:
-	SAVE_HOST
+	PUSH_HOST
 	push	%rdx
 	push	%rsi
-	push	%rdi
+	mov	%rsp, REGS_SIZE(%rdi)
 	clgi
 	sti
 	mov	%rdx, %rax
 	vmsave	%rax
 	mov	%rsi, %rax
 	vmload	%rax
-	push	%rax
-	LOAD_REGS
-	mov	REGS_RDI(%rdi), %rdi
-	pop	%rax
+	mov	%rdi, %rsp
+	POP_REGS
+	mov	(%rsp), %rax	/* the host's stack, and the VMCB on it */
+	mov	(%rax), %rax
 	vmrun	%rax
-	xchg	%rdi, (%rsp)
-	STORE_REGS
-	pop	REGS_RDI(%rdi)
+	PUSH_REGS
+	mov	REGS_SIZE(%rsp), %rsp
 	pop	%rax
 	vmsave	%rax
 	pop	%rax
 	vmload	%rax
 	cli
 	stgi
-	RESTORE_HOST
+	POP_HOST
 	ret
 
 	.section .note.GNU-stack, "", @progbits

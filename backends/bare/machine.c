@@ -6,54 +6,41 @@
 #include "bare.h"
 
 #define COM1		0x3f8
-#define COM1_FIFO	(COM1 + 2)
-#define COM1_LINE	(COM1 + 3)
 #define COM1_STATUS	(COM1 + 5)
 #define COM1_READY	0x20
 
-#define APIC		0xfee00000
 #define APIC_ENABLE	0x100	/* in the spurious vector's register */
-#define APIC_EOI	0x0b0
-#define APIC_SVR	0x0f0
-#define APIC_ICR	0x300
-#define APIC_ICR2	0x310
-#define APIC_TIMER	0x320
-#define APIC_TIMER_INIT	0x380
-#define APIC_TIMER_DIV	0x3e0
 #define APIC_DIV_1	0xb
 #define IPI_ALL_INIT	0xc4500
-#define IPI_ALL_START	0xc4608	/* at 0x8000 */
+#define IPI_ALL_START	(0xc4600 | TRAMPOLINE >> 12)
 #define IPI_PENDING	0x1000
-#define TRAMPOLINE	0x8000
-
-#define PIC_MASK1	0x21
-#define PIC_MASK2	0xa1
 
 /* The boot loader's report: flags, and KiB above 1 MiB. */
 struct multiboot_info {
 	u32 flags, mem_lower, mem_upper, boot_device, command_line;
 };
 
+/* What an interrupt finds on its stack. */
+struct frame {
+	struct regs regs;
+	u64 vector, error, rip, cs, rflags, rsp, ss;
+};
+
 struct gate {
 	u16 offset0, selector, flags, offset1;
 	u32 offset2, reserved;
-};
+} idt[NR_VECTORS];
 
 extern char vectors[], trampoline[], trampoline_end[], image_end[];
-extern struct cpu boot_cpus[];
-extern u64 boot_gdt_tr[2];
 extern volatile u32 boot_count;
 void machine_start(u32 index, const struct multiboot_info *info);
-void machine_interrupt(struct frame *frame);
+void machine_interrupt(const struct frame *frame);
 
 struct cpu *cpus[MAX_CPUS];
 u32 nr_cpus;
 const struct guest_mode *guest_mode;
 
-static struct gate idt[NR_VECTORS];
-static u32 tss[26];
 static u64 free_memory, end_of_memory;
-static char command_line[128];
 
 void *memset(void *to, int value, unsigned long size)
 {
@@ -81,57 +68,58 @@ int memcmp(const void *a, const void *b, unsigned long size)
 	return 0;
 }
 
-/* 115200 bits per second, 8N1. */
-static void start_console(void)
+static void outb(u16 port, u8 value)
 {
-	outb(COM1_LINE, 0x80);
-	outb(COM1, 1);
-	outb(COM1 + 1, 0);
-	outb(COM1_LINE, 3);
-	outb(COM1_FIFO, 7);
+	__asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port) : "memory");
+}
+
+static u8 inb(u16 port)
+{
+	u8 value;
+
+	__asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port) : "memory");
+	return value;
+}
+
+/* 115200 bits per second, 8N1, with a FIFO; no interrupts of the old controllers. */
+static void start_devices(void)
+{
+	static const struct { u16 port; u8 value; } writes[] = {
+		{ COM1 + 3, 0x80 }, { COM1, 1 }, { COM1 + 1, 0 }, { COM1 + 3, 3 }, { COM1 + 2, 7 },
+		{ 0x21, 0xff }, { 0xa1, 0xff },
+	};
+
+	for (u32 i = 0; i < sizeof(writes) / sizeof(writes[0]); i++)
+		outb(writes[i].port, writes[i].value);
 }
 
 static void put_char(char c)
 {
 	while (!(inb(COM1_STATUS) & COM1_READY))
-		pause();
+		__builtin_ia32_pause();
 	outb(COM1, (u8)c);
 }
 
 static void print_number(u64 value, u64 base)
 {
-	char digits[20];
-	u32 n = 0;
-
-	do
-		digits[n++] = "0123456789abcdef"[value % base];
-	while (value /= base);
-	while (n)
-		put_char(digits[--n]);
+	if (value >= base)
+		print_number(value / base, base);
+	put_char("0123456789abcdef"[value % base]);
 }
 
 void print(const char *format, ...)
 {
 	__builtin_va_list args;
-	const char *text;
 
 	__builtin_va_start(args, format);
 	for (; *format; format++) {
 		if (*format != '%') {
 			put_char(*format);
-			continue;
-		}
-		switch (*++format) {
-		case 's':
-			for (text = __builtin_va_arg(args, const char *); *text; text++)
-				put_char(*text);
-			break;
-		case 'u':
-			print_number(__builtin_va_arg(args, u64), 10);
-			break;
-		case 'x':
-			print_number(__builtin_va_arg(args, u64), 16);
-			break;
+		} else if (*++format == 's') {
+			for (const char *s = __builtin_va_arg(args, const char *); *s; s++)
+				put_char(*s);
+		} else {
+			print_number(__builtin_va_arg(args, u64), *format == 'x' ? 16 : 10);
 		}
 	}
 	__builtin_va_end(args);
@@ -162,64 +150,32 @@ void *alloc_pages(u64 count)
 	return memset((void *)start, 0, size);
 }
 
-u32 apic_read(u32 reg)
+void send_ipi(u32 apic_id, u32 command)
 {
-	return *(volatile u32 *)(APIC + (u64)reg);
+	apic(APIC_ICR2) = apic_id << 24;
+	apic(APIC_ICR) = command;
+	while (apic(APIC_ICR) & IPI_PENDING)
+		__builtin_ia32_pause();
 }
 
-void apic_write(u32 reg, u32 value)
-{
-	*(volatile u32 *)(APIC + (u64)reg) = value;
-}
-
-static void send_ipi(u32 apic_id, u32 command)
-{
-	apic_write(APIC_ICR2, apic_id << 24);
-	apic_write(APIC_ICR, command);
-	while (apic_read(APIC_ICR) & IPI_PENDING)
-		pause();
-}
-
-void kick(struct cpu *cpu)
-{
-	send_ipi(cpu->apic_id, VEC_KICK);
-}
-
-/* One shot. */
-void timer_start(u32 ticks)
-{
-	apic_write(APIC_TIMER_INIT, ticks);
-}
-
-static void fault(const struct frame *frame)
-{
-	print("exception %u, error %x at %x, address %x\n", frame->vector, frame->error,
-	      frame->rip, read_cr2());
-	stop();
-}
-
-void machine_interrupt(struct frame *frame)
+void machine_interrupt(const struct frame *frame)
 {
 	struct cpu *cpu = this_cpu();
 
-	switch (frame->vector) {
-	case VEC_TIMER:
-		cpu->tick = true;
-		break;
-	case VEC_GUEST_PMI:
-		pmu_guest_interrupt(cpu);
-		break;
-	case VEC_HOST_PMI:
-		pmu_host_interrupt(cpu, frame->rip);
-		break;
-	case VEC_KICK:
-		break;
-	case VEC_SPURIOUS:
+	if (frame->vector == VEC_SPURIOUS)
 		return;
-	default:
-		fault(frame);
+	if (frame->vector == VEC_TIMER) {
+		cpu->tick = true;
+	} else if (frame->vector == VEC_GUEST_PMI) {
+		pmu_guest_interrupt(cpu);
+	} else if (frame->vector == VEC_HOST_PMI) {
+		pmu_host_interrupt(cpu, frame->rip);
+	} else if (frame->vector != VEC_KICK) {
+		print("exception %u, error %x at %x, address %x\n", frame->vector, frame->error,
+		      frame->rip, read_cr(2));
+		stop();
 	}
-	apic_write(APIC_EOI, 0);
+	apic(APIC_EOI) = 0;
 }
 
 static void make_gates(void)
@@ -234,36 +190,19 @@ static void make_gates(void)
 	}
 }
 
-/* LTR wants a segment that is not busy; the TSS is never used. */
-static void load_tables(void)
-{
-	const struct table idtr = { sizeof(idt) - 1, (u64)idt };
-
-	boot_gdt_tr[0] = 0x0000890000000067 | (u64)tss << 16;
-	__asm__ volatile("lidt %0" : : "m"(idtr));
-	__asm__ volatile("ltr %w0" : : "r"(TR) : "memory");
-}
-
-static void start_apic(struct cpu *cpu)
-{
-	cpu->apic_id = apic_read(0x20) >> 24;
-	apic_write(APIC_SVR, APIC_ENABLE | VEC_SPURIOUS);
-	apic_write(APIC_TIMER_DIV, APIC_DIV_1);
-	apic_write(APIC_TIMER, VEC_TIMER);
-}
-
 static void start_cpu(u32 index)
 {
-	struct cpu *cpu = this_cpu();
+	struct cpu *cpu = cpus[index] = this_cpu();
 
 	cpu->index = index;
-	load_tables();
-	start_apic(cpu);
-	cpus[index] = cpu;
+	cpu->apic_id = apic(APIC_ID) >> 24;
+	apic(APIC_SVR) = APIC_ENABLE | VEC_SPURIOUS;
+	apic(APIC_TIMER_DIV) = APIC_DIV_1;
+	apic(APIC_TIMER) = VEC_TIMER;
 	__atomic_fetch_add(&nr_cpus, 1, __ATOMIC_SEQ_CST);
 }
 
-/* All others wait for work. */
+/* All but the first. */
 static void wait_for_work(struct cpu *cpu)
 {
 	for (;;) {
@@ -272,7 +211,6 @@ static void wait_for_work(struct cpu *cpu)
 			cpu->work(cpu->work_data);
 			__atomic_store_n(&cpu->work, NULL, __ATOMIC_SEQ_CST);
 		}
-		pause();
 	}
 }
 
@@ -296,75 +234,55 @@ static void start_others(void)
 	memcpy((void *)TRAMPOLINE, trampoline, (u64)(trampoline_end - trampoline));
 	send_ipi(0, IPI_ALL_INIT);
 	for (u32 i = 0; i < 100000; i++)
-		pause();
+		__builtin_ia32_pause();
 	send_ipi(0, IPI_ALL_START);
-	for (u32 i = 0; i < 1000000; i++)
-		pause();
-	while (nr_cpus < boot_count && nr_cpus < MAX_CPUS)
-		pause();
+	for (u32 i = 0; i < 1000000 || (nr_cpus < boot_count && nr_cpus < MAX_CPUS); i++)
+		__builtin_ia32_pause();
 }
 
-static void detect_guest_mode(void)
+static void enable_guest_mode(void *missing)
 {
+	*(const char **)missing = guest_mode->enable(this_cpu());
+	pmu_init_cpu(this_cpu());
+}
+
+static const char *start_guest_mode(void)
+{
+	const char *missing = "VMX or SVM";
+
 	if (cpuid(1, 0).ecx & BIT(5))
 		guest_mode = &vmx;
-	else if (cpuid(0x80000000, 0).eax >= 0x8000000a && cpuid(0x80000001, 0).ecx & BIT(2))
+	else if (cpuid(0x80000001, 0).ecx & BIT(2))
 		guest_mode = &svm;
-}
-
-static void enable_guest_mode(void *unused)
-{
-	struct cpu *cpu = this_cpu();
-	const char *missing = guest_mode->enable(cpu);
-
-	(void)unused;
-	if (missing) {
-		print("CPU %u: no guests: %s is missing\n", (u64)cpu->index, missing);
-		guest_mode = NULL;
-		return;
-	}
-	pmu_init_cpu(cpu);
-}
-
-static void start_guest_mode(void)
-{
-	const char *missing;
-
-	detect_guest_mode();
-	missing = guest_mode ? pmu_init() : "VMX or SVM";
-	if (missing) {
-		print("no guests: this machine lacks %s\n", missing);
-		guest_mode = NULL;
-	}
-	for (u32 i = 0; i < nr_cpus && guest_mode; i++)
-		cpu_run(i, enable_guest_mode, NULL);
-}
-
-/* Before the first page is allocated: the report may lie anywhere. */
-static void read_info(const struct multiboot_info *info)
-{
-	const char *from = (const char *)(u64)info->command_line;
-
-	for (u32 i = 0; i < sizeof(command_line) - 1 && from[i]; i++)
-		command_line[i] = from[i];
-	free_memory = (u64)image_end;
-	end_of_memory = 0x100000 + info->mem_upper * 1024ull;
+	if (guest_mode)
+		missing = pmu_init();
+	for (u32 i = 0; i < nr_cpus && !missing; i++)
+		cpu_run(i, enable_guest_mode, &missing);
+	return missing;
 }
 
 void machine_start(u32 index, const struct multiboot_info *info)
 {
+	static char command_line[128];
+	const char *missing;
+
 	if (index) {
 		start_cpu(index);
 		wait_for_work(this_cpu());
 	}
-	read_info(info);
-	start_console();
-	outb(PIC_MASK1, 0xff);
-	outb(PIC_MASK2, 0xff);
+	/* Before the first page is allocated: the report may lie anywhere. */
+	memcpy(command_line, (const char *)(u64)info->command_line, sizeof(command_line) - 1);
+	free_memory = (u64)image_end;
+	end_of_memory = 0x100000 + info->mem_upper * 1024ull;
+	start_devices();
 	make_gates();
 	start_cpu(0);
 	start_others();
-	start_guest_mode();
+	missing = start_guest_mode();
+	if (missing) {
+		guest_mode = NULL;
+		print("no guests: this machine lacks %s\n", missing);
+	}
 	print("%u CPUs, %s\n", (u64)nr_cpus, guest_mode ? guest_mode->name : "no guests");
 	bare_main(command_line);
 	stop();

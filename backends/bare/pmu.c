@@ -5,9 +5,7 @@
  */
 #include "bare.h"
 
-#define APIC_IRR	0x200
-#define APIC_LVTPC	0x340
-#define LVT_MASKED	0x10000
+#define MSR_PERF_CAPABILITIES	0x345
 
 /* More instructions than hardware needs to raise an interrupt. */
 #define DRAIN_POLLS	256
@@ -40,11 +38,6 @@ struct mpmu_host pmu_host;
 static struct vcpu *vcpu_of(const struct mpmu_vcpu *vcpu)
 {
 	return (struct vcpu *)vcpu;	/* its first member */
-}
-
-static void write_lvtpc(u32 value)
-{
-	apic_write(APIC_LVTPC, value);
 }
 
 static void write_global_ctrl(struct cpu *cpu, u64 value)
@@ -112,7 +105,7 @@ void pmu_host_interrupt(struct cpu *cpu, u64 rip)
 	if (cpu->profiler.running)
 		profiler_pause(cpu);
 	wrmsr(r->status_clear, status);
-	write_lvtpc(VEC_HOST_PMI);
+	apic(APIC_LVTPC) = VEC_HOST_PMI;
 	if (cpu->profiler.on)
 		profiler_resume(cpu);
 }
@@ -129,24 +122,23 @@ void pmu_guest_interrupt(struct cpu *cpu)
 
 static u64 op_rdmsr(const struct mpmu_vcpu *vcpu, u32 msr)
 {
-	(void)vcpu;
 	return rdmsr(msr);
 }
 
 static void op_wrmsr(const struct mpmu_vcpu *vcpu, u32 msr, u64 value)
 {
-	(void)vcpu;
 	wrmsr(msr, value);
 }
 
+/* VMX keeps it; for SVM it is hardware's, and the core asks for neither. */
 static u64 op_get_global_ctrl(const struct mpmu_vcpu *vcpu)
 {
-	return guest_mode->get_global_ctrl(vcpu_of(vcpu));
+	return vcpu_of(vcpu)->global_ctrl;
 }
 
 static void op_set_global_ctrl(const struct mpmu_vcpu *vcpu, u64 value)
 {
-	guest_mode->set_global_ctrl(vcpu_of(vcpu), value);
+	vcpu_of(vcpu)->global_ctrl = value;
 }
 
 static void op_set_intercept(const struct mpmu_vcpu *vcpu, u32 msr, u32 access, bool intercept)
@@ -157,29 +149,27 @@ static void op_set_intercept(const struct mpmu_vcpu *vcpu, u32 msr, u32 access, 
 static void op_set_rdpmc_intercept(const struct mpmu_vcpu *vcpu, bool intercept)
 {
 	vcpu_of(vcpu)->rdpmc_intercepted = intercept;
-	guest_mode->set_rdpmc_intercept(vcpu_of(vcpu), intercept);
 }
 
+/* Untouched: nothing counts in the guest.  The core sets the value otherwise. */
 static void op_set_touched(const struct mpmu_vcpu *vcpu, bool touched)
 {
-	guest_mode->set_touched(vcpu_of(vcpu), touched);
+	if (!touched)
+		vcpu_of(vcpu)->global_ctrl = 0;
 }
 
 static bool op_host_active(const struct mpmu_vcpu *vcpu)
 {
-	(void)vcpu;
 	return this_cpu()->profiler.running;
 }
 
 static void op_displace(const struct mpmu_vcpu *vcpu)
 {
-	(void)vcpu;
 	profiler_pause(this_cpu());
 }
 
 static void op_replace(const struct mpmu_vcpu *vcpu)
 {
-	(void)vcpu;
 	profiler_resume(this_cpu());
 }
 
@@ -200,9 +190,8 @@ static bool op_own(const struct mpmu_vcpu *vcpu)
 
 static void op_disown(const struct mpmu_vcpu *vcpu)
 {
-	(void)vcpu;
 	wrmsr(r->global_ctrl, this_cpu()->global_ctrl);
-	write_lvtpc(VEC_HOST_PMI);
+	apic(APIC_LVTPC) = VEC_HOST_PMI;
 }
 
 static mpmu_pmcs op_take_dirty(const struct mpmu_vcpu *vcpu)
@@ -210,41 +199,33 @@ static mpmu_pmcs op_take_dirty(const struct mpmu_vcpu *vcpu)
 	struct profiler *p = &this_cpu()->profiler;
 	mpmu_pmcs dirty = p->dirty;
 
-	(void)vcpu;
 	p->dirty = 0;
 	return dirty;
 }
 
 static void op_route_pmi(const struct mpmu_vcpu *vcpu)
 {
-	write_lvtpc(VEC_GUEST_PMI | (vcpu_of(vcpu)->lvtpc & LVT_MASKED));
+	apic(APIC_LVTPC) = VEC_GUEST_PMI | (vcpu_of(vcpu)->lvtpc & LVT_MASKED);
 }
 
 /* Once the local APIC has latched it, it has the guest's vector for good. */
 static void op_drain_pmi(const struct mpmu_vcpu *vcpu)
 {
-	(void)vcpu;
 	for (u32 i = 0; i < DRAIN_POLLS; i++) {
-		if (apic_read(APIC_IRR + VEC_GUEST_PMI / 32 * 0x10) & BIT(VEC_GUEST_PMI % 32))
+		if (apic(APIC_IRR + VEC_GUEST_PMI / 32 * 0x10) & BIT(VEC_GUEST_PMI % 32))
 			return;
-		pause();
+		__builtin_ia32_pause();
 	}
 }
 
-static void op_request_pmi(const struct mpmu_vcpu *vcpu)
-{
-	vcpu_request(vcpu_of(vcpu), REQ_PMI);
+#define OP_REQUEST(name, request)				\
+static void op_request_##name(const struct mpmu_vcpu *vcpu)	\
+{								\
+	vcpu_request(vcpu_of(vcpu), request);			\
 }
-
-static void op_request_reprogram(const struct mpmu_vcpu *vcpu)
-{
-	vcpu_request(vcpu_of(vcpu), REQ_REPROGRAM);
-}
-
-static void op_request_intercepts(const struct mpmu_vcpu *vcpu)
-{
-	vcpu_request(vcpu_of(vcpu), REQ_INTERCEPTS);
-}
+OP_REQUEST(pmi, REQ_PMI)
+OP_REQUEST(reprogram, REQ_REPROGRAM)
+OP_REQUEST(intercepts, REQ_INTERCEPTS)
 
 const struct mpmu_ops bare_ops = {
 #define MPMU_OP(ret, name, args) .name = op_##name,
@@ -256,17 +237,14 @@ const struct mpmu_ops bare_ops = {
 
 static void read_leaves(struct mpmu_cpuid *leaves)
 {
-	u32 highest = cpuid(0, 0).eax, highest_extended = cpuid(0x80000000, 0).eax;
-	struct cpuid pmu = highest >= 0xa ? cpuid(0xa, 0) : (struct cpuid){ 0 };
-	struct cpuid v2 = highest_extended >= 0x80000022 ? cpuid(0x80000022, 0)
-							  : (struct cpuid){ 0 };
+	struct cpuid pmu = cpuid(0xa, 0), v2 = cpuid(0x80000022, 0);
 
 	*leaves = (struct mpmu_cpuid){
 		.vendor = guest_mode->vendor,
 		.leaf_0a = { pmu.eax, pmu.ebx, pmu.ecx, pmu.edx },
 		.leaf_80000022 = { v2.eax, v2.ebx },
 		.leaf_80000001_ecx = cpuid(0x80000001, 0).ecx,
-		.leaf_07_ebx = highest >= 7 ? cpuid(7, 0).ebx : 0,
+		.leaf_07_ebx = cpuid(7, 0).ebx,
 	};
 	if (cpuid(1, 0).ecx & BIT(15))
 		leaves->perf_capabilities = rdmsr(MSR_PERF_CAPABILITIES);
@@ -281,7 +259,7 @@ const char *pmu_init(void)
 	read_leaves(&leaves);
 	if (mpmu_caps_decode(&caps, &leaves))
 		return "a PMU that CPUID describes without contradiction";
-	caps.features |= guest_mode->features();
+	caps.features |= guest_mode->features;
 	missing = mpmu_caps_missing(&caps);
 	if (missing || mpmu_host_init(&pmu_host, &bare_ops, &caps))
 		return missing ? missing : "a PMU that libmpmu supports";
@@ -302,5 +280,5 @@ void pmu_init_cpu(struct cpu *cpu)
 		if (pmu_host.caps.counters & BIT(pmc))
 			wrmsr(r->eventsel + (pmc << r->shift), 0);
 	wrmsr(r->status_clear, rdmsr(r->status) & pmu_host.caps.counters);
-	write_lvtpc(VEC_HOST_PMI);
+	apic(APIC_LVTPC) = VEC_HOST_PMI;
 }

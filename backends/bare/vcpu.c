@@ -12,71 +12,50 @@
 #define MSR_X2APIC_END	0x83f
 #define MSR_X2APIC_LVTPC 0x834
 
-#define LVT_MODE	0x700
-#define LVT_NMI		0x400
-#define LVT_MASKED	0x10000
-
-static const u32 direct_msrs[] = { MSR_STAR, MSR_LSTAR, MSR_FMASK };
+/* STAR, LSTAR, FMASK: the guest's for as long as it is loaded. */
+const u32 syscall_msrs[NR_SYSCALL_MSRS] = { 0xc0000081, 0xc0000082, 0xc0000084 };
 
 /* Guest-physical 0 up to VCPU_MEMORY, and nothing beyond. */
 static bool make_memory(struct vcpu *vcpu)
 {
-	u64 *pdpt = alloc_pages(1), *pd = alloc_pages(1);
+	u64 *pml4 = alloc_pages(4), *pdpt = pml4 + 512, *pd = pdpt + 512;
 
-	vcpu->nested_root = alloc_pages(1);
 	vcpu->memory = alloc_pages(VCPU_MEMORY / 0x1000);
-	if (!pdpt || !pd || !vcpu->nested_root || !vcpu->memory)
+	vcpu->nested_root = pml4;
+	if (!pml4 || !vcpu->memory)
 		return false;
-	vcpu->nested_root[0] = (u64)pdpt | NESTED_FLAGS;
+	pml4[0] = (u64)pdpt | NESTED_FLAGS;
 	pdpt[0] = (u64)pd | NESTED_FLAGS;
 	pd[0] = (u64)vcpu->memory | NESTED_FLAGS | NESTED_LARGE | guest_mode->nested_leaf;
 	return true;
 }
 
-static void set_bit(u8 *map, u32 bit, bool on)
-{
-	u8 mask = (u8)(1 << bit % 8);
-
-	map[bit / 8] = on ? map[bit / 8] | mask : map[bit / 8] & ~mask;
-}
-
 void vcpu_intercept(struct vcpu *vcpu, u32 msr, u32 access, bool intercept)
 {
-	if (access & MPMU_READ)
-		set_bit(vcpu->msr_bitmap, guest_mode->bitmap_bit(msr, false), intercept);
-	if (access & MPMU_WRITE)
-		set_bit(vcpu->msr_bitmap, guest_mode->bitmap_bit(msr, true), intercept);
-}
+	for (u32 write = 0; write < 2; write++) {
+		u32 bit = guest_mode->bitmap_bit(msr, write);
+		u8 *byte = &vcpu->msr_bitmap[bit / 8], mask = (u8)(1 << bit % 8);
 
-bool vcpu_intercepted(const struct vcpu *vcpu, u32 msr, bool write)
-{
-	u32 bit = guest_mode->bitmap_bit(msr, write);
-
-	return vcpu->msr_bitmap[bit / 8] >> bit % 8 & 1;
-}
-
-static bool make_bitmap(struct vcpu *vcpu)
-{
-	vcpu->msr_bitmap = alloc_pages(2);
-	if (!vcpu->msr_bitmap)
-		return false;
-	memset(vcpu->msr_bitmap, 0xff, 0x2000);
-	for (u32 i = 0; i < sizeof(direct_msrs) / sizeof(direct_msrs[0]); i++)
-		vcpu_intercept(vcpu, direct_msrs[i], MPMU_READ | MPMU_WRITE, false);
-	return true;
+		if (access & (write ? MPMU_WRITE : MPMU_READ))
+			*byte = intercept ? *byte | mask : *byte & ~mask;
+	}
 }
 
 bool vcpu_create(struct vcpu *vcpu, const char *name, const struct vcpu_start *start)
 {
 	struct mpmu_caps offer;
 
-	memset(vcpu, 0, sizeof(*vcpu));
-	vcpu->name = name;
-	vcpu->cpu = this_cpu();
-	vcpu->lvtpc = LVT_MASKED;
-	vcpu->efer = EFER_LME | EFER_LMA;
-	vcpu->requests = REQ_INTERCEPTS;
-	if (!make_memory(vcpu) || !make_bitmap(vcpu) || !guest_mode->create(vcpu, start))
+	*vcpu = (struct vcpu){
+		.name = name, .cpu = this_cpu(), .msr_bitmap = alloc_pages(2),
+		.rip = start->rip, .efer = EFER_LME | EFER_LMA,
+		.lvtpc = LVT_MASKED, .requests = REQ_INTERCEPTS, .rdpmc_intercepted = true,
+	};
+	if (!vcpu->msr_bitmap || !make_memory(vcpu))
+		return false;
+	memset(vcpu->msr_bitmap, 0xff, 0x2000);
+	for (u32 i = 0; i < NR_SYSCALL_MSRS; i++)
+		vcpu_intercept(vcpu, syscall_msrs[i], MPMU_READ | MPMU_WRITE, false);
+	if (!guest_mode->create(vcpu, start))
 		return false;
 	mpmu_caps_offer(&offer, &pmu_host.caps, MPMU_POLICY_FULL);
 	mpmu_vcpu_init(&vcpu->mpmu, &pmu_host);
@@ -85,18 +64,19 @@ bool vcpu_create(struct vcpu *vcpu, const char *name, const struct vcpu_start *s
 
 void vcpu_load(struct vcpu *vcpu)
 {
-	struct cpu *cpu = this_cpu();
-
-	vcpu->cpu = cpu;
-	cpu->running = vcpu;
-	guest_mode->load(vcpu);
+	vcpu->cpu = this_cpu();
+	vcpu->cpu->running = vcpu;
+	vcpu->launched = false;
+	if (guest_mode->load)
+		guest_mode->load(vcpu);
 }
 
 /* What is latched for the guest arrives before another vCPU is loaded. */
 void vcpu_put(struct vcpu *vcpu)
 {
 	mpmu_put(&vcpu->cpu->mpmu, &vcpu->mpmu);
-	guest_mode->put(vcpu);
+	if (guest_mode->put)
+		guest_mode->put(vcpu);
 	vcpu->cpu->running = NULL;
 	irqs_window();
 }
@@ -105,7 +85,7 @@ void vcpu_request(struct vcpu *vcpu, u32 request)
 {
 	__atomic_fetch_or(&vcpu->requests, request, __ATOMIC_SEQ_CST);
 	if (vcpu->cpu != this_cpu() && vcpu->cpu->running == vcpu)
-		kick(vcpu->cpu);
+		send_ipi(vcpu->cpu->apic_id, VEC_KICK);
 }
 
 void vcpu_set_filter(struct vcpu *vcpu, const struct mpmu_filter *filter)
@@ -151,16 +131,13 @@ static void handle_requests(struct vcpu *vcpu)
 }
 
 /* The guest's instruction is done: it retires here. */
-static void retire(struct vcpu *vcpu, const struct exit *exit, bool counted)
+static void retire(struct vcpu *vcpu)
 {
-	guest_mode->set_rip(vcpu, guest_mode->rip(vcpu) + exit->length);
-	vcpu->emulated++;
-	if (!counted)
-		mpmu_emulate(&vcpu->cpu->mpmu, &vcpu->mpmu, MPMU_EVENT_INSTRUCTIONS,
-			     guest_mode->cpl(vcpu));
+	vcpu->rip += vcpu->exit.length;
+	mpmu_emulate(&vcpu->cpu->mpmu, &vcpu->mpmu, MPMU_EVENT_INSTRUCTIONS, vcpu->cpl);
 }
 
-static void emulate_cpuid(struct vcpu *vcpu, const struct exit *exit)
+static void emulate_cpuid(struct vcpu *vcpu)
 {
 	struct cpuid r = cpuid((u32)vcpu->regs.rax, (u32)vcpu->regs.rcx);
 
@@ -168,165 +145,124 @@ static void emulate_cpuid(struct vcpu *vcpu, const struct exit *exit)
 	vcpu->regs.rbx = r.ebx;
 	vcpu->regs.rcx = r.ecx;
 	vcpu->regs.rdx = r.edx;
-	retire(vcpu, exit, false);
+	retire(vcpu);
 }
 
-static bool is_x2apic(u32 msr)
+static void emulate_hlt(struct vcpu *vcpu)
 {
-	return msr >= MSR_X2APIC && msr <= MSR_X2APIC_END;
-}
-
-static enum mpmu_result read_msr(struct vcpu *vcpu, u32 msr, u64 *value)
-{
-	*value = 0;
-	if (msr == MSR_EFER)
-		*value = vcpu->efer;
-	else if (is_x2apic(msr))
-		*value = msr == MSR_X2APIC_LVTPC ? vcpu->lvtpc : 0;
-	else
-		return mpmu_msr_read(&vcpu->cpu->mpmu, &vcpu->mpmu, msr, MPMU_BY_GUEST, value);
-	return MPMU_DONE;
-}
-
-static enum mpmu_result write_msr(struct vcpu *vcpu, u32 msr, u64 value)
-{
-	if (msr == MSR_EFER)
-		guest_mode->write_efer(vcpu, vcpu->efer = (value & EFER_SCE) | EFER_LME | EFER_LMA);
-	else if (msr == MSR_X2APIC_LVTPC)
-		vcpu_write_lvtpc(vcpu, (u32)value);
-	else if (!is_x2apic(msr))
-		return MPMU_NOT_PMU;
-	return MPMU_DONE;
+	retire(vcpu);
+	vcpu->halted = true;
 }
 
 /* The result of RDMSR or RDPMC, in EDX:EAX, or #GP. */
-static void finish_read(struct vcpu *vcpu, const struct exit *exit, enum mpmu_result result,
-			u64 value)
+static void finish_read(struct vcpu *vcpu, enum mpmu_result result, u64 value)
 {
-	if (result != MPMU_DONE) {
-		guest_mode->inject_gp(vcpu);
+	vcpu->gp_pending = result != MPMU_DONE;
+	if (vcpu->gp_pending)
 		return;
-	}
 	vcpu->regs.rax = (u32)value;
 	vcpu->regs.rdx = value >> 32;
-	retire(vcpu, exit, false);
+	retire(vcpu);
 }
 
-static void emulate_rdmsr(struct vcpu *vcpu, const struct exit *exit)
+static void emulate_rdmsr(struct vcpu *vcpu)
 {
-	u64 value;
-	enum mpmu_result result = read_msr(vcpu, (u32)vcpu->regs.rcx, &value);
+	u32 msr = (u32)vcpu->regs.rcx;
+	enum mpmu_result result = MPMU_DONE;
+	u64 value = 0;
 
-	finish_read(vcpu, exit, result, value);
+	if (msr == MSR_EFER)
+		value = vcpu->efer;
+	else if (msr == MSR_X2APIC_LVTPC)
+		value = vcpu->lvtpc;
+	else if (msr < MSR_X2APIC || msr > MSR_X2APIC_END)
+		result = mpmu_msr_read(&vcpu->cpu->mpmu, &vcpu->mpmu, msr, MPMU_BY_GUEST, &value);
+	finish_read(vcpu, result, value);
 }
 
-static void emulate_rdpmc(struct vcpu *vcpu, const struct exit *exit)
+static void emulate_rdpmc(struct vcpu *vcpu)
 {
 	enum mpmu_result result = MPMU_GP;
 	u64 value = 0;
 
-	if (!guest_mode->cpl(vcpu) || guest_mode->cr4(vcpu) & CR4_PCE)
+	if (!vcpu->cpl || vcpu->cr4 & CR4_PCE)
 		result = mpmu_rdpmc(&vcpu->cpu->mpmu, &vcpu->mpmu, (u32)vcpu->regs.rcx, &value);
-	finish_read(vcpu, exit, result, value);
+	finish_read(vcpu, result, value);
 }
 
-/* mpmu_wrmsr() lets the instruction retire by itself. */
-static void emulate_wrmsr(struct vcpu *vcpu, const struct exit *exit)
+static void emulate_wrmsr(struct vcpu *vcpu)
 {
 	u32 msr = (u32)vcpu->regs.rcx;
 	u64 value = (u32)vcpu->regs.rax | vcpu->regs.rdx << 32;
-	bool is_pmu = mpmu_msr_exists(&vcpu->mpmu, msr);
-	enum mpmu_result result = is_pmu ? mpmu_wrmsr(&vcpu->cpu->mpmu, &vcpu->mpmu, msr, value)
-					 : write_msr(vcpu, msr, value);
 
-	if (result == MPMU_DONE)
-		retire(vcpu, exit, is_pmu);
-	else
-		guest_mode->inject_gp(vcpu);
+	if (mpmu_msr_exists(&vcpu->mpmu, msr)) {
+		vcpu->gp_pending = mpmu_wrmsr(&vcpu->cpu->mpmu, &vcpu->mpmu, msr, value);
+		vcpu->rip += vcpu->gp_pending ? 0 : vcpu->exit.length;	/* it has retired */
+		return;
+	}
+	if (msr == MSR_EFER)
+		vcpu->efer = (value & EFER_SCE) | EFER_LME | EFER_LMA;
+	else if (msr == MSR_X2APIC_LVTPC)
+		vcpu_write_lvtpc(vcpu, (u32)value);
+	vcpu->gp_pending = msr != MSR_EFER && (msr < MSR_X2APIC || msr > MSR_X2APIC_END);
+	if (!vcpu->gp_pending)
+		retire(vcpu);
 }
 
 /* No device is there, but the one that calls the program. */
-static bool emulate_io(struct vcpu *vcpu, const struct exit *exit)
+static void emulate_io(struct vcpu *vcpu)
 {
-	if (exit->detail & 1)
+	if (vcpu->exit.detail & 1)
 		vcpu->regs.rax |= 0xff;
-	retire(vcpu, exit, false);
-	return exit->detail >> 16 == CALL_PORT;
+	vcpu->called = vcpu->exit.detail >> 16 == CALL_PORT;
+	retire(vcpu);
 }
 
-static void kill(struct vcpu *vcpu, const char *why, const struct exit *exit)
-{
-	vcpu->dead = true;
-	if (vcpu->name)
-		print("%s: %s at %x, exit %x, %x; it is stopped\n", vcpu->name, why,
-		      guest_mode->rip(vcpu), exit->code, exit->detail);
-}
+/* An exit is emulated, or the end. */
+static const struct {
+	void (*emulate)(struct vcpu *vcpu);
+	const char *end;
+} exits[NR_EXITS] = {
+	[EXIT_CPUID] = { .emulate = emulate_cpuid },
+	[EXIT_HLT] = { .emulate = emulate_hlt },
+	[EXIT_RDMSR] = { .emulate = emulate_rdmsr },
+	[EXIT_WRMSR] = { .emulate = emulate_wrmsr },
+	[EXIT_RDPMC] = { .emulate = emulate_rdpmc },
+	[EXIT_IO] = { .emulate = emulate_io },
+	[EXIT_SHUTDOWN] = { .end = "triple fault" },
+	[EXIT_MEMORY] = { .end = "it ran off its memory" },
+	[EXIT_OTHER] = { .end = "an exit that nobody expects" },
+};
 
-/* True: the program is called. */
-static bool handle_exit(struct vcpu *vcpu, const struct exit *exit)
+static void handle_exit(struct vcpu *vcpu)
 {
-	switch (exit->kind) {
-	case EXIT_INTERRUPT:
-	case EXIT_WINDOW:
-		break;
-	case EXIT_CPUID:
-		emulate_cpuid(vcpu, exit);
-		break;
-	case EXIT_HLT:
-		retire(vcpu, exit, false);
-		vcpu->halted = true;
-		break;
-	case EXIT_RDMSR:
-		emulate_rdmsr(vcpu, exit);
-		break;
-	case EXIT_WRMSR:
-		emulate_wrmsr(vcpu, exit);
-		break;
-	case EXIT_RDPMC:
-		emulate_rdpmc(vcpu, exit);
-		break;
-	case EXIT_IO:
-		return emulate_io(vcpu, exit);
-	case EXIT_SHUTDOWN:
-		kill(vcpu, "triple fault", exit);
-		break;
-	case EXIT_MEMORY:
-		kill(vcpu, "it ran off its memory", exit);
-		break;
-	case EXIT_OTHER:
-		kill(vcpu, "an exit that nobody expects", exit);
-		break;
-	}
-	return false;
+	const char *end = exits[vcpu->exit.kind].end;
+
+	if (exits[vcpu->exit.kind].emulate)
+		exits[vcpu->exit.kind].emulate(vcpu);
+	vcpu->dead = end != NULL;
+	if (end && vcpu->name)
+		print("%s: %s at %x, exit %x, %x; it is stopped\n", vcpu->name, end, vcpu->rip,
+		      vcpu->exit.code, vcpu->exit.detail);
 }
 
 /* Something to do in guest mode, and the PMU in the right hands? */
 static bool may_enter(struct vcpu *vcpu)
 {
-	struct cpu *cpu = vcpu->cpu;
-
 	handle_requests(vcpu);
-	if (mpmu_enter(&cpu->mpmu, &vcpu->mpmu))
+	if (mpmu_enter(&vcpu->cpu->mpmu, &vcpu->mpmu))
 		return false;
 	if (!vcpu->requests)
 		return true;
-	mpmu_exit(&cpu->mpmu, &vcpu->mpmu);
+	mpmu_exit(&vcpu->cpu->mpmu, &vcpu->mpmu);
 	return false;
-}
-
-static bool is_idle(struct vcpu *vcpu)
-{
-	vcpu->halted &= !(vcpu->nmi_pending || vcpu->irq_pending || vcpu->requests);
-	return vcpu->halted;
 }
 
 enum vcpu_event vcpu_run(struct vcpu *vcpu)
 {
 	struct cpu *cpu = vcpu->cpu;
 
-	for (;;) {
-		struct exit exit;
-
+	for (vcpu->called = false; !vcpu->called;) {
 		irqs_window();
 		if (cpu->tick) {
 			cpu->tick = false;
@@ -334,15 +270,15 @@ enum vcpu_event vcpu_run(struct vcpu *vcpu)
 		}
 		if (vcpu->dead)
 			return VCPU_DEAD;
-		if (is_idle(vcpu))
+		vcpu->halted &= !(vcpu->nmi_pending || vcpu->irq_pending || vcpu->requests);
+		if (vcpu->halted)
 			return VCPU_IDLE;
 		if (!may_enter(vcpu))
 			continue;
-		guest_mode->inject(vcpu);
-		exit = guest_mode->enter(vcpu);
+		guest_mode->enter(vcpu);
 		vcpu->exits++;
 		mpmu_exit(&cpu->mpmu, &vcpu->mpmu);
-		if (handle_exit(vcpu, &exit))
-			return VCPU_CALL;
+		handle_exit(vcpu);
 	}
+	return VCPU_CALL;
 }

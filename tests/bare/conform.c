@@ -9,7 +9,6 @@
 #include "conformance.h"
 
 #define END		VCPU_MEMORY
-#define APIC_LVTPC	0x340
 #define LVTPC_FIXED	0x41
 #define LATE		200
 #define OVERHEAD	2500
@@ -31,7 +30,7 @@ static struct vcpu *vcpu_of(void *data)
 static void run_code(struct vcpu *vcpu, const u8 *code, u64 size)
 {
 	memcpy(vcpu->memory + END - size, code, size);
-	guest_mode->set_rip(vcpu, END - size);
+	vcpu->rip = END - size;
 	while (vcpu_run(vcpu) != VCPU_DEAD)
 		;
 	vcpu->dead = false;
@@ -62,10 +61,17 @@ static u64 raw(void *data, u32 msr)
 	return rdmsr(msr);
 }
 
+static bool intercepted(const struct vcpu *vcpu, u32 msr, bool write)
+{
+	u32 bit = guest_mode->bitmap_bit(msr, write);
+
+	return vcpu->msr_bitmap[bit / 8] >> bit % 8 & 1;
+}
+
 static u32 intercepts(void *data, u32 msr)
 {
-	return (vcpu_intercepted(vcpu_of(data), msr, false) ? MPMU_READ : 0) |
-	       (vcpu_intercepted(vcpu_of(data), msr, true) ? MPMU_WRITE : 0);
+	return (intercepted(vcpu_of(data), msr, false) ? MPMU_READ : 0) |
+	       (intercepted(vcpu_of(data), msr, true) ? MPMU_WRITE : 0);
 }
 
 static bool rdpmc_intercepted(void *data)
@@ -76,7 +82,7 @@ static bool rdpmc_intercepted(void *data)
 static bool routed_to_guest(void *data)
 {
 	(void)data;
-	return (apic_read(APIC_LVTPC) & 0xff) == VEC_GUEST_PMI;
+	return (apic(APIC_LVTPC) & 0xff) == VEC_GUEST_PMI;
 }
 
 static void set_delay(u64 instructions)

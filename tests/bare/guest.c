@@ -127,9 +127,9 @@ bool guest_slice(struct guest *guest, u32 ticks)
 	enum vcpu_event event;
 
 	guest_load(guest);
-	timer_start(ticks);
+	apic(APIC_TIMER_INIT) = ticks;
 	event = vcpu_run(&guest->vcpu);
-	timer_start(0);
+	apic(APIC_TIMER_INIT) = 0;
 	guest_put(guest);
 	guest->slices++;
 	if (guest->area && guest->area->result.crashed)
