@@ -387,6 +387,56 @@ static void another_forgotten(void)
 	assert_true(cpu->owner == &world.vcpu.mpmu && cpu->pmi_target == &world.vcpu.mpmu);
 }
 
+/*
+ * What a guest with fewer counters leaves known of the others: the counter was
+ * zeroed, since RDPMC reaches it, the selector of the host was not.
+ */
+static void beside_small_guest(void)
+{
+	struct stub_cpu *cpu = &world.machine.cpus[0];
+	struct stub_vcpu large;
+
+	unit_world_init(&world, "intel-v5-8-4", "intel-v4-small");
+	stub_perf_install(&world.machine, 0, 6, GUEST_COUNTS, 5);
+	stub_perf_remove(&world.machine, 0);
+	wrmsr(0x186, GUEST_COUNTS);
+	put_times(1);
+	assert_true(cpu->mpmu.zero_counters & 1 << 6);
+	assert_int_not_equal(cpu->pmu.eventsel[6].value, 0);
+	stub_vcpu_put(&world.vcpu);
+	stub_vcpu_init(&large, &world.machine, unit_caps("intel-v5-8-4"));
+	stub_vcpu_load(&large, cpu);
+	unit_wrmsr(&large, 0x186, GUEST_COUNTS);
+	stub_enter(&large);
+	assert_int_equal(cpu->pmu.eventsel[6].value, 0);
+	stub_vcpu_put(&large);
+}
+
+/* Who uses no PMU enters at once, and the owner before has left. */
+static void untouched_enters(void)
+{
+	struct stub_cpu *cpu = &world.machine.cpus[0];
+	struct stub_vcpu other;
+
+	unit_world_init(&world, "intel-v5-8-4", "intel-v5-8-4");
+	wrmsr(0x186, GUEST_COUNTS);
+	stub_enter(&world.vcpu);
+	stub_exit(&world.vcpu);
+	stub_vcpu_init(&other, &world.machine, unit_caps("intel-v5-8-4"));
+	world.machine.irqs_off = true;
+	assert_int_equal(mpmu_enter(&cpu->mpmu, &other.mpmu), 0);
+	world.machine.irqs_off = false;
+	assert_null(cpu->mpmu.owner);
+}
+
+/* A filter that no enabled PMC has to pass is no reason to be called back. */
+static void no_request(void)
+{
+	unit_world_init(&world, "intel-v5-8-4", "intel-v5-8-4");
+	stub_vcpu_set_filter(&world.vcpu, NULL);
+	assert_false(world.vcpu.requests.reprogram);
+}
+
 static const struct unit_case rows[] = {
 	{"idle again takes as long as the first time", idle_again},
 	{"a put that counts starts the idle ones over", idle_interrupted},
@@ -400,6 +450,9 @@ static const struct unit_case rows[] = {
 	{"the field of an absent fixed counter 0", no_fixed_counter_0},
 	{"the largest model: all registers are different ones", largest},
 	{"another vCPU is forgotten", another_forgotten},
+	{"what is known beside a guest with fewer counters", beside_small_guest},
+	{"a vCPU without a PMU enters after an owner", untouched_enters},
+	{"a new filter with nothing enabled requests nothing", no_request},
 	{"events of 12 bits", wide_events},
 	{"no full-width counters without their feature", no_full_width},
 	{"a guest without status registers saves no status", no_status},
