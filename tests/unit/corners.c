@@ -368,7 +368,10 @@ static void no_full_width(void)
 static void no_status(void)
 {
 	unit_world_init(&world, "intel-v5-8-4", "intel-v1-fw");
+	wrmsr(0x4c1, 0xfffffffffff0);
 	wrmsr(0x186, GUEST_COUNTS);
+	stub_guest_run(&world.vcpu, &(struct stub_work){.instructions = 0x20});
+	assert_int_equal(world.machine.cpus[0].pmu.status, 1);
 	put_times(1);
 	assert_int_equal(world.vcpu.mpmu.global_status, 0);
 }
@@ -437,6 +440,46 @@ static void no_request(void)
 	assert_false(world.vcpu.requests.reprogram);
 }
 
+/* What a disabled counter counted is not emulated, nor is it for its neighbour. */
+static void disabled_emulates(void)
+{
+	static const u64 events[] = {0xc0, 0xc4};
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(events); i++) {
+		unit_world_init(&world, "intel-v5-8-4", "intel-v5-8-4");
+		wrmsr(0x187, 0x130000 | events[i]);
+		wrmsr(0x186, 0x530000 | events[i]);
+		stub_enter(&world.vcpu);
+		wrmsr(0x186, 0x130000 | events[i]);
+		stub_guest_emulated(&world.vcpu, true, 0);
+		assert_int_equal(rdmsr(0x4c1) | rdmsr(0x4c2), 0);
+	}
+}
+
+static void many_requests(void)
+{
+	unit_world_init(&world, "intel-v5-8-4", "intel-v5-8-4");
+	stub_host_wrmsr(&world.vcpu, 0x186, GUEST_COUNTS);
+	stub_host_wrmsr(&world.vcpu, 0x187, GUEST_COUNTS);
+	assert_int_equal(world.vcpu.mpmu.reprogram, 3);
+	stub_enter(&world.vcpu);
+	assert_int_equal(world.vcpu.mpmu.reprogram, 0);
+	stub_vcpu_set_filter(&world.vcpu, NULL);
+	assert_int_equal(world.vcpu.mpmu.reprogram, 3);
+}
+
+/* No flag comes with another one that goes. */
+static void flags(void)
+{
+	unit_world_init(&world, "intel-v5-8-4", "intel-v5-8-4");
+	rdmsr(0xc1);
+	put_times(1);
+	assert_int_equal(world.vcpu.mpmu.flags, MPMU_VCPU_TOUCHED);
+	put_times(IDLE_PUTS - 1);
+	assert_int_equal(world.vcpu.mpmu.flags, 0);
+}
+
 static const struct unit_case rows[] = {
 	{"idle again takes as long as the first time", idle_again},
 	{"a put that counts starts the idle ones over", idle_interrupted},
@@ -450,6 +493,9 @@ static const struct unit_case rows[] = {
 	{"the field of an absent fixed counter 0", no_fixed_counter_0},
 	{"the largest model: all registers are different ones", largest},
 	{"another vCPU is forgotten", another_forgotten},
+	{"a disabled counter is not emulated", disabled_emulates},
+	{"requests of two counters", many_requests},
+	{"flags after a put and after the last idle one", flags},
 	{"what is known beside a guest with fewer counters", beside_small_guest},
 	{"a vCPU without a PMU enters after an owner", untouched_enters},
 	{"a new filter with nothing enabled requests nothing", no_request},
