@@ -2,9 +2,6 @@
 /* Models of PMUs, real ones and ones that real ones may become. */
 #include "pmu.h"
 
-#define GP(n)    ((1ull << (n)) - 1)
-#define FIXED(n) (GP(n) << MPMU_FIXED_BASE)
-
 #define INTEL_V2 (MPMU_FEAT_GLOBAL)
 #define INTEL_V4 \
 	(MPMU_FEAT_GLOBAL | MPMU_FEAT_FW_WRITES | MPMU_FEAT_STATUS_SET | MPMU_FEAT_VMCS_GLOBAL_CTRL)

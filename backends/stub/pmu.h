@@ -8,6 +8,10 @@
 
 #include <mpmu/mpmu.h>
 
+/* The first n GP and fixed counters: less than 64 and 32 of them. */
+#define GP(n)    ((1ull << (n)) - 1)
+#define FIXED(n) (GP(n) << MPMU_FIXED_BASE)
+
 /* Whose value a register holds; a register that holds 0 is nobody's. */
 enum stub_origin {
 	STUB_OF_NOBODY,

@@ -2,9 +2,6 @@
 /* Branches that no other test takes: what callers should not do, and do. */
 #include "../lib/unit.h"
 
-#define GP(n)    ((1ull << (n)) - 1)
-#define FIXED(n) (GP(n) << MPMU_FIXED_BASE)
-
 struct decode_row {
 	const char *id;
 	struct mpmu_cpuid leaves;

@@ -2,9 +2,6 @@
 /* caps.c: from CPUID to a model that a guest may have. */
 #include "../lib/unit.h"
 
-#define GP(n)    ((1ull << (n)) - 1)
-#define FIXED(n) (GP(n) << MPMU_FIXED_BASE)
-
 struct decode_row {
 	const char *id;
 	struct mpmu_cpuid leaves;
