@@ -18,6 +18,17 @@ sub count
 	return ($parser->passed - $skipped, $failed, $skipped || ($parser->skip_all ? 1 : 0));
 }
 
+# What a table NAME, MORE... has of this name.
+sub more
+{
+	my ($name, $table) = @_;
+
+	open(my $in, '<', $table) or die "$table: $!\n";
+	my ($line) = grep { /^\Q$name\E\t/ } <$in>;
+	chomp($line //= '');
+	return (split(/\t/, $line))[1, 2];
+}
+
 sub record
 {
 	my ($name, $parser) = @_;
@@ -26,7 +37,8 @@ sub record
 	my $why = $parser->skip_all || '';
 
 	open(my $out, '>>', $ENV{MPMU_RESULTS}) or die "$ENV{MPMU_RESULTS}: $!\n";
-	print $out join("\t", $name, $passed, $failed, $skipped, $seconds, $why), "\n";
+	print $out join("\t", $name, $passed, $failed, $skipped, $seconds, $why,
+		grep { defined } more($name, $ENV{MPMU_KEYS})), "\n";
 	close($out) or die "$ENV{MPMU_RESULTS}: $!\n";
 }
 

@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# `./check --full` in a small tree of two tests: what it repeats, and what it
+# reports.
+
+. "$(dirname "$0")/../lib/common.sh"
+. "$MPMU_TOP/tests/lib/tap.sh"
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+tree=$work/tree
+
+# add_test NAME: one that leaves a mark, and fails while there is a file "broken".
+add_test()
+{
+	cat >"$tree/tests/$1" <<-TEST
+	#!/bin/sh
+	# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+	echo "$1" >>"$work/ran"
+	echo 1..1
+	[ ! -e "$work/broken" ] || printf 'not '
+	echo "ok 1 - $1"
+	TEST
+	chmod +x "$tree/tests/$1"
+}
+
+commit()
+{
+	git -C "$tree" add .
+	git -C "$tree" -c user.name=check -c user.email=check@localhost commit -qm "$1"
+}
+
+plant()
+{
+	mkdir -p "$tree/tests/narrow" "$tree/tests/wide" "$tree/part"
+	cp "$MPMU_TOP/check" "$tree/"
+	cp -R "$MPMU_TOP/tests/lib" "$tree/tests/lib"
+	printf '%s\t%s\t%s\n' full 'tests/narrow/*.t' part full 'tests/wide/*.t' '' >"$tree/tests/tiers"
+	touch "$tree/part/file" "$tree/other"
+	add_test narrow/a-long.t
+	add_test wide/b-long.t
+	git -C "$tree" init -q
+	commit first
+}
+
+# runs STATUS NAMES: `./check --full` ends so, and runs these.
+runs()
+{
+	local status=0
+
+	: >"$work/ran"
+	MPMU_CACHE=$work/cache "$tree/check" --full >"$work/out" 2>&1 || status=$?
+	[ "$status $(sort "$work/ran" | xargs)" != "$1 $2" ] || return 0
+	echo "status $status, ran:"
+	cat "$work/ran" "$work/out"
+	return 1
+}
+
+reported()
+{
+	grep -qFe "$1" "$tree/docs/test-report.md" || { cat "$tree/docs/test-report.md"; return 1; }
+}
+
+need_packages git perl
+plant
+first=$(git -C "$tree" describe --always)
+both='narrow/a-long.t wide/b-long.t'
+touch "$work/broken"
+try "what fails is reported as failed" runs 1 "$both"
+try "the report counts it" reported '0 passed, 2 failed'
+rm "$work/broken"
+try "what failed is repeated" runs 0 "$both"
+try "the report names the commit" reported "| tests/narrow/a-long.t | 1 | 0 | 0 | 0 | $first |"
+commit report
+try "what passed is not, with the report committed" runs 0 ''
+echo change >>"$tree/other"
+commit second
+try "a change elsewhere repeats what depends on the whole tree" runs 0 wide/b-long.t
+try "what was not repeated keeps its commit" reported "| tests/narrow/a-long.t | 1 | 0 | 0 | 0 | $first |"
+echo change >>"$tree/part/file"
+try "a change that is not committed repeats what depends on it" runs 0 "$both"
+try "the report says so" reported '-dirty |'
+sed -i 's/part/gone/' "$tree/tests/tiers"
+try "a path that does not exist is an error" runs 1 ''
+done_testing
