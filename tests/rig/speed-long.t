@@ -29,15 +29,18 @@ prepare()
 	kernel=$("$MPMU_TOP/tests/kernel/build" stock)/arch/x86/boot/bzImage
 }
 
-# boot FOLDER LOOPS COUNTERS: milliseconds of processor time.
+# boot FOLDER LOOPS COUNTERS: milliseconds of processor time.  The emulator
+# without the model has no PMU, which the kernel complains of.
 boot()
 {
-	local seconds status=0
+	local seconds lax= status=0
 
+	[ "$1" != "$plain" ] || lax=--lax-msrs
 	TIMEFORMAT=%U
+	# shellcheck disable=SC2086 # an option, or none
 	seconds=$( { time MPMU_EMULATOR=$1 "$MPMU_TOP/tests/rig/machine" --quiet \
 		--personality "$personality" --kernel "$kernel" --initrd "$work/speed.cpio" \
-		--append "mpmu.speed=$2,$3" --console "$work/console" \
+		$lax --append "mpmu.speed=$2,$3" --console "$work/console" \
 		--report "$work/report" >/dev/null 2>&1; } 2>&1) || status=$?
 	grep -q '^speed: ' "$work/console" || { say "no work done (status $status)"; return 1; }
 	awk -v s="$seconds" 'BEGIN { printf "%d\n", s * 1000 }'
@@ -51,7 +54,7 @@ median()
 instructions()
 {
 	awk '$1 == "cpu" && /root:/ && !/region/ {
-		gsub(",", ""); print $6 + $9; exit }' "$work/report"
+		gsub(",", ""); printf "%.0f", $6 + $9; exit }' "$work/report"
 }
 
 # at_least NAME RATIO WHAT: the work without the model takes RATIO of NAME's time.
