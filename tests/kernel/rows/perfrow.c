@@ -132,7 +132,7 @@ static void own(struct perfrow *row)
 	if (x86_perf_host_active() || !x86_perf_guest_own())
 		return;
 	if (!(row->flags & PERFROW_KEEP_DIRTY))
-		x86_perf_take_dirty();
+		row->dirty = x86_perf_take_dirty();
 	guest_load();
 	perf_load_guest_lvtpc(0);
 	row->result = 0;

@@ -19,6 +19,8 @@ struct perfrow {
 	unsigned long long arg;
 	unsigned long long flags;
 	long long result;
+	/* PERFROW_OWN: what perf says it left dirty, as in global control */
+	unsigned long long dirty;
 	/* PERFROW_SPIN */
 	unsigned long long host_active;		/* while spinning */
 	unsigned long long ns;			/* displaced */

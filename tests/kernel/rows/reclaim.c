@@ -19,6 +19,7 @@
 #define LVTPC_NMI	0x400
 #define LVTPC_MASKED	0x10000
 #define STATUS_PT	(1ull << 55)
+#define MOVED		3	/* counter that an event leaves for another */
 
 static struct perfrow call(unsigned long request, unsigned long long arg)
 {
@@ -220,6 +221,56 @@ static void test_active(void)
 	close(fd);
 }
 
+static int open_branches(int cpu)
+{
+	return open_event(PERF_TYPE_HARDWARE, PERF_COUNT_HW_BRANCH_INSTRUCTIONS,
+			  EV_KERNEL | EV_PINNED, -1, cpu, -1);
+}
+
+/*
+ * The last of four events moves to the first counter, free again, as one comes
+ * that is not pinned: nothing else would take it off its counter before.
+ */
+static void move_event(int cpu)
+{
+	int fds[MOVED + 1], other;
+
+	for (int i = 0; i <= MOVED; i++)
+		fds[i] = open_branches(cpu);
+	for (int i = 0; i < MOVED; i++)
+		close(fds[i]);
+	other = open_cpu_event(cpu, 0);
+	close(other);
+	close(fds[MOVED]);
+}
+
+/* Counters that are not 0, as in global control. */
+static uint64_t holding(const struct mpmu_regs *regs)
+{
+	uint64_t set = 0;
+
+	for (int i = 0; i < MPMU_MAX_PMCS; i++)
+		set |= (uint64_t)!!regs->gp[i] << i | (uint64_t)!!regs->fixed[i] << (32 + i);
+	return set;
+}
+
+static void test_moved(void)
+{
+	struct perfrow left;
+	uint64_t held, dirty;
+
+	/* No mark from earlier, and no value. */
+	on_cpu(1, PERFROW_OWN, 0);
+	on_cpu(1, PERFROW_DISOWN, 0);
+	move_event(1);
+	left = on_cpu(1, PERFROW_STATE, 0);
+	held = holding(&left.regs);
+	dirty = on_cpu(1, PERFROW_OWN, 0).dirty;
+	on_cpu(1, PERFROW_DISOWN, 0);
+	check(held >> MOVED & 1, "A11: an event that moves leaves its value behind");
+	check_eq(held & ~dirty, 0, "A11: each counter with a value of the host's is known");
+}
+
 void test_reclaim(void)
 {
 	if (cpus() < 2) {
@@ -232,6 +283,7 @@ void test_reclaim(void)
 		test_use(&uses[i]);
 	close(prepared);
 	test_active();
+	test_moved();
 }
 
 /* Row A9: an NMI while owned. */
