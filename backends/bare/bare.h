@@ -5,14 +5,13 @@
  * (guest mode), machine.c and boot.S (what every kernel needs).
  *
  * What it runs is the program it is linked with: bare_main() makes vCPUs, gives
- * them memory and time, and answers their calls.
+ * them memory and time, answers their calls, and may use the PMU itself.
  */
 #ifndef BARE_H
 #define BARE_H
 
 #define MAX_CPUS	2
-#define CPU_SIZE	0x4000		/* a struct cpu, with its stack */
-#define VCPU_MEMORY	0x200000	/* one large page per guest */
+#define CPU_SIZE	0x8000		/* a struct cpu, with its stack */
 #define CALL_PORT	0xe1		/* a guest that writes to it calls the program */
 #define TRAMPOLINE	0x8000		/* where processors start in real mode */
 
@@ -27,8 +26,7 @@
 #define VEC_GUEST_PMI	0x21
 #define VEC_HOST_PMI	0x22
 #define VEC_KICK	0x23
-#define VEC_SPURIOUS	0x2f
-#define NR_VECTORS	0x30
+#define NR_VECTORS	0x24
 
 #define MSR_EFER	0xc0000080
 #define EFER_SCE	0x0001
@@ -36,11 +34,17 @@
 #define EFER_LMA	0x0400
 #define EFER_NX		0x0800
 #define EFER_SVME	0x1000
+#define EFER_GUEST	(EFER_SCE | EFER_LME | EFER_LMA)	/* for good: writes change nothing */
 #define CR0_PE		0x1
 #define CR0_NE		0x20
 #define CR0_PG		0x80000000
 #define CR4_PAE		0x20
 #define CR4_PCE		0x100
+
+/* How boot.S enters a guest. */
+#define ENTRY_VMLAUNCH	0
+#define ENTRY_VMRESUME	1
+#define ENTRY_VMRUN	2
 
 #ifndef __ASSEMBLER__
 
@@ -94,92 +98,73 @@ struct regs {
 	u64 r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax;
 };
 
-/* The host's own use of a CPU's PMU: one counter samples the hypervisor. */
-struct profiler {
-	bool on;		/* an event exists */
-	bool running;		/* and is in the registers */
-	u64 period;		/* 0: it counts, and takes no samples */
-	u64 count;		/* up to the last time it was stopped */
-	u64 start;		/* the counter's value since then */
-	u64 samples;
-	u64 last_rip;
-	mpmu_pmcs dirty;	/* counters left as they were */
-};
-
 struct cpu {
+	u8 area[0x1000];	/* VMX: VMXON region; SVM: where VMRUN keeps the host, */
+	u8 host_vmcb[0x1000];	/* and VMSAVE */
 	struct mpmu_cpu mpmu;
-	struct profiler profiler;
 	struct vcpu *running;
 	u64 global_ctrl;	/* the host's: VM-exit loads it, disown() writes it */
+	u64 event;		/* counter of the host's event; runs: global_ctrl is not 0 */
+	mpmu_pmcs dirty;	/* counters left as they were */
 	u32 refusals;		/* of own(), in a row */
-	u32 index, apic_id;
+	u32 apic_id;
 	bool tick;		/* the timer has fired */
-	void (*volatile work)(void *data);
-	void *work_data;
-	void *vmxon;		/* VMX: its region */
-	void *host_area;	/* SVM: where VMRUN and VMSAVE keep the host */
-	void *host_vmcb;
-} __attribute__((aligned(64)));
+};
 
 /* Why vcpu_run() returns: a write to CALL_PORT, the timer, HLT, a line on the console. */
 enum vcpu_event { VCPU_CALL, VCPU_TICK, VCPU_IDLE, VCPU_DEAD };
 
+/* Events for the guest, as both vendors encode them; #GP has an error code of 0. */
+enum vcpu_pending { PENDING_GP, PENDING_NMI, PENDING_IRQ, NR_EVENTS };
+#define INJECT_IRQ	0x80000000
+#define INJECT_NMI	0x80000202
+#define INJECT_GP	0x80000b0d
+
 /* What must be done before the next entry; set from any CPU. */
 enum vcpu_request { REQ_PMI = 1, REQ_REPROGRAM = 2, REQ_INTERCEPTS = 4 };
 
-/* Exits in the terms of both vendors; NOTHING is left to do for an interrupt. */
-enum exit_kind {
-	EXIT_OTHER, EXIT_NOTHING, EXIT_CPUID, EXIT_HLT, EXIT_RDMSR, EXIT_WRMSR,
-	EXIT_RDPMC, EXIT_IO, EXIT_SHUTDOWN, EXIT_MEMORY, NR_EXITS,
+/* What hardware wants as pages; aligned as the first is, 0 at the beginning. */
+struct vcpu_pages {
+	u8 memory[0x200000];	/* guest-physical 0 up to here: one large page */
+	u8 control[0x1000];	/* VMCS or VMCB */
+	u64 pml4[512], pdpt[512], pd[512];	/* EPT or nested page tables */
+	u8 msr_bitmap[0x2000];
 };
 
+/* The guest's for as long as it runs: the host has no use for them. */
 #define NR_SYSCALL_MSRS 3
-extern const u32 syscall_msrs[NR_SYSCALL_MSRS];	/* the host has no use for them */
+extern const u32 syscall_msrs[NR_SYSCALL_MSRS];
 
 struct vcpu {
 	struct mpmu_vcpu mpmu;
-	struct regs regs;	/* of the guest; enter() switches RSP */
+	struct regs regs;	/* of the guest; what enters it switches RSP */
 	u64 host_rsp;		/* boot.S wants it here */
-	u64 rip, efer, cr4;	/* cr4 and cpl: as of the last exit */
+	u64 rip, cr4;		/* cr4 and cpl: as of the last exit */
 	u32 cpl;
 	struct {
-		enum exit_kind kind;
-		u32 length;	/* of the instruction */
 		u64 code;	/* the vendor's */
-		u64 detail;	/* address, or port << 16 | 1 where the guest reads */
+		u64 info;	/* EXITINFO1, or VMX's qualification */
+		u64 address;	/* guest-physical, where it is about memory */
+		u64 length;	/* of the instruction */
 	} exit;
 	const char *name;	/* for the console; NULL: it dies in silence */
 	const struct mpmu_filter *filter;
 	struct cpu *cpu;	/* where it is loaded, or was last */
-	u8 *memory;		/* guest-physical 0 up to VCPU_MEMORY */
-	u64 *nested_root;	/* EPT or nested page tables */
-	u8 *msr_bitmap;
-	void *control;		/* VMCS or VMCB */
-	/* VMX: the MSR that VM-exit stores */
-	u64 store[2] __attribute__((aligned(16)));
-	u64 syscall_values[NR_SYSCALL_MSRS];	/* VMX: while it is not loaded */
+	struct vcpu_pages *pages;
+	/* VMX: MSRs that VM-exit stores, and all but GLOBAL_CTRL that VM-entry loads. */
+	struct { u64 msr, value; } msrs[NR_SYSCALL_MSRS + 1] __attribute__((aligned(16)));
 	u64 global_ctrl;	/* VMX: the guest's */
 	u32 requests;		/* enum vcpu_request bits */
 	u32 lvtpc;		/* of the guest's local APIC */
+	u32 pending[NR_EVENTS];	/* what goes in as soon as it can; 0: nothing */
 	bool launched;		/* entered since it was loaded */
 	bool called, halted, dead;
-	bool gp_pending, nmi_pending, irq_pending;
 	bool in_nmi;		/* SVM: up to IRET */
 	bool rdpmc_intercepted;
-	u8 irq_vector;
 	u64 exits;
 };
 
-/* Where a vCPU starts: long mode, flat segments, paging on. */
-struct vcpu_start {
-	u64 rip, rsp, cr3, gdt, tss;
-	u16 gdt_limit, cs, ss, tr;
-};
-
-/* Events for the guest, as both vendors encode them; #GP has an error code of 0. */
-#define INJECT_IRQ	0x80000000
-#define INJECT_NMI	0x80000202
-#define INJECT_GP	0x80000b0d
+bool enter_guest(struct regs *regs, u32 how);	/* false: VMX has refused it */
 
 /* VMX or SVM. */
 struct guest_mode {
@@ -188,29 +173,31 @@ struct guest_mode {
 	u32 features;			/* enum mpmu_feature bits beyond CPUID */
 	u64 nested_leaf;		/* bits of an entry, beside 7, that maps memory */
 	const char *(*enable)(struct cpu *cpu);	/* NULL, or what is missing */
-	bool (*create)(struct vcpu *vcpu, const struct vcpu_start *start);
-	void (*load)(struct vcpu *vcpu);	/* load and put may be NULL */
-	void (*put)(struct vcpu *vcpu);
+	void (*create)(struct vcpu *vcpu, u64 cr3);
 	void (*enter)(struct vcpu *vcpu);	/* what is pending goes in; fills in exit */
+	void (*put)(struct vcpu *vcpu);
 	u32 (*bitmap_bit)(u32 msr, bool write);	/* its bit in the map */
 };
 extern const struct guest_mode vmx, svm, *guest_mode;	/* NULL: this machine has none */
 
 /* machine.c */
-extern struct cpu *cpus[MAX_CPUS];
 extern u32 nr_cpus;
+extern char image_end[];		/* from here to memory_end, memory is the program's */
+extern u64 memory_end;
+extern u64 idt[NR_VECTORS][2];
 void print(const char *format, ...);	/* %s %u %x, all numbers 64 bits */
-void *alloc_pages(u64 count);		/* a power of 2, aligned, zeroed; NULL and a line: no memory */
 void send_ipi(u32 apic_id, u32 command);
-void cpu_run(u32 index, void (*work)(void *data), void *data);	/* and wait */
 
 static inline struct cpu *this_cpu(void)
 {
 	return (struct cpu *)((u64)__builtin_frame_address(0) & -(u64)CPU_SIZE);
 }
 
-/* vcpu.c: IRQs are off in all, and while the guest runs. */
-bool vcpu_create(struct vcpu *vcpu, const char *name, const struct vcpu_start *start);
+/*
+ * vcpu.c: IRQs are off in all, and while the guest runs.  It starts in long mode
+ * with flat segments, and has to load a GDT and a task register.
+ */
+bool vcpu_create(struct vcpu *vcpu, const char *name, struct vcpu_pages *pages, u64 rip, u64 cr3);
 void vcpu_load(struct vcpu *vcpu);
 enum vcpu_event vcpu_run(struct vcpu *vcpu);
 void vcpu_put(struct vcpu *vcpu);
@@ -218,6 +205,7 @@ void vcpu_set_filter(struct vcpu *vcpu, const struct mpmu_filter *filter);
 void vcpu_request(struct vcpu *vcpu, u32 request);
 void vcpu_write_lvtpc(struct vcpu *vcpu, u32 value);
 void vcpu_intercept(struct vcpu *vcpu, u32 msr, u32 access, bool intercept);
+u32 vcpu_take_event(struct vcpu *vcpu, bool shadow, bool in_nmi, u64 rflags);
 
 /* pmu.c */
 extern struct mpmu_host pmu_host;
@@ -226,12 +214,12 @@ const char *pmu_init(void);		/* NULL, or what is missing */
 void pmu_init_cpu(struct cpu *cpu);
 void pmu_guest_interrupt(struct cpu *cpu);
 void pmu_host_interrupt(struct cpu *cpu, u64 rip);
-void profiler_start(u64 period);	/* on this CPU, IRQs off */
-void profiler_stop(void);
-u64 profiler_count(const struct cpu *cpu);
+void pmu_start(u64 value);		/* the host's event, on this CPU, IRQs off */
+u64 pmu_stop(void);			/* its counter then */
 
-/* The program: runs on CPU 0, IRQs off. */
-void bare_main(const char *command_line);
+/* The program: runs on all CPUs, on the first one when the others do; IRQs off. */
+void bare_main(u32 cpu, const char *command_line);
+void bare_overflow(u64 rip);		/* an interrupt of the host's event */
 
 #endif
 #endif

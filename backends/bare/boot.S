@@ -1,13 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * What C cannot say: the way from multiboot, and of the other processors from
- * real mode, to long mode; interrupts; the two ways into a guest.
+ * real mode, to long mode; interrupts; the way into a guest.
  */
 #include "bare.h"
 
 #define MULTIBOOT_MAGIC		0x1badb002
 #define MULTIBOOT_FLAGS		0x3	/* aligned modules, tell the memory */
-#define VMCS_HOST_RSP		0x6c14
 #define REGS_SIZE		(15 * 8)	/* struct regs; host_rsp follows it */
 
 	.section .boot, "ax"
@@ -25,8 +24,6 @@ boot:
 /* All processors: to long mode, each to a stack of its own. */
 to_long_mode:
 	mov	$DS, %eax
-	mov	%eax, %ds
-	mov	%eax, %es
 	mov	%eax, %ss
 	mov	$CR4_PAE, %eax
 	mov	%eax, %cr4
@@ -79,7 +76,7 @@ trampoline_end:
 boot_idtr:
 	.word	NR_VECTORS * 16 - 1
 	.quad	idt
-	.globl	boot_count
+	.globl	boot_count, boot_gdt
 	.p2align 3
 boot_info:
 	.long	0
@@ -121,8 +118,6 @@ boot_cpus:
 	.endm
 #define PUSH_REGS EACH push, rax, rbx, rcx, rdx, rsi, rdi, rbp, r8, r9, r10, r11, r12, r13, r14, r15
 #define POP_REGS  EACH pop, r15, r14, r13, r12, r11, r10, r9, r8, rbp, rdi, rsi, rdx, rcx, rbx, rax
-#define PUSH_HOST EACH push, rbx, rbp, r12, r13, r14, r15	/* what a callee keeps */
-#define POP_HOST  EACH pop, r15, r14, r13, r12, rbp, rbx
 
 /* One stub of 16 bytes per vector; for some, the CPU pushes an error code. */
 	.globl	vectors
@@ -148,64 +143,30 @@ interrupt:
 	iretq
 
 /*
- * Into a guest and out again, the struct regs is the stack, from which the
- * guest's registers are popped, and to which they are pushed.
- *
- * bool vmx_enter(struct regs *, bool launched): false where it was refused,
- * which the flags tell: VM-exit clears them.
+ * bool enter_guest(struct regs *, u32 how): into a guest and out again.  The
+ * struct regs is the stack, from which the guest's registers are popped, and to
+ * which they are pushed.  False where VMX refused, which only then returns with
+ * a flag set.  VMRUN takes the VMCB from where RAX was, and keeps both of them.
  */
-	.globl	vmx_enter, vmx_exit
-vmx_enter:
-	PUSH_HOST
+	.globl	enter_guest, guest_exit
+enter_guest:
+	EACH	push, rbx, rbp, r12, r13, r14, r15	/* what a callee keeps */
 	mov	%rsp, REGS_SIZE(%rdi)
-	lea	REGS_SIZE(%rdi), %rax
-	mov	$VMCS_HOST_RSP, %ecx
-	vmwrite	%rax, %rcx
 	mov	%rdi, %rsp
-	test	%sil, %sil
+	cmp	$ENTRY_VMRESUME, %esi
 	POP_REGS
-	jnz	1f
+	je	1f
+	ja	2f
 	vmlaunch
-	jmp	vmx_exit
+	jmp	guest_exit
 1:	vmresume
-vmx_exit:
+	jmp	guest_exit
+2:	vmrun	%rax
+guest_exit:
 	PUSH_REGS
 	seta	%al
 	mov	REGS_SIZE(%rsp), %rsp
-	POP_HOST
-	ret
-
-/*
- * void svm_enter(struct regs *, u64 vmcb, u64 host_vmcb).  GIF is 0 outside of
- * the guest, so that the open IF lets interrupts end guest mode, and no more.
- * VMRUN keeps RSP and RAX of both sides; VMLOAD and VMSAVE the other segments.
- */
-	.globl	svm_enter
-svm_enter:
-	PUSH_HOST
-	push	%rdx
-	push	%rsi
-	mov	%rsp, REGS_SIZE(%rdi)
-	clgi
-	sti
-	mov	%rdx, %rax
-	vmsave	%rax
-	mov	%rsi, %rax
-	vmload	%rax
-	mov	%rdi, %rsp
-	POP_REGS
-	mov	(%rsp), %rax	/* the host's stack, and the VMCB on it */
-	mov	(%rax), %rax
-	vmrun	%rax
-	PUSH_REGS
-	mov	REGS_SIZE(%rsp), %rsp
-	pop	%rax
-	vmsave	%rax
-	pop	%rax
-	vmload	%rax
-	cli
-	stgi
-	POP_HOST
+	EACH	pop, r15, r14, r13, r12, rbp, rbx
 	ret
 
 	.section .note.GNU-stack, "", @progbits

@@ -6,10 +6,9 @@
 #include "bare.h"
 
 #define COM1		0x3f8
-#define COM1_STATUS	(COM1 + 5)
-#define COM1_READY	0x20
+#define COM1_READY	0x20	/* in register 5 */
 
-#define APIC_ENABLE	0x100	/* in the spurious vector's register */
+#define APIC_ENABLE	0x100	/* in the register of the spurious vector */
 #define APIC_DIV_1	0xb
 #define IPI_ALL_INIT	0xc4500
 #define IPI_ALL_START	(0xc4600 | TRAMPOLINE >> 12)
@@ -26,21 +25,18 @@ struct frame {
 	u64 vector, error, rip, cs, rflags, rsp, ss;
 };
 
-struct gate {
-	u16 offset0, selector, flags, offset1;
-	u32 offset2, reserved;
-} idt[NR_VECTORS];
-
-extern char vectors[], trampoline[], trampoline_end[], image_end[];
+extern char vectors[], trampoline[], trampoline_end[];
 extern volatile u32 boot_count;
 void machine_start(u32 index, const struct multiboot_info *info);
 void machine_interrupt(const struct frame *frame);
 
-struct cpu *cpus[MAX_CPUS];
 u32 nr_cpus;
+u64 memory_end;
+u64 idt[NR_VECTORS][2];
 const struct guest_mode *guest_mode;
 
-static u64 free_memory, end_of_memory;
+static char command_line[128];
+static const char *missing;	/* for guests */
 
 void *memset(void *to, int value, unsigned long size)
 {
@@ -95,7 +91,7 @@ static void start_devices(void)
 
 static void put_char(char c)
 {
-	while (!(inb(COM1_STATUS) & COM1_READY))
+	while (!(inb(COM1 + 5) & COM1_READY))
 		__builtin_ia32_pause();
 	outb(COM1, (u8)c);
 }
@@ -137,19 +133,6 @@ void bare_assert_failed(const char *condition)
 	stop();
 }
 
-/* Nothing is ever freed. */
-void *alloc_pages(u64 count)
-{
-	u64 size = count * 0x1000, start = (free_memory + size - 1) & -size;
-
-	if (start + size > end_of_memory) {
-		print("too little memory: %u KiB wanted\n", size / 1024);
-		return NULL;
-	}
-	free_memory = start + size;
-	return memset((void *)start, 0, size);
-}
-
 void send_ipi(u32 apic_id, u32 command)
 {
 	apic(APIC_ICR2) = apic_id << 24;
@@ -162,8 +145,6 @@ void machine_interrupt(const struct frame *frame)
 {
 	struct cpu *cpu = this_cpu();
 
-	if (frame->vector == VEC_SPURIOUS)
-		return;
 	if (frame->vector == VEC_TIMER) {
 		cpu->tick = true;
 	} else if (frame->vector == VEC_GUEST_PMI) {
@@ -178,54 +159,38 @@ void machine_interrupt(const struct frame *frame)
 	apic(APIC_EOI) = 0;
 }
 
+/* The image lies below 4 GiB. */
 static void make_gates(void)
 {
 	for (u32 i = 0; i < NR_VECTORS; i++) {
 		u64 handler = (u64)vectors + 16 * i;
 
-		idt[i] = (struct gate){
-			.offset0 = (u16)handler, .offset1 = (u16)(handler >> 16),
-			.offset2 = (u32)(handler >> 32), .selector = CS64, .flags = 0x8e00,
-		};
+		idt[i][0] = (handler & 0xffff) | CS64 << 16 | 0x8e00ull << 32 | handler >> 16 << 48;
 	}
 }
 
-static void start_cpu(u32 index)
+/* VMX or SVM, and a PMU: NULL, or what is missing. */
+static const char *find_guest_mode(void)
 {
-	struct cpu *cpu = cpus[index] = this_cpu();
+	if (cpuid(1, 0).ecx & BIT(5))
+		guest_mode = &vmx;
+	else if (cpuid(0x80000001, 0).ecx & BIT(2))
+		guest_mode = &svm;
+	return guest_mode ? pmu_init() : "VMX or SVM";
+}
 
-	cpu->index = index;
-	cpu->apic_id = apic(APIC_ID) >> 24;
-	apic(APIC_SVR) = APIC_ENABLE | VEC_SPURIOUS;
+/* A spurious interrupt is a KICK. */
+static void start_cpu(struct cpu *cpu)
+{
+	apic(APIC_SVR) = APIC_ENABLE | VEC_KICK;
 	apic(APIC_TIMER_DIV) = APIC_DIV_1;
 	apic(APIC_TIMER) = VEC_TIMER;
+	cpu->apic_id = apic(APIC_ID) >> 24;
+	if (!missing)
+		missing = guest_mode->enable(cpu);
+	if (!missing)
+		pmu_init_cpu(cpu);
 	__atomic_fetch_add(&nr_cpus, 1, __ATOMIC_SEQ_CST);
-}
-
-/* All but the first. */
-static void wait_for_work(struct cpu *cpu)
-{
-	for (;;) {
-		irqs_window();
-		if (cpu->work) {
-			cpu->work(cpu->work_data);
-			__atomic_store_n(&cpu->work, NULL, __ATOMIC_SEQ_CST);
-		}
-	}
-}
-
-void cpu_run(u32 index, void (*work)(void *data), void *data)
-{
-	struct cpu *cpu = cpus[index];
-
-	if (cpu == this_cpu()) {
-		work(data);
-		return;
-	}
-	cpu->work_data = data;
-	__atomic_store_n(&cpu->work, work, __ATOMIC_SEQ_CST);
-	while (cpu->work)
-		irqs_window();
 }
 
 /* Processors beyond MAX_CPUS count themselves, and halt. */
@@ -240,50 +205,29 @@ static void start_others(void)
 		__builtin_ia32_pause();
 }
 
-static void enable_guest_mode(void *missing)
+/* What the boot loader reports is copied first: it may lie anywhere. */
+static void start_machine(const struct multiboot_info *info)
 {
-	*(const char **)missing = guest_mode->enable(this_cpu());
-	pmu_init_cpu(this_cpu());
-}
-
-static const char *start_guest_mode(void)
-{
-	const char *missing = "VMX or SVM";
-
-	if (cpuid(1, 0).ecx & BIT(5))
-		guest_mode = &vmx;
-	else if (cpuid(0x80000001, 0).ecx & BIT(2))
-		guest_mode = &svm;
-	if (guest_mode)
-		missing = pmu_init();
-	for (u32 i = 0; i < nr_cpus && !missing; i++)
-		cpu_run(i, enable_guest_mode, &missing);
-	return missing;
-}
-
-void machine_start(u32 index, const struct multiboot_info *info)
-{
-	static char command_line[128];
-	const char *missing;
-
-	if (index) {
-		start_cpu(index);
-		wait_for_work(this_cpu());
-	}
-	/* Before the first page is allocated: the report may lie anywhere. */
 	memcpy(command_line, (const char *)(u64)info->command_line, sizeof(command_line) - 1);
-	free_memory = (u64)image_end;
-	end_of_memory = 0x100000 + info->mem_upper * 1024ull;
+	memory_end = 0x100000 + info->mem_upper * 1024ull;
 	start_devices();
 	make_gates();
-	start_cpu(0);
+	missing = find_guest_mode();
+	start_cpu(this_cpu());
 	start_others();
-	missing = start_guest_mode();
 	if (missing) {
 		guest_mode = NULL;
 		print("no guests: this machine lacks %s\n", missing);
 	}
 	print("%u CPUs, %s\n", (u64)nr_cpus, guest_mode ? guest_mode->name : "no guests");
-	bare_main(command_line);
+}
+
+void machine_start(u32 index, const struct multiboot_info *info)
+{
+	if (index)
+		start_cpu(this_cpu());
+	else
+		start_machine(info);
+	bare_main(index, command_line);
 	stop();
 }

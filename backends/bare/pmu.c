@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * The port of libmpmu: the table of operations, and the host's own user of the
- * PMU, a profiler that samples the hypervisor by an interrupt like any other.
+ * The port of libmpmu: the table of operations, and the host's own use of the
+ * PMU, one event that counts the hypervisor and has an interrupt like any other.
  */
 #include "bare.h"
 
@@ -12,26 +12,22 @@
 /* A status bit without an interrupt is not waited for any longer. */
 #define MAX_REFUSALS	100
 
-/* The profiler's counter; its event: instructions of the kernel. */
-#define PROFILER_PMC	5
-#define EVENT		0xc0ull
-#define SEL_OS		BIT(17)
-#define SEL_INT		BIT(20)
-#define SEL_ENABLE	BIT(22)
-#define SEL_HOST_ONLY	BIT(41)		/* AMD */
+/* Counter 5; its event: instructions of the kernel, with an interrupt. */
+#define HOST_PMC	BIT(5)
+#define EVENT		(0xc0 | BIT(17) | BIT(20) | BIT(22))
+#define SEL_HOST_ONLY	BIT(41)
 #define MASK48		(BIT(48) - 1)
 
 /* Where the two vendors have the registers of the host's own use. */
 static const struct registers {
-	u32 counter, eventsel, shift, global_ctrl, status, status_clear;
-	u64 host_only;
+	u32 eventsel, counter, global_ctrl, status, status_clear;
+	u64 event;
 } registers[] = {
-	[MPMU_VENDOR_INTEL] = { 0x4c1, 0x186, 0, 0x38f, 0x38e, 0x390, 0 },
-	[MPMU_VENDOR_AMD] = { 0xc0010201, 0xc0010200, 1, 0xc0000301, 0xc0000300, 0xc0000302,
-			      SEL_HOST_ONLY },
+	[MPMU_VENDOR_INTEL] = { 0x18b, 0x4c6, 0x38f, 0x38e, 0x390, EVENT },
+	[MPMU_VENDOR_AMD] = { 0xc001020a, 0xc001020b, 0xc0000301, 0xc0000300, 0xc0000302,
+			      EVENT | SEL_HOST_ONLY },
 };
 static const struct registers *r;
-static u32 counter, eventsel;
 
 struct mpmu_host pmu_host;
 
@@ -46,68 +42,50 @@ static void write_global_ctrl(struct cpu *cpu, u64 value)
 	wrmsr(r->global_ctrl, value);
 }
 
-/* --- the profiler --- */
+/* --- the host's own event --- */
 
 /* With IRQs off, on its CPU: into the registers, and out of them. */
-static void profiler_resume(struct cpu *cpu)
+static void resume(struct cpu *cpu)
 {
-	struct profiler *p = &cpu->profiler;
-
-	p->running = true;
-	p->start = p->period ? (p->count % p->period - p->period) & MASK48 : 0;
-	wrmsr(counter, p->start);
-	wrmsr(eventsel, EVENT | SEL_OS | SEL_INT | SEL_ENABLE | r->host_only);
-	write_global_ctrl(cpu, BIT(PROFILER_PMC));
+	wrmsr(r->counter, cpu->event);
+	wrmsr(r->eventsel, r->event);
+	write_global_ctrl(cpu, HOST_PMC);
 }
 
-static void profiler_pause(struct cpu *cpu)
+static void pause(struct cpu *cpu)
 {
-	struct profiler *p = &cpu->profiler;
-
 	write_global_ctrl(cpu, 0);
-	p->count += (rdmsr(counter) - p->start) & MASK48;
-	p->running = false;
-	p->dirty = BIT(PROFILER_PMC);
-	wrmsr(eventsel, 0);
+	cpu->event = rdmsr(r->counter);
+	cpu->dirty = HOST_PMC;
+	wrmsr(r->eventsel, 0);
 }
 
-void profiler_start(u64 period)
+void pmu_start(u64 value)
 {
 	struct cpu *cpu = this_cpu();
 
 	mpmu_reclaim(&cpu->mpmu);
-	cpu->profiler = (struct profiler){ .on = true, .period = period };
-	profiler_resume(cpu);
+	cpu->event = value & MASK48;
+	resume(cpu);
 }
 
-void profiler_stop(void)
+u64 pmu_stop(void)
 {
 	struct cpu *cpu = this_cpu();
 
-	if (cpu->profiler.running)
-		profiler_pause(cpu);
-	cpu->profiler.on = false;
+	if (cpu->global_ctrl)
+		pause(cpu);
+	return cpu->event;
 }
 
-u64 profiler_count(const struct cpu *cpu)
-{
-	const struct profiler *p = &cpu->profiler;
-
-	return p->count + (p->running ? (rdmsr(counter) - p->start) & MASK48 : 0);
-}
-
+/* Where a vCPU owns the PMU, the status is the guest's: own() has seen to this one's. */
 void pmu_host_interrupt(struct cpu *cpu, u64 rip)
 {
-	u64 status = rdmsr(r->status) & pmu_host.caps.counters;
-
-	cpu->profiler.samples++;
-	cpu->profiler.last_rip = rip;
-	if (cpu->profiler.running)
-		profiler_pause(cpu);
-	wrmsr(r->status_clear, status);
+	if (cpu->mpmu.owner)
+		return;
+	wrmsr(r->status_clear, rdmsr(r->status) & pmu_host.caps.counters);
 	apic(APIC_LVTPC) = VEC_HOST_PMI;
-	if (cpu->profiler.on)
-		profiler_resume(cpu);
+	bare_overflow(rip);
 }
 
 void pmu_guest_interrupt(struct cpu *cpu)
@@ -160,17 +138,17 @@ static void op_set_touched(const struct mpmu_vcpu *vcpu, bool touched)
 
 static bool op_host_active(const struct mpmu_vcpu *vcpu)
 {
-	return this_cpu()->profiler.running;
+	return this_cpu()->global_ctrl;
 }
 
 static void op_displace(const struct mpmu_vcpu *vcpu)
 {
-	profiler_pause(this_cpu());
+	pause(this_cpu());
 }
 
 static void op_replace(const struct mpmu_vcpu *vcpu)
 {
-	profiler_resume(this_cpu());
+	resume(this_cpu());
 }
 
 /* A status bit is an interrupt of the host that is late. */
@@ -196,10 +174,9 @@ static void op_disown(const struct mpmu_vcpu *vcpu)
 
 static mpmu_pmcs op_take_dirty(const struct mpmu_vcpu *vcpu)
 {
-	struct profiler *p = &this_cpu()->profiler;
-	mpmu_pmcs dirty = p->dirty;
+	mpmu_pmcs dirty = this_cpu()->dirty;
 
-	p->dirty = 0;
+	this_cpu()->dirty = 0;
 	return dirty;
 }
 
@@ -211,7 +188,7 @@ static void op_route_pmi(const struct mpmu_vcpu *vcpu)
 /* Once the local APIC has latched it, it has the guest's vector for good. */
 static void op_drain_pmi(const struct mpmu_vcpu *vcpu)
 {
-	for (u32 i = 0; i < DRAIN_POLLS; i++) {
+	for (u32 i = 0; i < DRAIN_POLLS && !(apic(APIC_LVTPC) & LVT_MASKED); i++) {
 		if (apic(APIC_IRR + VEC_GUEST_PMI / 32 * 0x10) & BIT(VEC_GUEST_PMI % 32))
 			return;
 		__builtin_ia32_pause();
@@ -235,50 +212,42 @@ const struct mpmu_ops bare_ops = {
 
 /* --- the machine --- */
 
-static void read_leaves(struct mpmu_cpuid *leaves)
+static int read_caps(struct mpmu_caps *caps)
 {
 	struct cpuid pmu = cpuid(0xa, 0), v2 = cpuid(0x80000022, 0);
-
-	*leaves = (struct mpmu_cpuid){
+	struct mpmu_cpuid leaves = {
 		.vendor = guest_mode->vendor,
 		.leaf_0a = { pmu.eax, pmu.ebx, pmu.ecx, pmu.edx },
 		.leaf_80000022 = { v2.eax, v2.ebx },
 		.leaf_80000001_ecx = cpuid(0x80000001, 0).ecx,
 		.leaf_07_ebx = cpuid(7, 0).ebx,
 	};
+
 	if (cpuid(1, 0).ecx & BIT(15))
-		leaves->perf_capabilities = rdmsr(MSR_PERF_CAPABILITIES);
+		leaves.perf_capabilities = rdmsr(MSR_PERF_CAPABILITIES);
+	return mpmu_caps_decode(caps, &leaves);
 }
 
 const char *pmu_init(void)
 {
-	struct mpmu_cpuid leaves;
 	struct mpmu_caps caps;
 	const char *missing;
 
-	read_leaves(&leaves);
-	if (mpmu_caps_decode(&caps, &leaves))
+	if (read_caps(&caps))
 		return "a PMU that CPUID describes without contradiction";
 	caps.features |= guest_mode->features;
 	missing = mpmu_caps_missing(&caps);
-	if (missing || mpmu_host_init(&pmu_host, &bare_ops, &caps))
-		return missing ? missing : "a PMU that libmpmu supports";
+	if (!missing && mpmu_host_init(&pmu_host, &bare_ops, &caps))
+		missing = "a PMU that libmpmu supports";
 	r = &registers[caps.vendor];
-	counter = r->counter + (PROFILER_PMC << r->shift);
-	eventsel = r->eventsel + (PROFILER_PMC << r->shift);
-	return NULL;
+	return missing;
 }
 
-/* Firmware may leave the registers in any state. */
+/* Firmware may leave the registers in any state; the core writes what it does not know. */
 void pmu_init_cpu(struct cpu *cpu)
 {
-	u32 pmc;
-
 	mpmu_cpu_reset(&cpu->mpmu);
 	write_global_ctrl(cpu, 0);
-	for (pmc = 0; pmc < 32; pmc++)
-		if (pmu_host.caps.counters & BIT(pmc))
-			wrmsr(r->eventsel + (pmc << r->shift), 0);
 	wrmsr(r->status_clear, rdmsr(r->status) & pmu_host.caps.counters);
 	apic(APIC_LVTPC) = VEC_HOST_PMI;
 }

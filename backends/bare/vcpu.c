@@ -8,55 +8,46 @@
 #define NESTED_FLAGS	7	/* EPT: read, write, execute; NPT: present, writable, user */
 #define NESTED_LARGE	0x80
 
+#define RFLAGS_IF	BIT(9)
+
 #define MSR_X2APIC	0x800
 #define MSR_X2APIC_END	0x83f
 #define MSR_X2APIC_LVTPC 0x834
 
-/* STAR, LSTAR, FMASK: the guest's for as long as it is loaded. */
 const u32 syscall_msrs[NR_SYSCALL_MSRS] = { 0xc0000081, 0xc0000082, 0xc0000084 };
 
-/* Guest-physical 0 up to VCPU_MEMORY, and nothing beyond. */
-static bool make_memory(struct vcpu *vcpu)
+/* The guest's memory, and nothing beyond. */
+static void map_memory(struct vcpu_pages *p)
 {
-	u64 *pml4 = alloc_pages(4), *pdpt = pml4 + 512, *pd = pdpt + 512;
-
-	vcpu->memory = alloc_pages(VCPU_MEMORY / 0x1000);
-	vcpu->nested_root = pml4;
-	if (!pml4 || !vcpu->memory)
-		return false;
-	pml4[0] = (u64)pdpt | NESTED_FLAGS;
-	pdpt[0] = (u64)pd | NESTED_FLAGS;
-	pd[0] = (u64)vcpu->memory | NESTED_FLAGS | NESTED_LARGE | guest_mode->nested_leaf;
-	return true;
+	p->pml4[0] = (u64)p->pdpt | NESTED_FLAGS;
+	p->pdpt[0] = (u64)p->pd | NESTED_FLAGS;
+	p->pd[0] = (u64)p->memory | NESTED_FLAGS | NESTED_LARGE | guest_mode->nested_leaf;
 }
 
 void vcpu_intercept(struct vcpu *vcpu, u32 msr, u32 access, bool intercept)
 {
 	for (u32 write = 0; write < 2; write++) {
 		u32 bit = guest_mode->bitmap_bit(msr, write);
-		u8 *byte = &vcpu->msr_bitmap[bit / 8], mask = (u8)(1 << bit % 8);
+		u8 *byte = &vcpu->pages->msr_bitmap[bit / 8], mask = (u8)(1 << bit % 8);
 
 		if (access & (write ? MPMU_WRITE : MPMU_READ))
 			*byte = intercept ? *byte | mask : *byte & ~mask;
 	}
 }
 
-bool vcpu_create(struct vcpu *vcpu, const char *name, const struct vcpu_start *start)
+bool vcpu_create(struct vcpu *vcpu, const char *name, struct vcpu_pages *pages, u64 rip, u64 cr3)
 {
 	struct mpmu_caps offer;
 
 	*vcpu = (struct vcpu){
-		.name = name, .cpu = this_cpu(), .msr_bitmap = alloc_pages(2),
-		.rip = start->rip, .efer = EFER_LME | EFER_LMA,
-		.lvtpc = LVT_MASKED, .requests = REQ_INTERCEPTS, .rdpmc_intercepted = true,
+		.name = name, .cpu = this_cpu(), .pages = pages, .rip = rip, .lvtpc = LVT_MASKED,
+		.requests = REQ_INTERCEPTS, .rdpmc_intercepted = true,
 	};
-	if (!vcpu->msr_bitmap || !make_memory(vcpu))
-		return false;
-	memset(vcpu->msr_bitmap, 0xff, 0x2000);
+	map_memory(pages);
+	memset(pages->msr_bitmap, 0xff, sizeof(pages->msr_bitmap));
 	for (u32 i = 0; i < NR_SYSCALL_MSRS; i++)
 		vcpu_intercept(vcpu, syscall_msrs[i], MPMU_READ | MPMU_WRITE, false);
-	if (!guest_mode->create(vcpu, start))
-		return false;
+	guest_mode->create(vcpu, cr3);
 	mpmu_caps_offer(&offer, &pmu_host.caps, MPMU_POLICY_FULL);
 	mpmu_vcpu_init(&vcpu->mpmu, &pmu_host);
 	return !mpmu_vcpu_configure(&vcpu->mpmu, &offer);
@@ -67,8 +58,6 @@ void vcpu_load(struct vcpu *vcpu)
 	vcpu->cpu = this_cpu();
 	vcpu->cpu->running = vcpu;
 	vcpu->launched = false;
-	if (guest_mode->load)
-		guest_mode->load(vcpu);
 }
 
 /* What is latched for the guest arrives before another vCPU is loaded. */
@@ -106,14 +95,28 @@ static void deliver_pmi(struct vcpu *vcpu)
 {
 	if (vcpu->lvtpc & LVT_MASKED)
 		return;
-	if ((vcpu->lvtpc & LVT_MODE) == LVT_NMI) {
-		vcpu->nmi_pending = true;
-	} else {
-		vcpu->irq_pending = true;
-		vcpu->irq_vector = (u8)vcpu->lvtpc;
-	}
+	if ((vcpu->lvtpc & LVT_MODE) == LVT_NMI)
+		vcpu->pending[PENDING_NMI] = INJECT_NMI;
+	else
+		vcpu->pending[PENDING_IRQ] = INJECT_IRQ | (vcpu->lvtpc & 0xff);
 	if (guest_mode->vendor == MPMU_VENDOR_INTEL)
 		vcpu_write_lvtpc(vcpu, vcpu->lvtpc | LVT_MASKED);
+}
+
+/* One per entry, of those that nothing holds back. */
+u32 vcpu_take_event(struct vcpu *vcpu, bool shadow, bool in_nmi, u64 rflags)
+{
+	const bool blocked[] = { false, shadow || in_nmi, shadow || !(rflags & RFLAGS_IF) };
+
+	for (u32 i = 0; i < NR_EVENTS; i++) {
+		u32 event = vcpu->pending[i];
+
+		if (!event || blocked[i])
+			continue;
+		vcpu->pending[i] = 0;
+		return event;
+	}
+	return 0;
 }
 
 /* Reprogramming may ask for intercepts, so it comes first. */
@@ -157,25 +160,28 @@ static void emulate_hlt(struct vcpu *vcpu)
 /* The result of RDMSR or RDPMC, in EDX:EAX, or #GP. */
 static void finish_read(struct vcpu *vcpu, enum mpmu_result result, u64 value)
 {
-	vcpu->gp_pending = result != MPMU_DONE;
-	if (vcpu->gp_pending)
+	if (result != MPMU_DONE) {
+		vcpu->pending[PENDING_GP] = INJECT_GP;
 		return;
+	}
 	vcpu->regs.rax = (u32)value;
 	vcpu->regs.rdx = value >> 32;
 	retire(vcpu);
+}
+
+/* EFER, and a local APIC of which LVTPC alone does anything. */
+static bool is_other_msr(u32 msr)
+{
+	return msr == MSR_EFER || (msr >= MSR_X2APIC && msr <= MSR_X2APIC_END);
 }
 
 static void emulate_rdmsr(struct vcpu *vcpu)
 {
 	u32 msr = (u32)vcpu->regs.rcx;
 	enum mpmu_result result = MPMU_DONE;
-	u64 value = 0;
+	u64 value = msr == MSR_EFER ? EFER_GUEST : msr == MSR_X2APIC_LVTPC ? vcpu->lvtpc : 0;
 
-	if (msr == MSR_EFER)
-		value = vcpu->efer;
-	else if (msr == MSR_X2APIC_LVTPC)
-		value = vcpu->lvtpc;
-	else if (msr < MSR_X2APIC || msr > MSR_X2APIC_END)
+	if (!is_other_msr(msr))
 		result = mpmu_msr_read(&vcpu->cpu->mpmu, &vcpu->mpmu, msr, MPMU_BY_GUEST, &value);
 	finish_read(vcpu, result, value);
 }
@@ -190,66 +196,67 @@ static void emulate_rdpmc(struct vcpu *vcpu)
 	finish_read(vcpu, result, value);
 }
 
+/* The core retires its own. */
 static void emulate_wrmsr(struct vcpu *vcpu)
 {
 	u32 msr = (u32)vcpu->regs.rcx;
 	u64 value = (u32)vcpu->regs.rax | vcpu->regs.rdx << 32;
 
-	if (mpmu_msr_exists(&vcpu->mpmu, msr)) {
-		vcpu->gp_pending = mpmu_wrmsr(&vcpu->cpu->mpmu, &vcpu->mpmu, msr, value);
-		vcpu->rip += vcpu->gp_pending ? 0 : vcpu->exit.length;	/* it has retired */
-		return;
-	}
-	if (msr == MSR_EFER)
-		vcpu->efer = (value & EFER_SCE) | EFER_LME | EFER_LMA;
-	else if (msr == MSR_X2APIC_LVTPC)
+	if (msr == MSR_X2APIC_LVTPC)
 		vcpu_write_lvtpc(vcpu, (u32)value);
-	vcpu->gp_pending = msr != MSR_EFER && (msr < MSR_X2APIC || msr > MSR_X2APIC_END);
-	if (!vcpu->gp_pending)
+	if (is_other_msr(msr))
 		retire(vcpu);
+	else if (mpmu_wrmsr(&vcpu->cpu->mpmu, &vcpu->mpmu, msr, value) == MPMU_DONE)
+		vcpu->rip += vcpu->exit.length;
+	else
+		vcpu->pending[PENDING_GP] = INJECT_GP;
 }
 
-/* No device is there, but the one that calls the program. */
+/* No device is there to answer a read, but the one that calls the program. */
 static void emulate_io(struct vcpu *vcpu)
 {
-	if (vcpu->exit.detail & 1)
-		vcpu->regs.rax |= 0xff;
-	vcpu->called = vcpu->exit.detail >> 16 == CALL_PORT;
+	vcpu->called = (vcpu->exit.info >> 16 & 0xffff) == CALL_PORT;
 	retire(vcpu);
 }
 
-/* An exit is emulated, or the end. */
-static const struct {
+/* Exits by their number on Intel and on AMD: emulated, or the end, or nothing is left to do. */
+static const struct exit {
+	u64 codes[2];
 	void (*emulate)(struct vcpu *vcpu);
 	const char *end;
-} exits[NR_EXITS] = {
-	[EXIT_CPUID] = { .emulate = emulate_cpuid },
-	[EXIT_HLT] = { .emulate = emulate_hlt },
-	[EXIT_RDMSR] = { .emulate = emulate_rdmsr },
-	[EXIT_WRMSR] = { .emulate = emulate_wrmsr },
-	[EXIT_RDPMC] = { .emulate = emulate_rdpmc },
-	[EXIT_IO] = { .emulate = emulate_io },
-	[EXIT_SHUTDOWN] = { .end = "triple fault" },
-	[EXIT_MEMORY] = { .end = "it ran off its memory" },
-	[EXIT_OTHER] = { .end = "an exit that nobody expects" },
+} exits[] = {
+	{ { 1, 0x60 }, NULL, NULL },		/* an interrupt of the host */
+	{ { 7, 0x64 }, NULL, NULL },		/* the guest can take one, or an NMI */
+	{ { 8, 0x74 }, NULL, NULL },
+	{ { 10, 0x72 }, emulate_cpuid, NULL },
+	{ { 12, 0x78 }, emulate_hlt, NULL },
+	{ { 15, 0x6f }, emulate_rdpmc, NULL },
+	{ { 30, 0x7b }, emulate_io, NULL },
+	{ { 31, 0x7c }, emulate_rdmsr, NULL },
+	{ { 32, 0x1007c }, emulate_wrmsr, NULL },
+	{ { 2, 0x7f }, NULL, "triple fault" },
+	{ { 48, 0x400 }, NULL, "it ran off its memory" },
+	{ { 0, 0 }, NULL, "an exit that nobody expects" },
 };
+#define LAST_EXIT (&exits[sizeof(exits) / sizeof(exits[0]) - 1])
 
 static void handle_exit(struct vcpu *vcpu)
 {
-	const char *end = exits[vcpu->exit.kind].end;
+	const struct exit *exit = exits;
 
-	if (exits[vcpu->exit.kind].emulate)
-		exits[vcpu->exit.kind].emulate(vcpu);
-	vcpu->dead = end != NULL;
-	if (end && vcpu->name)
-		print("%s: %s at %x, exit %x, %x; it is stopped\n", vcpu->name, end, vcpu->rip,
-		      vcpu->exit.code, vcpu->exit.detail);
+	while (exit != LAST_EXIT && exit->codes[guest_mode->vendor] != vcpu->exit.code)
+		exit++;
+	if (exit->emulate)
+		exit->emulate(vcpu);
+	vcpu->dead = exit->end != NULL;
+	if (vcpu->dead && vcpu->name)
+		print("%s: %s at %x, exit %x, %x, %x; it is stopped\n", vcpu->name, exit->end,
+		      vcpu->rip, vcpu->exit.code, vcpu->exit.info, vcpu->exit.address);
 }
 
-/* Something to do in guest mode, and the PMU in the right hands? */
+/* Nothing left to do, and the PMU in the right hands? */
 static bool may_enter(struct vcpu *vcpu)
 {
-	handle_requests(vcpu);
 	if (mpmu_enter(&vcpu->cpu->mpmu, &vcpu->mpmu))
 		return false;
 	if (!vcpu->requests)
@@ -270,7 +277,8 @@ enum vcpu_event vcpu_run(struct vcpu *vcpu)
 		}
 		if (vcpu->dead)
 			return VCPU_DEAD;
-		vcpu->halted &= !(vcpu->nmi_pending || vcpu->irq_pending || vcpu->requests);
+		handle_requests(vcpu);
+		vcpu->halted &= !(vcpu->pending[PENDING_NMI] || vcpu->pending[PENDING_IRQ]);
 		if (vcpu->halted)
 			return VCPU_IDLE;
 		if (!may_enter(vcpu))

@@ -16,15 +16,13 @@ static const u8 hypercalls[][3] = {
 
 static bool make_bad(struct guest *guest, const char *name, const u8 *code, u64 size)
 {
-	static const struct vcpu_start start = {
-		.rip = CODE, .rsp = CODE, .cr3 = GUEST_TABLES, .cs = 8, .tr = 0x28,
-	};
+	struct vcpu_pages *pages = alloc_vcpu_pages();
 
 	memset(guest, 0, sizeof(*guest));
-	if (!vcpu_create(&guest->vcpu, name, &start))
+	if (!pages || !vcpu_create(&guest->vcpu, name, pages, CODE, GUEST_TABLES))
 		return false;
-	map_identity(guest->vcpu.memory);
-	memcpy(guest->vcpu.memory + CODE, code, size);
+	map_identity(pages->memory);
+	memcpy(pages->memory + CODE, code, size);
 	return true;
 }
 

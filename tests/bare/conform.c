@@ -8,7 +8,7 @@
 
 #include "conformance.h"
 
-#define END		VCPU_MEMORY
+#define END		((u64)VCPU_MEMORY)
 #define LVTPC_FIXED	0x41
 #define LATE		200
 #define OVERHEAD	2500
@@ -29,7 +29,7 @@ static struct vcpu *vcpu_of(void *data)
 
 static void run_code(struct vcpu *vcpu, const u8 *code, u64 size)
 {
-	memcpy(vcpu->memory + END - size, code, size);
+	memcpy(vcpu->pages->memory + END - size, code, size);
 	vcpu->rip = END - size;
 	while (vcpu_run(vcpu) != VCPU_DEAD)
 		;
@@ -65,7 +65,7 @@ static bool intercepted(const struct vcpu *vcpu, u32 msr, bool write)
 {
 	u32 bit = guest_mode->bitmap_bit(msr, write);
 
-	return vcpu->msr_bitmap[bit / 8] >> bit % 8 & 1;
+	return vcpu->pages->msr_bitmap[bit / 8] >> bit % 8 & 1;
 }
 
 static u32 intercepts(void *data, u32 msr)
@@ -141,8 +141,8 @@ static u32 guest_pmis(void *data)
 {
 	struct subject *subject = data;
 
-	subject->pmis += subject->vcpu.irq_pending;
-	subject->vcpu.irq_pending = false;
+	subject->pmis += subject->vcpu.pending[PENDING_IRQ] != 0;
+	subject->vcpu.pending[PENDING_IRQ] = 0;
 	return subject->pmis;
 }
 
@@ -163,7 +163,7 @@ static void host_event(void *data, bool on)
 static u64 host_count(void *data)
 {
 	(void)data;
-	return profiler_count(this_cpu());
+	return profiler_count();
 }
 
 static void host_run(void *data, u32 count)
@@ -191,8 +191,8 @@ static void delay_pmi(void *data)
 
 void test_conform(void)
 {
-	static const struct vcpu_start start = { .rip = END, .cr3 = GUEST_TABLES, .cs = 8, .tr = 0x28 };
 	static struct subject subject;
+	struct vcpu_pages *pages = alloc_vcpu_pages();
 	const struct conformance_port port = {
 		.host = &pmu_host, .cpu = &this_cpu()->mpmu, .vcpu = &subject.vcpu.mpmu,
 		.data = &subject, .print = take_line, .irqs = irqs, .raw = raw,
@@ -205,9 +205,9 @@ void test_conform(void)
 		.host_overhead = OVERHEAD, .host_overflow = host_overflow, .delay_pmi = delay_pmi,
 	};
 
-	if (!vcpu_create(&subject.vcpu, NULL, &start))
+	if (!pages || !vcpu_create(&subject.vcpu, NULL, pages, END, GUEST_TABLES))
 		return;
-	map_identity(subject.vcpu.memory);
+	map_identity(pages->memory);
 	load(&subject);
 	conformance_run(&port);
 	put(&subject);

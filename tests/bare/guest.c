@@ -5,7 +5,7 @@
 #define PAGE_FLAGS	0x7
 #define LARGE_FLAGS	0x87
 
-extern const char payload_image[], payload_image_end[];
+extern const char payload_image[], payload_image_end[], guest_start[], guest_start_end[];
 
 void map_identity(u8 *memory)
 {
@@ -23,7 +23,7 @@ static void make_tables(u8 *memory)
 	const u64 tss = GUEST_GDT + GUEST_TSS_OFFSET, stack = GUEST_CPU + GUEST_IRQ_STACK;
 	const u64 gdt[] = {
 		0, 0x00af9b000000ffff, 0x00cf93000000ffff, 0x00cff3000000ffff,
-		0x00affb000000ffff, 0x00008b0000000067 | tss << 16, 0,
+		0x00affb000000ffff, 0x0000890000000067 | tss << 16, 0,
 	};
 
 	memcpy(memory + GUEST_GDT, gdt, sizeof(gdt));
@@ -51,20 +51,16 @@ u64 guest_counted(const struct guest *guest)
 /* Runs up to the first ring: ready for a job. */
 bool guest_create(struct guest *guest, const char *name)
 {
-	const struct vcpu_start start = {
-		.rip = GUEST_IMAGE, .rsp = GUEST_CPU + GUEST_STACK - 16, .cr3 = GUEST_TABLES,
-		.gdt = GUEST_GDT, .gdt_limit = 0x37, .tss = GUEST_GDT + GUEST_TSS_OFFSET,
-		.cs = GUEST_KERNEL_CS, .ss = GUEST_KERNEL_DS, .tr = GUEST_TR,
-	};
+	struct vcpu_pages *pages = alloc_vcpu_pages();
 
 	memset(guest, 0, sizeof(*guest));
-	if (!vcpu_create(&guest->vcpu, name, &start))
+	if (!pages || !vcpu_create(&guest->vcpu, name, pages, GUEST_START, GUEST_TABLES))
 		return false;
-	guest->area = (struct guest_cpu *)(guest->vcpu.memory + GUEST_CPU);
-	map_identity(guest->vcpu.memory);
-	make_tables(guest->vcpu.memory);
-	memcpy(guest->vcpu.memory + GUEST_IMAGE, payload_image,
-	       (u64)(payload_image_end - payload_image));
+	guest->area = (struct guest_cpu *)(pages->memory + GUEST_CPU);
+	map_identity(pages->memory);
+	make_tables(pages->memory);
+	memcpy(pages->memory + GUEST_START, guest_start, (u64)(guest_start_end - guest_start));
+	memcpy(pages->memory + GUEST_IMAGE, payload_image, (u64)(payload_image_end - payload_image));
 	guest->vcpu.regs.rsi = 1;	/* it has a local APIC */
 	guest_run(guest);
 	return !guest->vcpu.dead;

@@ -57,7 +57,7 @@ static s64 end(void)
 
 	profiler_stop();
 	irqs_window();
-	return (s64)(truth - displaced.instructions - profiler_count(this_cpu()));
+	return (s64)(truth - displaced.instructions - profiler_count());
 }
 
 static s64 missing(u32 displacements, u32 samples)
@@ -88,21 +88,20 @@ static void calibrate(void)
 static u64 explained(void)
 {
 	return (u64)(constants.ends + constants.per_displacement * (s64)displaced.count +
-		     constants.per_sample * (s64)this_cpu()->profiler.samples);
+		     constants.per_sample * (s64)profiler.samples);
 }
 
 static void run_beside(struct guest *const *guests, u32 count, const char *name)
 {
-	const struct profiler *profiler = &this_cpu()->profiler;
 	s64 more;
 
 	begin();
 	guests_run(guests, count, SLICE);
 	more = end();
-	print("# %u instructions, %u samples, displaced %u times\n", profiler->count,
-	      profiler->samples, displaced.count);
+	print("# %u instructions, %u samples, displaced %u times\n", profiler.count,
+	      profiler.samples, displaced.count);
 	check_eq((u64)more, explained(), name);
-	check_eq(profiler->samples, profiler->count / PERIOD, "each period is a sample");
+	check_eq(profiler.samples, profiler.count / PERIOD, "each period is a sample");
 }
 
 void test_profile(void)

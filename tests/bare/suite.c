@@ -18,6 +18,51 @@ void check_eq(u64 got, u64 want, const char *name)
 	check(got == want, name);
 }
 
+/* Nothing is ever freed. */
+struct vcpu_pages *alloc_vcpu_pages(void)
+{
+	static u64 used;
+	const u64 size = sizeof(struct vcpu_pages);
+	u64 start = used ? used : (u64)image_end;
+
+	start = (start + VCPU_MEMORY - 1) & -VCPU_MEMORY;
+	if (start + size > memory_end) {
+		print("too little memory: %u KiB wanted\n", size / 1024);
+		return NULL;
+	}
+	used = start + size;
+	return memset((void *)start, 0, size);
+}
+
+/* What another CPU is to do: one thing at a time. */
+static struct {
+	void (*volatile work)(void *data);
+	void *data;
+} errand;
+
+static void run_errands(void)
+{
+	for (;;) {
+		irqs_window();
+		if (!errand.work)
+			continue;
+		errand.work(errand.data);
+		__atomic_store_n(&errand.work, NULL, __ATOMIC_SEQ_CST);
+	}
+}
+
+void cpu_run(u32 index, void (*work)(void *data), void *data)
+{
+	if (!index) {
+		work(data);
+		return;
+	}
+	errand.data = data;
+	__atomic_store_n(&errand.work, work, __ATOMIC_SEQ_CST);
+	while (errand.work)
+		irqs_window();
+}
+
 static const struct test {
 	const char *name;
 	void (*run)(void);
@@ -51,8 +96,10 @@ static bool has_word(const char *line, const char *name)
 	return false;
 }
 
-void bare_main(const char *command_line)
+void bare_main(u32 cpu, const char *command_line)
 {
+	if (cpu)
+		run_errands();
 	for (u32 i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
 		if (!has_word(command_line, tests[i].name))
 			continue;

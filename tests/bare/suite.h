@@ -6,8 +6,14 @@
 #ifndef TESTS_BARE_SUITE_H
 #define TESTS_BARE_SUITE_H
 
+#define GUEST_START	0x9000		/* start.S, on the way to the payload */
+
+#ifndef __ASSEMBLER__
+
 #include "bare.h"
 #include "payload.h"
+
+#define VCPU_MEMORY	sizeof(((struct vcpu_pages *)NULL)->memory)
 
 /* A guest, one job at a time. */
 struct guest {
@@ -22,6 +28,24 @@ struct guest {
 /* TAP. */
 void check(bool ok, const char *name);
 void check_eq(u64 got, u64 want, const char *name);
+
+/* suite.c */
+struct vcpu_pages *alloc_vcpu_pages(void);	/* NULL and a line: no memory */
+void cpu_run(u32 index, void (*work)(void *data), void *data);	/* and wait */
+
+/* profiler.c: this CPU's, which samples the hypervisor. */
+struct profiler {
+	bool on;
+	u64 period;		/* 0: it counts, and takes no samples */
+	u64 count;		/* up to the last time it was stopped */
+	u64 start;		/* the counter's value since then */
+	u64 samples;
+	u64 last_rip;
+};
+extern struct profiler profiler;
+void profiler_start(u64 period);
+void profiler_stop(void);
+u64 profiler_count(void);	/* stops it for a moment where it runs */
 
 /* guest.c */
 void map_identity(u8 *memory);
@@ -71,4 +95,5 @@ void test_conform(void);
 void test_bad(void);
 void test_refused(void);
 
+#endif
 #endif
