@@ -88,9 +88,11 @@ static __always_inline void vmx_mpmu_enter_vmcs(struct vcpu_vmx *vmx, u64 global
 void vmx_mpmu_stop_perf_switch(struct vcpu_vmx *vmx);
 
 #ifdef CONFIG_MPMU
+#define kvm_has_mediated_pmu(kvm) ((kvm)->arch.has_mediated_pmu)
 #define kvm_mpmu_vcpu(vcpu) ((vcpu)->arch.mpmu)
 #define kvm_mpmu_touched(vcpu) ((vcpu)->arch.mpmu_touched)
 #else
+#define kvm_has_mediated_pmu(kvm) false
 #define kvm_mpmu_vcpu(vcpu) ((struct kvm_mpmu *)NULL)
 #define kvm_mpmu_touched(vcpu) false
 #endif
@@ -172,9 +174,17 @@ static inline int kvm_mpmu_compile_filter(struct kvm_x86_pmu_event_filter *filte
 	return IS_ENABLED(CONFIG_MPMU) ? __kvm_mpmu_compile_filter(filter) : 0;
 }
 
-/* Also wait until no vCPU runs its guest with the old filter. */
-#define KVM_MPMU_REQ_FILTER \
-	(IS_ENABLED(CONFIG_MPMU) ? KVM_REQ_PMU | KVM_REQUEST_WAIT : KVM_REQ_PMU)
+/*
+ * A guest with a mediated PMU counts by the old filter until its vCPU exits:
+ * wait for that.  KVM's own events for an emulated PMU change as they ever did.
+ */
+static inline unsigned int kvm_mpmu_filter_request(struct kvm *kvm)
+{
+	return kvm_has_mediated_pmu(kvm) ? KVM_REQ_PMU | KVM_REQUEST_WAIT : KVM_REQ_PMU;
+}
+
+/* For the one function that installs a filter, in the VM `kvm`. */
+#define KVM_MPMU_REQ_FILTER kvm_mpmu_filter_request(kvm)
 
 static inline int kvm_mpmu_vcpu_create(struct kvm_vcpu *vcpu)
 {

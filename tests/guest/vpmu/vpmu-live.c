@@ -19,6 +19,8 @@
 
 #define WRAP		(1ULL << 48)
 #define PERIOD		16	/* branches: each turn of BODY_MIXED has some 9 */
+#define FILTERS		20
+#define ANSWER		400	/* instructions from an interrupt to its answer */
 #define DELAY		150	/* of an interrupt: a VM-exit comes first */
 #define LOG_SIZE	(1 << 18)
 #define LOG_READ_ALL	3
@@ -152,6 +154,71 @@ static void test_filter(struct machine *machine)
 		      i ? "F filter: %s stands still once the ioctl that denies it returned" :
 			  "F filter: %s counts on", names[i]);
 	}
+}
+
+/* --- who is waited for --- */
+
+static uint64_t kernel_instructions(void)
+{
+	static struct mpmu_truth truth;
+
+	MPMU_MAGIC_NOP_RDI(MPMU_CMD_READ_TRUTH, 0, &truth);
+	return truth.instructions[MPMU_ROOT][MPMU_KERNEL];
+}
+
+/* The fewest instructions of this CPU's kernel that the ioctl takes. */
+static uint64_t filter_cost(const struct machine *machine)
+{
+	uint64_t before, cost, least = UINT64_MAX;
+	int i;
+
+	for (i = 0; i < FILTERS; i++) {
+		usleep(2000);
+		before = kernel_instructions();
+		if (set_filter(machine, i & 1))
+			fatal("KVM_SET_PMU_EVENT_FILTER: %s", strerror(errno));
+		cost = kernel_instructions() - before;
+		least = cost < least ? cost : least;
+	}
+	return least;
+}
+
+/* What it takes more while the guest runs, on the other CPU. */
+static uint64_t cost_of_running(const struct vm_config *config)
+{
+	struct guest_cpu *area;
+	struct machine machine;
+	struct runner runner;
+	uint64_t cost;
+
+	machine_start(&machine, config);
+	area = machine.vm.cpu[0].area;
+	memset(&area->watch, 0, sizeof(area->watch));
+	job_clear(&area->job, &machine.pmu);
+	area->job.program = PROGRAM_WATCH;
+	area->job.count = 300;
+	cost = filter_cost(&machine);
+	runner_start(&runner, &machine, 1);
+	enter_round(&area->watch, &runner, 0);
+	cost = filter_cost(&machine) - cost;
+	area->watch.stop = 1;
+	if (runner_end(&runner))
+		fatal("the guest ended");
+	machine_stop(&machine);
+	return cost;
+}
+
+/* The emulated PMU is as in a kernel without libmpmu: its vCPUs are kicked, no more. */
+static void test_waiting(void)
+{
+	uint64_t mediated = cost_of_running(&(struct vm_config){ 0 });
+	uint64_t emulated = cost_of_running(&(struct vm_config){
+		.no_apic = true, .version = 2, .nr_fixed = 3 });
+
+	check(mediated > emulated + ANSWER / 2,
+	      "F filter: the ioctl waits for a mediated PMU, not for an emulated one");
+	note("a running guest costs it %llu instructions, with an emulated PMU %llu",
+	     (unsigned long long)mediated, (unsigned long long)emulated);
 }
 
 /* --- PMIs, disturbed --- */
@@ -393,6 +460,7 @@ int test_live(void)
 	machine_start(&machine, &(struct vm_config){ 0 });
 	test_filter(&machine);
 	machine_stop(&machine);
+	test_waiting();
 	emu_pmi_delay(DELAY);
 	for (vector = 0; vector < 2; vector++) {
 		machine_start(&machine, &(struct vm_config){ 0 });
