@@ -15,11 +15,11 @@
 #define CALL_PORT	0xe1		/* a guest that writes to it calls the program */
 #define TRAMPOLINE	0x8000		/* where processors start in real mode */
 
-/* Selectors of the host's GDT; CS32 is for the way from real mode. */
+/* Selectors of the host; CS32 is for the way from real mode. */
 #define CS64		0x08
 #define DS		0x10
-#define TR		0x18
-#define CS32		0x28
+#define CS32		0x18
+#define TR		0x20		/* the TSS is never used: none is there */
 
 /* Vectors of the host: KICK says no more than "look at your requests". */
 #define VEC_TIMER	0x20
@@ -85,9 +85,8 @@ static inline struct cpuid cpuid(u32 leaf, u32 subleaf)
 /* The local APIC: apic(APIC_EOI) = 0. */
 #define apic(reg) (*(volatile u32 *)(0xfee00000ull + (reg)))
 enum {
-	APIC_ID = 0x20, APIC_EOI = 0xb0, APIC_SVR = 0xf0, APIC_IRR = 0x200, APIC_ICR = 0x300,
-	APIC_ICR2 = 0x310, APIC_TIMER = 0x320, APIC_LVTPC = 0x340, APIC_TIMER_INIT = 0x380,
-	APIC_TIMER_DIV = 0x3e0,
+	APIC_EOI = 0xb0, APIC_SVR = 0xf0, APIC_IRR = 0x200, APIC_ICR = 0x300, APIC_TIMER = 0x320,
+	APIC_LVTPC = 0x340, APIC_TIMER_INIT = 0x380, APIC_TIMER_DIV = 0x3e0,
 };
 #define LVT_MODE	0x700
 #define LVT_NMI		0x400
@@ -102,12 +101,10 @@ struct cpu {
 	u8 area[0x1000];	/* VMX: VMXON region; SVM: where VMRUN keeps the host, */
 	u8 host_vmcb[0x1000];	/* and VMSAVE */
 	struct mpmu_cpu mpmu;
-	struct vcpu *running;
 	u64 global_ctrl;	/* the host's: VM-exit loads it, disown() writes it */
 	u64 event;		/* counter of the host's event; runs: global_ctrl is not 0 */
 	mpmu_pmcs dirty;	/* counters left as they were */
 	u32 refusals;		/* of own(), in a row */
-	u32 apic_id;
 	bool tick;		/* the timer has fired */
 };
 
@@ -172,11 +169,11 @@ struct guest_mode {
 	u8 vendor;			/* enum mpmu_vendor */
 	u32 features;			/* enum mpmu_feature bits beyond CPUID */
 	u64 nested_leaf;		/* bits of an entry, beside 7, that maps memory */
+	u32 msr_bits, write_bit;	/* in the bitmap: per MSR, and where writes are */
 	const char *(*enable)(struct cpu *cpu);	/* NULL, or what is missing */
 	void (*create)(struct vcpu *vcpu, u64 cr3);
 	void (*enter)(struct vcpu *vcpu);	/* what is pending goes in; fills in exit */
 	void (*put)(struct vcpu *vcpu);
-	u32 (*bitmap_bit)(u32 msr, bool write);	/* its bit in the map */
 };
 extern const struct guest_mode vmx, svm, *guest_mode;	/* NULL: this machine has none */
 
@@ -186,7 +183,7 @@ extern char image_end[];		/* from here to memory_end, memory is the program's */
 extern u64 memory_end;
 extern u64 idt[NR_VECTORS][2];
 void print(const char *format, ...);	/* %s %u %x, all numbers 64 bits */
-void send_ipi(u32 apic_id, u32 command);
+void send_ipi(u32 command);		/* a vector, or more: to all others */
 
 static inline struct cpu *this_cpu(void)
 {
@@ -205,6 +202,7 @@ void vcpu_set_filter(struct vcpu *vcpu, const struct mpmu_filter *filter);
 void vcpu_request(struct vcpu *vcpu, u32 request);
 void vcpu_write_lvtpc(struct vcpu *vcpu, u32 value);
 void vcpu_intercept(struct vcpu *vcpu, u32 msr, u32 access, bool intercept);
+u32 vcpu_bitmap_bit(u32 msr, bool write);
 u32 vcpu_take_event(struct vcpu *vcpu, bool shadow, bool in_nmi, u64 rflags);
 
 /* pmu.c */
@@ -217,7 +215,10 @@ void pmu_host_interrupt(struct cpu *cpu, u64 rip);
 void pmu_start(u64 value);		/* the host's event, on this CPU, IRQs off */
 u64 pmu_stop(void);			/* its counter then */
 
-/* The program: runs on all CPUs, on the first one when the others do; IRQs off. */
+/*
+ * The program: runs on all CPUs, on the first one when the others do; IRQs off.
+ * The command line may lie in memory that is free.
+ */
 void bare_main(u32 cpu, const char *command_line);
 void bare_overflow(u64 rip);		/* an interrupt of the host's event */
 

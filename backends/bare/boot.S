@@ -17,8 +17,6 @@
 	.code32
 	.globl	boot
 boot:
-	cli
-	mov	%ebx, boot_info
 	lgdt	boot_gdtr
 
 /* All processors: to long mode, each to a stack of its own. */
@@ -44,13 +42,9 @@ to_long_mode:
 	jae	2f
 	imul	$CPU_SIZE, %edi, %eax
 	lea	boot_cpus + CPU_SIZE(%rax), %rsp
-	push	$0
-	popf
-	movb	$0x89, boot_gdt + TR + 5	/* LTR wants a segment that is not busy */
-	mov	$TR, %eax
-	ltr	%ax
+	cld
 	lidt	boot_idtr
-	mov	boot_info, %esi
+	mov	%ebx, %esi
 	call	machine_start
 2:	cli
 	hlt
@@ -60,7 +54,6 @@ to_long_mode:
 	.globl	trampoline, trampoline_end
 	.code16
 trampoline:
-	cli
 	xor	%ax, %ax
 	mov	%ax, %ds
 	lgdtl	TRAMPOLINE + boot_gdtr - trampoline
@@ -78,15 +71,12 @@ boot_idtr:
 	.quad	idt
 	.globl	boot_count, boot_gdt
 	.p2align 3
-boot_info:
-	.long	0
 boot_count:
 	.long	0
 boot_gdt:
 	.quad	0
 	.quad	0x00af9b000000ffff	/* CS64 */
 	.quad	0x00cf93000000ffff	/* DS */
-	.quad	0x0000890000000067, 0	/* TR: the TSS is never used */
 	.quad	0x00cf9b000000ffff	/* CS32 */
 boot_gdt_end:
 /* Identity map of 4 GiB in pages of 2 MiB. */

@@ -5,13 +5,17 @@
  */
 #include "bare.h"
 
+#define outb(port, value) __asm__ volatile("outb %0, %1" : : "a"((u8)(value)), "Nd"((u16)(port)))
+#define inb(port) ({ u8 in_; __asm__ volatile("inb %1, %0" : "=a"(in_) : "Nd"((u16)(port))); in_; })
+
 #define COM1		0x3f8
 #define COM1_READY	0x20	/* in register 5 */
 
 #define APIC_ENABLE	0x100	/* in the register of the spurious vector */
 #define APIC_DIV_1	0xb
-#define IPI_ALL_INIT	0xc4500
-#define IPI_ALL_START	(0xc4600 | TRAMPOLINE >> 12)
+#define IPI_TO_OTHERS	0xc4000
+#define IPI_INIT	0x500
+#define IPI_START	(0x600 | TRAMPOLINE >> 12)
 #define IPI_PENDING	0x1000
 
 /* The boot loader's report: flags, and KiB above 1 MiB. */
@@ -27,15 +31,13 @@ struct frame {
 
 extern char vectors[], trampoline[], trampoline_end[];
 extern volatile u32 boot_count;
-void machine_start(u32 index, const struct multiboot_info *info);
-void machine_interrupt(const struct frame *frame);
 
 u32 nr_cpus;
 u64 memory_end;
 u64 idt[NR_VECTORS][2];
 const struct guest_mode *guest_mode;
 
-static char command_line[128];
+static const char *command_line;
 static const char *missing;	/* for guests */
 
 void *memset(void *to, int value, unsigned long size)
@@ -62,19 +64,6 @@ int memcmp(const void *a, const void *b, unsigned long size)
 		if (*x != *y)
 			return *x - *y;
 	return 0;
-}
-
-static void outb(u16 port, u8 value)
-{
-	__asm__ volatile("outb %0, %1" : : "a"(value), "Nd"(port) : "memory");
-}
-
-static u8 inb(u16 port)
-{
-	u8 value;
-
-	__asm__ volatile("inb %1, %0" : "=a"(value) : "Nd"(port) : "memory");
-	return value;
 }
 
 /* 115200 bits per second, 8N1, with a FIFO; no interrupts of the old controllers. */
@@ -133,14 +122,14 @@ void bare_assert_failed(const char *condition)
 	stop();
 }
 
-void send_ipi(u32 apic_id, u32 command)
+void send_ipi(u32 command)
 {
-	apic(APIC_ICR2) = apic_id << 24;
-	apic(APIC_ICR) = command;
+	apic(APIC_ICR) = IPI_TO_OTHERS | command;
 	while (apic(APIC_ICR) & IPI_PENDING)
 		__builtin_ia32_pause();
 }
 
+/* From boot.S, as is machine_start(). */
 void machine_interrupt(const struct frame *frame)
 {
 	struct cpu *cpu = this_cpu();
@@ -169,23 +158,12 @@ static void make_gates(void)
 	}
 }
 
-/* VMX or SVM, and a PMU: NULL, or what is missing. */
-static const char *find_guest_mode(void)
-{
-	if (cpuid(1, 0).ecx & BIT(5))
-		guest_mode = &vmx;
-	else if (cpuid(0x80000001, 0).ecx & BIT(2))
-		guest_mode = &svm;
-	return guest_mode ? pmu_init() : "VMX or SVM";
-}
-
 /* A spurious interrupt is a KICK. */
 static void start_cpu(struct cpu *cpu)
 {
 	apic(APIC_SVR) = APIC_ENABLE | VEC_KICK;
 	apic(APIC_TIMER_DIV) = APIC_DIV_1;
 	apic(APIC_TIMER) = VEC_TIMER;
-	cpu->apic_id = apic(APIC_ID) >> 24;
 	if (!missing)
 		missing = guest_mode->enable(cpu);
 	if (!missing)
@@ -197,22 +175,25 @@ static void start_cpu(struct cpu *cpu)
 static void start_others(void)
 {
 	memcpy((void *)TRAMPOLINE, trampoline, (u64)(trampoline_end - trampoline));
-	send_ipi(0, IPI_ALL_INIT);
+	send_ipi(IPI_INIT);
 	for (u32 i = 0; i < 100000; i++)
 		__builtin_ia32_pause();
-	send_ipi(0, IPI_ALL_START);
+	send_ipi(IPI_START);
 	for (u32 i = 0; i < 1000000 || (nr_cpus < boot_count && nr_cpus < MAX_CPUS); i++)
 		__builtin_ia32_pause();
 }
 
-/* What the boot loader reports is copied first: it may lie anywhere. */
 static void start_machine(const struct multiboot_info *info)
 {
-	memcpy(command_line, (const char *)(u64)info->command_line, sizeof(command_line) - 1);
+	command_line = (const char *)(u64)info->command_line;
 	memory_end = 0x100000 + info->mem_upper * 1024ull;
 	start_devices();
 	make_gates();
-	missing = find_guest_mode();
+	if (cpuid(1, 0).ecx & BIT(5))
+		guest_mode = &vmx;
+	else if (cpuid(0x80000001, 0).ecx & BIT(2))
+		guest_mode = &svm;
+	missing = guest_mode ? pmu_init() : "VMX or SVM";
 	start_cpu(this_cpu());
 	start_others();
 	if (missing) {

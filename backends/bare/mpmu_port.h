@@ -6,16 +6,14 @@
 #ifndef MPMU_PORT_H
 #define MPMU_PORT_H
 
+#include <stdbool.h>
+#include <stddef.h>
+
 typedef unsigned char u8;
 typedef unsigned short u16;
 typedef unsigned int u32;
 typedef unsigned long long u64;
 typedef long long s64;
-
-#define bool  _Bool
-#define true  1
-#define false 0
-#define NULL  ((void *)0)
 
 enum { EAGAIN = 11, E2BIG = 7, EINVAL = 22, EOPNOTSUPP = 95 };
 

@@ -31,10 +31,7 @@ static const struct registers *r;
 
 struct mpmu_host pmu_host;
 
-static struct vcpu *vcpu_of(const struct mpmu_vcpu *vcpu)
-{
-	return (struct vcpu *)vcpu;	/* its first member */
-}
+#define vcpu_of(vcpu) ((struct vcpu *)(vcpu))	/* its first member */
 
 static void write_global_ctrl(struct cpu *cpu, u64 value)
 {
@@ -42,40 +39,52 @@ static void write_global_ctrl(struct cpu *cpu, u64 value)
 	wrmsr(r->global_ctrl, value);
 }
 
-/* --- the host's own event --- */
+/* The host's own event, with IRQs off, on its CPU. */
 
-/* With IRQs off, on its CPU: into the registers, and out of them. */
-static void resume(struct cpu *cpu)
+static bool op_host_active(const struct mpmu_vcpu *vcpu)
 {
-	wrmsr(r->counter, cpu->event);
-	wrmsr(r->eventsel, r->event);
-	write_global_ctrl(cpu, HOST_PMC);
+	return this_cpu()->global_ctrl;
 }
 
-static void pause(struct cpu *cpu)
+static void op_displace(const struct mpmu_vcpu *vcpu)
 {
+	struct cpu *cpu = this_cpu();
+
 	write_global_ctrl(cpu, 0);
 	cpu->event = rdmsr(r->counter);
 	cpu->dirty = HOST_PMC;
 	wrmsr(r->eventsel, 0);
 }
 
-void pmu_start(u64 value)
+static void op_replace(const struct mpmu_vcpu *vcpu)
 {
 	struct cpu *cpu = this_cpu();
 
-	mpmu_reclaim(&cpu->mpmu);
-	cpu->event = value & MASK48;
-	resume(cpu);
+	wrmsr(r->counter, cpu->event);
+	wrmsr(r->eventsel, r->event);
+	write_global_ctrl(cpu, HOST_PMC);
+}
+
+static mpmu_pmcs op_take_dirty(const struct mpmu_vcpu *vcpu)
+{
+	mpmu_pmcs dirty = this_cpu()->dirty;
+
+	this_cpu()->dirty = 0;
+	return dirty;
+}
+
+void pmu_start(u64 value)
+{
+	mpmu_reclaim(&this_cpu()->mpmu);
+	this_cpu()->event = value & MASK48;
+	op_replace(NULL);
 }
 
 u64 pmu_stop(void)
 {
-	struct cpu *cpu = this_cpu();
-
-	if (cpu->global_ctrl)
-		pause(cpu);
-	return cpu->event;
+	if (op_host_active(NULL))
+		op_displace(NULL);
+	return this_cpu()->event;
 }
 
 /* Where a vCPU owns the PMU, the status is the guest's: own() has seen to this one's. */
@@ -95,8 +104,6 @@ void pmu_guest_interrupt(struct cpu *cpu)
 	if (cpu->mpmu.owner)
 		mpmu_call(cpu->mpmu.owner, route_pmi);
 }
-
-/* --- the operations --- */
 
 static u64 op_rdmsr(const struct mpmu_vcpu *vcpu, u32 msr)
 {
@@ -136,21 +143,6 @@ static void op_set_touched(const struct mpmu_vcpu *vcpu, bool touched)
 		vcpu_of(vcpu)->global_ctrl = 0;
 }
 
-static bool op_host_active(const struct mpmu_vcpu *vcpu)
-{
-	return this_cpu()->global_ctrl;
-}
-
-static void op_displace(const struct mpmu_vcpu *vcpu)
-{
-	pause(this_cpu());
-}
-
-static void op_replace(const struct mpmu_vcpu *vcpu)
-{
-	resume(this_cpu());
-}
-
 /* A status bit is an interrupt of the host that is late. */
 static bool op_own(const struct mpmu_vcpu *vcpu)
 {
@@ -170,14 +162,6 @@ static void op_disown(const struct mpmu_vcpu *vcpu)
 {
 	wrmsr(r->global_ctrl, this_cpu()->global_ctrl);
 	apic(APIC_LVTPC) = VEC_HOST_PMI;
-}
-
-static mpmu_pmcs op_take_dirty(const struct mpmu_vcpu *vcpu)
-{
-	mpmu_pmcs dirty = this_cpu()->dirty;
-
-	this_cpu()->dirty = 0;
-	return dirty;
 }
 
 static void op_route_pmi(const struct mpmu_vcpu *vcpu)
@@ -209,8 +193,6 @@ const struct mpmu_ops bare_ops = {
 #include <mpmu/ops.def>
 #undef MPMU_OP
 };
-
-/* --- the machine --- */
 
 static int read_caps(struct mpmu_caps *caps)
 {

@@ -25,35 +25,21 @@
 #define V_IGNORE_TPR		BIT(20)
 #define V_MASKING		BIT(24)
 
-struct segment {
-	u16 selector, rights;
-	u32 limit;
-	u64 base;
-};
+#define ASID			1		/* of all guests */
+#define FLUSH_TLB		BIT(32)		/* in the same field */
+#define SEGMENT(selector, rights, limit) ((selector) | (rights) << 16 | (limit) << 32)
 
-struct vmcb {
-	u32 cr_intercepts[2], exceptions, intercept1, intercept2, reserved1[11];
-	u64 io_map, msr_map, tsc_offset;
-	u32 asid, tlb_control;
-	u64 virtual_irq, shadow;
-	u64 exit_code, exit_info1, exit_info2, exit_interrupted;
-	u64 nested_enable, avic[2], inject, nested_cr3, lbr, clean, next_rip;
-	u8 reserved2[0x400 - 0xd0];
-	struct segment es, cs, ss, ds, fs, gs, gdtr, ldtr, idtr, tr;
-	u8 reserved3[0x4cb - 0x4a0], cpl, reserved4[4];
-	u64 efer;
-	u8 reserved5[0x548 - 0x4d8];
-	u64 cr4, cr3, cr0, dr7, dr6, rflags, rip;
-	u8 reserved6[0x5d8 - 0x580];
-	u64 rsp;
-	u8 reserved7[0x5f8 - 0x5e0];
-	u64 rax;
-	u8 reserved8[0x668 - 0x600];
-	u64 pat;
+/* Fields of the VMCB, by their offset; 64 bits each, as neighbours share some. */
+enum {
+	INTERCEPTS1 = 0x008, INTERCEPTS2 = 0x010, IO_MAP = 0x040, MSR_MAP = 0x048,
+	ASID_AND_TLB = 0x058, VIRTUAL_IRQ = 0x060, SHADOW = 0x068, EXIT_CODE = 0x070,
+	EXIT_INFO1 = 0x078, EXIT_INFO2 = 0x080, NESTED_ENABLE = 0x090, INJECT = 0x0a8,
+	NESTED_CR3 = 0x0b0, NEXT_RIP = 0x0c8, GUEST_CS = 0x410, GUEST_SS = 0x420,
+	GUEST_TR = 0x490, GUEST_CPL = 0x4c8, GUEST_EFER = 0x4d0, GUEST_CR4 = 0x548,
+	GUEST_CR3 = 0x550, GUEST_CR0 = 0x558, GUEST_DR7 = 0x560, GUEST_DR6 = 0x568,
+	GUEST_RFLAGS = 0x570, GUEST_RIP = 0x578, GUEST_RAX = 0x5f8, GUEST_PAT = 0x668,
 };
-MPMU_STATIC_ASSERT(__builtin_offsetof(struct vmcb, next_rip) == 0xc8, "VMCB");
-MPMU_STATIC_ASSERT(__builtin_offsetof(struct vmcb, rip) == 0x578, "VMCB");
-MPMU_STATIC_ASSERT(__builtin_offsetof(struct vmcb, pat) == 0x668, "VMCB");
+#define vmcb(field) (*(u64 *)&vcpu->pages->control[field])
 
 static u8 io_map[0x3000] __attribute__((aligned(0x1000)));	/* of all guests: no port is theirs */
 
@@ -71,77 +57,69 @@ static const char *svm_enable(struct cpu *cpu)
 
 static void svm_create(struct vcpu *vcpu, u64 cr3)
 {
-	*(struct vmcb *)vcpu->pages->control = (struct vmcb){
-		.intercept2 = INTERCEPT2, .asid = 1,
-		.io_map = (u64)io_map, .msr_map = (u64)vcpu->pages->msr_bitmap,
-		.nested_enable = 1, .nested_cr3 = (u64)vcpu->pages->pml4,
-		.cs = { CS64, 0xa9b, ~0u, 0 }, .ss = { DS, 0xc93, ~0u, 0 }, .tr = { TR, 0x8b, 0x67, 0 },
-		.efer = EFER_GUEST | EFER_SVME, .pat = PAT_RESET,
-		.cr0 = CR0_PG | CR0_NE | CR0_PE, .cr3 = cr3, .cr4 = CR4_PAE,
-		.dr6 = 0xffff0ff0, .dr7 = 0x400, .rflags = 2,
+	const struct { u32 field; u64 value; } fields[] = {
+		{ INTERCEPTS2, INTERCEPT2 },
+		{ IO_MAP, (u64)io_map }, { MSR_MAP, (u64)vcpu->pages->msr_bitmap },
+		{ NESTED_ENABLE, 1 }, { NESTED_CR3, (u64)vcpu->pages->pml4 },
+		{ GUEST_CS, SEGMENT(CS64, 0xa9bull, 0xffffffffull) },
+		{ GUEST_SS, SEGMENT(DS, 0xc93ull, 0xffffffffull) },
+		{ GUEST_TR, SEGMENT(TR, 0x8bull, 0x67ull) },
+		{ GUEST_EFER, EFER_GUEST | EFER_SVME }, { GUEST_PAT, PAT_RESET },
+		{ GUEST_CR0, CR0_PG | CR0_NE | CR0_PE }, { GUEST_CR3, cr3 }, { GUEST_CR4, CR4_PAE },
+		{ GUEST_DR6, 0xffff0ff0 }, { GUEST_DR7, 0x400 }, { GUEST_RFLAGS, 2 },
 	};
-}
 
-/* NMIs stay blocked up to IRET, which is intercepted; so is IF as it opens. */
-static void inject(struct vcpu *vcpu, struct vmcb *vmcb)
-{
-	vmcb->inject = vcpu_take_event(vcpu, vmcb->shadow & 1, vcpu->in_nmi, vmcb->rflags);
-	vcpu->in_nmi |= vmcb->inject == INJECT_NMI;
-	vmcb->virtual_irq = V_MASKING | V_IGNORE_TPR | (vcpu->pending[PENDING_IRQ] ? V_IRQ : 0);
-	vmcb->intercept1 = (u32)(INTERCEPT1 | (vcpu->rdpmc_intercepted ? INTERCEPT_RDPMC : 0) |
-				 (vcpu->in_nmi ? INTERCEPT_IRET : 0));
+	for (u32 i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+		vmcb(fields[i].field) = fields[i].value;
 }
 
 /*
  * GIF is 0 outside of the guest, so that the open IF lets interrupts end guest
  * mode, and no more.  VMLOAD and VMSAVE switch the segments that VMRUN does not.
  */
-static void run(struct vcpu *vcpu, struct vmcb *vmcb)
+static void run(struct vcpu *vcpu)
 {
-	vmcb->rax = vcpu->regs.rax;
-	vcpu->regs.rax = (u64)vmcb;
+	vmcb(GUEST_RAX) = vcpu->regs.rax;
+	vcpu->regs.rax = (u64)vcpu->pages->control;
 	__asm__ volatile("clgi; sti; vmsave %0" : : "a"(vcpu->cpu->host_vmcb) : "memory");
-	__asm__ volatile("vmload %0" : : "a"(vmcb) : "memory");
+	__asm__ volatile("vmload %0" : : "a"(vcpu->pages->control) : "memory");
 	enter_guest(&vcpu->regs, ENTRY_VMRUN);
-	__asm__ volatile("vmsave %0" : : "a"(vmcb) : "memory");
+	__asm__ volatile("vmsave %0" : : "a"(vcpu->pages->control) : "memory");
 	__asm__ volatile("vmload %0; cli; stgi" : : "a"(vcpu->cpu->host_vmcb) : "memory");
-	vcpu->regs.rax = vmcb->rax;
+	vcpu->regs.rax = vmcb(GUEST_RAX);
 }
 
-/* One address space number for all: leave nothing of another vCPU in the TLB. */
+/*
+ * NMIs stay blocked up to IRET, which is intercepted; so is IF as it opens.  One
+ * address space number for all: leave nothing of another vCPU in the TLB.
+ */
 static void svm_enter(struct vcpu *vcpu)
 {
-	struct vmcb *vmcb = (struct vmcb *)vcpu->pages->control;
-
-	if (vmcb->rip != vcpu->rip)
-		vmcb->shadow = 0;
-	vmcb->rip = vcpu->rip;
-	vmcb->tlb_control = !vcpu->launched;
-	inject(vcpu, vmcb);
-	run(vcpu, vmcb);
+	if (vmcb(GUEST_RIP) != vcpu->rip)
+		vmcb(SHADOW) = 0;
+	vmcb(GUEST_RIP) = vcpu->rip;
+	vmcb(ASID_AND_TLB) = ASID | (vcpu->launched ? 0 : FLUSH_TLB);
+	vmcb(INJECT) = vcpu_take_event(vcpu, vmcb(SHADOW) & 1, vcpu->in_nmi, vmcb(GUEST_RFLAGS));
+	vcpu->in_nmi |= vmcb(INJECT) == INJECT_NMI;
+	vmcb(VIRTUAL_IRQ) = V_MASKING | V_IGNORE_TPR | (vcpu->pending[PENDING_IRQ] ? V_IRQ : 0);
+	vmcb(INTERCEPTS1) = (INTERCEPT1 | (vcpu->rdpmc_intercepted ? INTERCEPT_RDPMC : 0) |
+			     (vcpu->in_nmi ? INTERCEPT_IRET : 0)) << 32;
+	run(vcpu);
 	vcpu->launched = true;
-	vcpu->rip = vmcb->rip;
-	vcpu->cr4 = vmcb->cr4;
-	vcpu->cpl = vmcb->cpl;
-	vcpu->in_nmi &= vmcb->exit_code != EXIT_IRET;
-	vcpu->exit.code = vmcb->exit_code;
-	vcpu->exit.info = vmcb->exit_info1;
-	vcpu->exit.address = vmcb->exit_info2;
-	vcpu->exit.length = vmcb->next_rip - vmcb->rip;
+	vcpu->rip = vmcb(GUEST_RIP);
+	vcpu->cr4 = vmcb(GUEST_CR4);
+	vcpu->cpl = vmcb(GUEST_CPL) >> 24 & 3;
+	vcpu->in_nmi &= vmcb(EXIT_CODE) != EXIT_IRET;
+	vcpu->exit.code = vmcb(EXIT_CODE);
+	vcpu->exit.info = vmcb(EXIT_INFO1);
+	vcpu->exit.address = vmcb(EXIT_INFO2);
+	vcpu->exit.length = vmcb(NEXT_RIP) - vmcb(GUEST_RIP);
 	/* Writes of MSRs get a number of their own, as VMX has it. */
-	if (vmcb->exit_code == EXIT_MSR)
-		vcpu->exit.code += vmcb->exit_info1 << 16;
-}
-
-/* Two bits per MSR, in ranges from 0, C000_0000 and C001_0000. */
-static u32 svm_bitmap_bit(u32 msr, bool write)
-{
-	u32 range = msr >> 31 ? 1 + (msr >> 16 & 1) : 0;
-
-	return 2 * (0x2000 * range + (msr & 0x1fff)) + write;
+	if (vmcb(EXIT_CODE) == EXIT_MSR)
+		vcpu->exit.code += vmcb(EXIT_INFO1) << 16;
 }
 
 const struct guest_mode svm = {
-	.name = "SVM", .vendor = MPMU_VENDOR_AMD, .enable = svm_enable,
-	.create = svm_create, .enter = svm_enter, .bitmap_bit = svm_bitmap_bit,
+	.name = "SVM", .vendor = MPMU_VENDOR_AMD, .msr_bits = 2, .write_bit = 1,
+	.enable = svm_enable, .create = svm_create, .enter = svm_enter,
 };

@@ -16,18 +16,21 @@
 
 const u32 syscall_msrs[NR_SYSCALL_MSRS] = { 0xc0000081, 0xc0000082, 0xc0000084 };
 
-/* The guest's memory, and nothing beyond. */
-static void map_memory(struct vcpu_pages *p)
+/*
+ * Which bit of the bitmap intercepts it?  MSRs come in ranges from 0, C000_0000
+ * and C001_0000; VMX has the writes behind all reads, SVM side by side.
+ */
+u32 vcpu_bitmap_bit(u32 msr, bool write)
 {
-	p->pml4[0] = (u64)p->pdpt | NESTED_FLAGS;
-	p->pdpt[0] = (u64)p->pd | NESTED_FLAGS;
-	p->pd[0] = (u64)p->memory | NESTED_FLAGS | NESTED_LARGE | guest_mode->nested_leaf;
+	u32 range = msr >> 31 ? 1 + (msr >> 16 & 1) : 0;
+
+	return guest_mode->msr_bits * (0x2000 * range + (msr & 0x1fff)) + write * guest_mode->write_bit;
 }
 
 void vcpu_intercept(struct vcpu *vcpu, u32 msr, u32 access, bool intercept)
 {
 	for (u32 write = 0; write < 2; write++) {
-		u32 bit = guest_mode->bitmap_bit(msr, write);
+		u32 bit = vcpu_bitmap_bit(msr, write);
 		u8 *byte = &vcpu->pages->msr_bitmap[bit / 8], mask = (u8)(1 << bit % 8);
 
 		if (access & (write ? MPMU_WRITE : MPMU_READ))
@@ -35,6 +38,7 @@ void vcpu_intercept(struct vcpu *vcpu, u32 msr, u32 access, bool intercept)
 	}
 }
 
+/* The guest has its memory, and nothing beyond. */
 bool vcpu_create(struct vcpu *vcpu, const char *name, struct vcpu_pages *pages, u64 rip, u64 cr3)
 {
 	struct mpmu_caps offer;
@@ -43,7 +47,9 @@ bool vcpu_create(struct vcpu *vcpu, const char *name, struct vcpu_pages *pages, 
 		.name = name, .cpu = this_cpu(), .pages = pages, .rip = rip, .lvtpc = LVT_MASKED,
 		.requests = REQ_INTERCEPTS, .rdpmc_intercepted = true,
 	};
-	map_memory(pages);
+	pages->pml4[0] = (u64)pages->pdpt | NESTED_FLAGS;
+	pages->pdpt[0] = (u64)pages->pd | NESTED_FLAGS;
+	pages->pd[0] = (u64)pages->memory | NESTED_FLAGS | NESTED_LARGE | guest_mode->nested_leaf;
 	memset(pages->msr_bitmap, 0xff, sizeof(pages->msr_bitmap));
 	for (u32 i = 0; i < NR_SYSCALL_MSRS; i++)
 		vcpu_intercept(vcpu, syscall_msrs[i], MPMU_READ | MPMU_WRITE, false);
@@ -56,7 +62,6 @@ bool vcpu_create(struct vcpu *vcpu, const char *name, struct vcpu_pages *pages, 
 void vcpu_load(struct vcpu *vcpu)
 {
 	vcpu->cpu = this_cpu();
-	vcpu->cpu->running = vcpu;
 	vcpu->launched = false;
 }
 
@@ -66,15 +71,14 @@ void vcpu_put(struct vcpu *vcpu)
 	mpmu_put(&vcpu->cpu->mpmu, &vcpu->mpmu);
 	if (guest_mode->put)
 		guest_mode->put(vcpu);
-	vcpu->cpu->running = NULL;
 	irqs_window();
 }
 
 void vcpu_request(struct vcpu *vcpu, u32 request)
 {
 	__atomic_fetch_or(&vcpu->requests, request, __ATOMIC_SEQ_CST);
-	if (vcpu->cpu != this_cpu() && vcpu->cpu->running == vcpu)
-		send_ipi(vcpu->cpu->apic_id, VEC_KICK);
+	if (vcpu->cpu != this_cpu())
+		send_ipi(VEC_KICK);
 }
 
 void vcpu_set_filter(struct vcpu *vcpu, const struct mpmu_filter *filter)
@@ -111,10 +115,10 @@ u32 vcpu_take_event(struct vcpu *vcpu, bool shadow, bool in_nmi, u64 rflags)
 	for (u32 i = 0; i < NR_EVENTS; i++) {
 		u32 event = vcpu->pending[i];
 
-		if (!event || blocked[i])
-			continue;
-		vcpu->pending[i] = 0;
-		return event;
+		if (event && !blocked[i]) {
+			vcpu->pending[i] = 0;
+			return event;
+		}
 	}
 	return 0;
 }
@@ -236,16 +240,16 @@ static const struct exit {
 	{ { 32, 0x1007c }, emulate_wrmsr, NULL },
 	{ { 2, 0x7f }, NULL, "triple fault" },
 	{ { 48, 0x400 }, NULL, "it ran off its memory" },
-	{ { 0, 0 }, NULL, "an exit that nobody expects" },
+	{ { 0, 0 }, NULL, "an exit that nobody expects" },	/* the last one */
 };
-#define LAST_EXIT (&exits[sizeof(exits) / sizeof(exits[0]) - 1])
 
 static void handle_exit(struct vcpu *vcpu)
 {
 	const struct exit *exit = exits;
 
-	while (exit != LAST_EXIT && exit->codes[guest_mode->vendor] != vcpu->exit.code)
+	while (exit->codes[0] && exit->codes[guest_mode->vendor] != vcpu->exit.code)
 		exit++;
+	vcpu->exits++;
 	if (exit->emulate)
 		exit->emulate(vcpu);
 	vcpu->dead = exit->end != NULL;
@@ -254,20 +258,10 @@ static void handle_exit(struct vcpu *vcpu)
 		      vcpu->rip, vcpu->exit.code, vcpu->exit.info, vcpu->exit.address);
 }
 
-/* Nothing left to do, and the PMU in the right hands? */
-static bool may_enter(struct vcpu *vcpu)
-{
-	if (mpmu_enter(&vcpu->cpu->mpmu, &vcpu->mpmu))
-		return false;
-	if (!vcpu->requests)
-		return true;
-	mpmu_exit(&vcpu->cpu->mpmu, &vcpu->mpmu);
-	return false;
-}
-
 enum vcpu_event vcpu_run(struct vcpu *vcpu)
 {
 	struct cpu *cpu = vcpu->cpu;
+	bool entered;
 
 	for (vcpu->called = false; !vcpu->called;) {
 		irqs_window();
@@ -281,12 +275,14 @@ enum vcpu_event vcpu_run(struct vcpu *vcpu)
 		vcpu->halted &= !(vcpu->pending[PENDING_NMI] || vcpu->pending[PENDING_IRQ]);
 		if (vcpu->halted)
 			return VCPU_IDLE;
-		if (!may_enter(vcpu))
+		if (mpmu_enter(&cpu->mpmu, &vcpu->mpmu))
 			continue;
-		guest_mode->enter(vcpu);
-		vcpu->exits++;
+		entered = !vcpu->requests;	/* there may be new ones */
+		if (entered)
+			guest_mode->enter(vcpu);
 		mpmu_exit(&cpu->mpmu, &vcpu->mpmu);
-		handle_exit(vcpu);
+		if (entered)
+			handle_exit(vcpu);
 	}
 	return VCPU_CALL;
 }

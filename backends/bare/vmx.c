@@ -28,7 +28,7 @@ enum {
 
 /* Fields, by their encoding; a new VMCS has 0 in all. */
 enum {
-	GUEST_SELECTORS = 0x800, HOST_CS = 0xc02, HOST_SS = 0xc04, HOST_TR = 0xc0c,
+	HOST_CS = 0xc02, HOST_SS = 0xc04, HOST_TR = 0xc0c,
 	MSR_BITMAP = 0x2004, STORE_ADDRESS = 0x2006, LOAD_ADDRESS = 0x200a, EPT_POINTER = 0x201a,
 	GUEST_PHYSICAL = 0x2400,
 	LINK_POINTER = 0x2800, GUEST_EFER = 0x2806, GUEST_GLOBAL_CTRL = 0x2808,
@@ -36,13 +36,20 @@ enum {
 	PIN_CONTROLS = 0x4000, PROC_CONTROLS = 0x4002, EXIT_CONTROLS = 0x400c,
 	STORE_COUNT = 0x400e, ENTRY_CONTROLS = 0x4012, LOAD_COUNT = 0x4014, INJECT = 0x4016,
 	SECONDARY_CONTROLS = 0x401e, EXIT_REASON = 0x4402, EXIT_LENGTH = 0x440c,
-	GUEST_LIMITS = 0x4800, GUEST_RIGHTS = 0x4814, INTERRUPTIBILITY = 0x4824,
+	INTERRUPTIBILITY = 0x4824,
 	CR4_MASK = 0x6002, QUALIFICATION = 0x6400,
 	GUEST_CR0 = 0x6800, GUEST_CR3 = 0x6802, GUEST_CR4 = 0x6804,
 	GUEST_DR7 = 0x681a, GUEST_RIP = 0x681e, GUEST_RFLAGS = 0x6820,
 	HOST_CR0 = 0x6c00, HOST_CR3 = 0x6c02, HOST_CR4 = 0x6c04, HOST_TR_BASE = 0x6c0a,
 	HOST_GDT_BASE = 0x6c0c, HOST_IDT_BASE = 0x6c0e, HOST_RSP = 0x6c14, HOST_RIP = 0x6c16,
 };
+
+/* Segments, in the order of their fields. */
+enum { ES, CS, SS, DATA, FS, GS, LDT, TSS };
+#define SELECTOR(segment) (0x800 + 2 * (segment))
+#define LIMIT(segment)	(0x4800 + 2 * (segment))
+#define RIGHTS(segment)	(0x4814 + 2 * (segment))
+#define UNUSABLE	0x10000
 
 #define EPT_POINTER_FLAGS	0x1e	/* write-back, 4 levels */
 #define EPT_WRITE_BACK		(6 << 3)
@@ -52,6 +59,8 @@ enum {
 #define ENTRY_FAILED		BIT(31)
 
 extern char guest_exit[], boot_gdt[];
+
+static bool can_save;	/* VM-exit can save GLOBAL_CTRL */
 
 static void vmwrite(u64 field, u64 value)
 {
@@ -81,17 +90,6 @@ static u32 allowed(u32 msr, u64 wanted)
 	return (u32)((wanted | capability) & capability >> 32);
 }
 
-static bool can_save(void)
-{
-	return allowed(MSR_VMX_TRUE_EXIT, EXIT_SAVE_GLOBAL_CTRL) & EXIT_SAVE_GLOBAL_CTRL;
-}
-
-/* A page for VMX begins with the revision of the processor's. */
-static void write_revision(u8 *page)
-{
-	*(u32 *)page = (u32)rdmsr(MSR_VMX_BASIC) & 0x7fffffff;
-}
-
 static const char *vmx_enable(struct cpu *cpu)
 {
 	u64 feature = rdmsr(MSR_FEATURE_CONTROL);
@@ -104,7 +102,8 @@ static const char *vmx_enable(struct cpu *cpu)
 		return "EPT";
 	if (!(allowed(MSR_VMX_TRUE_EXIT, EXIT_LOAD_GLOBAL_CTRL) & EXIT_LOAD_GLOBAL_CTRL))
 		return "VM-exit's load of PERF_GLOBAL_CTRL";
-	write_revision(cpu->area);
+	can_save = allowed(MSR_VMX_TRUE_EXIT, EXIT_SAVE_GLOBAL_CTRL) & EXIT_SAVE_GLOBAL_CTRL;
+	*(u32 *)cpu->area = (u32)rdmsr(MSR_VMX_BASIC);
 	__asm__ volatile("mov %0, %%cr4" : :
 			 "r"(read_cr(4) | CR4_VMXE | rdmsr(MSR_VMX_CR4_FIXED0)) : "memory");
 	return vmx_page("vmxon", cpu->area) ? NULL : "VMXON";
@@ -127,7 +126,7 @@ static void write_fields(struct vcpu *vcpu, u64 cr3)
 		{ EPT_POINTER, (u64)vcpu->pages->pml4 | EPT_POINTER_FLAGS },
 		{ LINK_POINTER, ~0ull },
 		{ LOAD_ADDRESS, (u64)vcpu->msrs }, { LOAD_COUNT, NR_SYSCALL_MSRS },
-		{ STORE_ADDRESS, (u64)vcpu->msrs }, { STORE_COUNT, NR_SYSCALL_MSRS + !can_save() },
+		{ STORE_ADDRESS, (u64)vcpu->msrs }, { STORE_COUNT, NR_SYSCALL_MSRS + !can_save },
 		{ HOST_CS, CS64 }, { HOST_SS, DS }, { HOST_TR, TR },
 		{ HOST_GDT_BASE, (u64)boot_gdt }, { HOST_IDT_BASE, (u64)idt },
 		{ HOST_CR0, read_cr(0) }, { HOST_CR3, read_cr(3) }, { HOST_CR4, read_cr(4) },
@@ -135,6 +134,11 @@ static void write_fields(struct vcpu *vcpu, u64 cr3)
 		{ HOST_RSP, (u64)&vcpu->host_rsp }, { HOST_RIP, (u64)guest_exit },
 		{ GUEST_CR0, rdmsr(MSR_VMX_CR0_FIXED0) }, { GUEST_CR3, cr3 },
 		{ GUEST_CR4, CR4_PAE | rdmsr(MSR_VMX_CR4_FIXED0) }, { CR4_MASK, CR4_VMXE },
+		{ SELECTOR(CS), CS64 }, { LIMIT(CS), ~0u }, { RIGHTS(CS), 0xa09b },
+		{ SELECTOR(SS), DS }, { LIMIT(SS), ~0u }, { RIGHTS(SS), 0xc093 },
+		{ SELECTOR(TSS), TR }, { LIMIT(TSS), 0x67 }, { RIGHTS(TSS), 0x8b },
+		{ RIGHTS(ES), UNUSABLE }, { RIGHTS(DATA), UNUSABLE }, { RIGHTS(FS), UNUSABLE },
+		{ RIGHTS(GS), UNUSABLE }, { RIGHTS(LDT), UNUSABLE },
 		{ GUEST_EFER, EFER_GUEST }, { GUEST_DR7, 0x400 }, { GUEST_RFLAGS, 2 },
 	};
 
@@ -142,31 +146,15 @@ static void write_fields(struct vcpu *vcpu, u64 cr3)
 		vmwrite(fields[i].field, fields[i].value);
 }
 
-/* ES, CS, SS, DS, FS, GS, LDTR, TR: those that are not in use are marked so. */
-static void write_segments(void)
-{
-	static const struct { u16 selector; u32 limit, rights; } segments[8] = {
-		{ 0, 0, 0x10000 }, { CS64, ~0u, 0xa09b }, { DS, ~0u, 0xc093 }, { 0, 0, 0x10000 },
-		{ 0, 0, 0x10000 }, { 0, 0, 0x10000 }, { 0, 0, 0x10000 }, { TR, 0x67, 0x8b },
-	};
-
-	for (u32 i = 0; i < 8; i++) {
-		vmwrite(GUEST_SELECTORS + 2 * i, segments[i].selector);
-		vmwrite(GUEST_LIMITS + 2 * i, segments[i].limit);
-		vmwrite(GUEST_RIGHTS + 2 * i, segments[i].rights);
-	}
-}
-
 static void vmx_create(struct vcpu *vcpu, u64 cr3)
 {
 	for (u32 i = 0; i < NR_SYSCALL_MSRS; i++)
 		vcpu->msrs[i].msr = syscall_msrs[i];
 	vcpu->msrs[NR_SYSCALL_MSRS].msr = MSR_PERF_GLOBAL_CTRL;
-	write_revision(vcpu->pages->control);
+	*(u32 *)vcpu->pages->control = (u32)rdmsr(MSR_VMX_BASIC);
 	vmx_put(vcpu);
 	vmx_page("vmptrld", vcpu->pages->control);
 	write_fields(vcpu, cr3);
-	write_segments();
 	vmx_put(vcpu);
 }
 
@@ -175,6 +163,9 @@ static void inject(struct vcpu *vcpu)
 {
 	u64 blocked = vmread(INTERRUPTIBILITY);
 
+	if (vmread(GUEST_RIP) != vcpu->rip)
+		blocked &= ~(u64)BLOCKED_BY_SHADOW;
+	vmwrite(INTERRUPTIBILITY, blocked);
 	vmwrite(INJECT, vcpu_take_event(vcpu, blocked & BLOCKED_BY_SHADOW,
 					blocked & BLOCKED_BY_NMI, vmread(GUEST_RFLAGS)));
 	vmwrite(PROC_CONTROLS, allowed(MSR_VMX_TRUE_PROC, PROC_ALWAYS |
@@ -189,35 +180,27 @@ static void vmx_enter(struct vcpu *vcpu)
 
 	if (!vcpu->launched)
 		vmx_page("vmptrld", vcpu->pages->control);
-	if (vmread(GUEST_RIP) != vcpu->rip)
-		vmwrite(INTERRUPTIBILITY, vmread(INTERRUPTIBILITY) & ~(u64)BLOCKED_BY_SHADOW);
+	inject(vcpu);
 	vmwrite(GUEST_RIP, vcpu->rip);
 	vmwrite(GUEST_GLOBAL_CTRL, vcpu->global_ctrl);
 	vmwrite(HOST_GLOBAL_CTRL, touched ? 0 : vcpu->cpu->global_ctrl);
-	inject(vcpu);
 	vcpu->exit.code = ENTRY_FAILED;
 	if (!enter_guest(&vcpu->regs, vcpu->launched ? ENTRY_VMRESUME : ENTRY_VMLAUNCH))
 		return;
 	vcpu->launched = true;
-	vcpu->global_ctrl = can_save() ? vmread(GUEST_GLOBAL_CTRL)
-				       : vcpu->msrs[NR_SYSCALL_MSRS].value;
+	vcpu->global_ctrl = can_save ? vmread(GUEST_GLOBAL_CTRL)
+				     : vcpu->msrs[NR_SYSCALL_MSRS].value;
 	vcpu->rip = vmread(GUEST_RIP);
 	vcpu->cr4 = vmread(GUEST_CR4);
-	vcpu->cpl = vmread(GUEST_RIGHTS + 2 * 2) >> 5 & 3;	/* of SS */
+	vcpu->cpl = vmread(RIGHTS(SS)) >> 5 & 3;
 	vcpu->exit.code = vmread(EXIT_REASON);
 	vcpu->exit.info = vmread(QUALIFICATION);
 	vcpu->exit.address = vmread(GUEST_PHYSICAL);
 	vcpu->exit.length = vmread(EXIT_LENGTH);
 }
 
-/* Reads of low and high MSRs, then writes, 8192 bits each. */
-static u32 vmx_bitmap_bit(u32 msr, bool write)
-{
-	return (write ? 0x4000 : 0) + (msr >> 31 ? 0x2000 : 0) + (msr & 0x1fff);
-}
-
 const struct guest_mode vmx = {
 	.name = "VMX", .vendor = MPMU_VENDOR_INTEL, .features = MPMU_FEAT_VMCS_GLOBAL_CTRL,
-	.nested_leaf = EPT_WRITE_BACK, .enable = vmx_enable,
-	.create = vmx_create, .enter = vmx_enter, .put = vmx_put, .bitmap_bit = vmx_bitmap_bit,
+	.nested_leaf = EPT_WRITE_BACK, .msr_bits = 1, .write_bit = 0x4000,
+	.enable = vmx_enable, .create = vmx_create, .enter = vmx_enter, .put = vmx_put,
 };

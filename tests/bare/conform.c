@@ -63,7 +63,7 @@ static u64 raw(void *data, u32 msr)
 
 static bool intercepted(const struct vcpu *vcpu, u32 msr, bool write)
 {
-	u32 bit = guest_mode->bitmap_bit(msr, write);
+	u32 bit = vcpu_bitmap_bit(msr, write);
 
 	return vcpu->pages->msr_bitmap[bit / 8] >> bit % 8 & 1;
 }

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
-# The mini-hypervisor takes the core as it is: its objects need nothing but the
-# port header, and its files do not know that it exists.
+# The mini-hypervisor is small, and takes the core as it is: its objects need
+# nothing but the port header, and its files do not know that it exists.
 
 . "$(dirname "$0")/../lib/common.sh"
 . "$MPMU_TOP/tests/lib/tap.sh"
@@ -35,6 +35,16 @@ core_has_symbols()
 	nm "$core" | grep -q ' T mpmu_enter$'
 }
 
+# Comments and blank lines, too: it is meant to be read in one sitting.
+too_long()
+{
+	local lines
+
+	lines=$(cat backends/bare/*.[chS] | wc -l)
+	[ "$lines" -gt 1000 ] && [ "$lines" -lt 1500 ] || echo "$lines lines of C and assembly"
+}
+
+silent "it has less than 1,500 lines of C and assembly" too_long
 try "the core is in the image" core_has_symbols
 silent "the core needs nothing but what the port header declares" undeclared
 silent "and no more than this list" needs

@@ -96,10 +96,13 @@ static bool has_word(const char *line, const char *name)
 	return false;
 }
 
-void bare_main(u32 cpu, const char *command_line)
+void bare_main(u32 cpu, const char *arguments)
 {
+	static char command_line[128];
+
 	if (cpu)
 		run_errands();
+	memcpy(command_line, arguments, sizeof(command_line) - 1);
 	for (u32 i = 0; i < sizeof(tests) / sizeof(tests[0]); i++) {
 		if (!has_word(command_line, tests[i].name))
 			continue;
