@@ -56,6 +56,37 @@ void test_filter(void)
 				 "a counter lacks exactly what was denied");
 }
 
+/* Halts, and runs off its memory once it is woken. */
+static const u8 halts[] = { 0xf4 };
+
+static bool wakes(struct vcpu *vcpu)
+{
+	return vcpu_run(vcpu) != VCPU_IDLE;
+}
+
+/* Interrupts alone wake a vCPU that halts. */
+void test_idle(void)
+{
+	static struct vcpu vcpu;
+	struct vcpu_pages *pages = alloc_vcpu_pages();
+	const u64 start = VCPU_MEMORY - sizeof(halts);
+
+	if (!pages || !vcpu_create(&vcpu, NULL, pages, start, GUEST_TABLES))
+		return;
+	map_identity(pages->memory);
+	memcpy(pages->memory + start, halts, sizeof(halts));
+	vcpu_load(&vcpu);
+	check(!wakes(&vcpu) && vcpu.rip == VCPU_MEMORY, "a vCPU halts");
+	vcpu_set_filter(&vcpu, NULL);
+	check(!wakes(&vcpu), "a new filter does not wake it");
+	vcpu_request(&vcpu, REQ_PMI);
+	check(!wakes(&vcpu), "nor does a PMI that its LVTPC masks");
+	vcpu_write_lvtpc(&vcpu, LVT_NMI);
+	vcpu_request(&vcpu, REQ_PMI);
+	check(wakes(&vcpu) && vcpu.dead, "one that is open does");
+	vcpu_put(&vcpu);
+}
+
 #define MAX_MSRS 64
 static struct mpmu_msr list[MAX_MSRS], again[MAX_MSRS];
 

@@ -66,13 +66,18 @@ static void begin(struct guest_job *job, mpmu_pmcs counters)
 }
 
 /* Fixed counter 0 counts instructions, too; the others have events of their own. */
+static u64 fixed_ctrl(u64 sel)
+{
+	return (sel & SEL_OS ? 1 : 0) | (sel & SEL_USR ? 2 : 0) | (sel & SEL_INT ? 8 : 0);
+}
+
 static void set_up(struct guest_job *job, u32 pmc, u64 sel, u64 value)
 {
 	job_write(job, counter_msr(pmc), value & MASK48);
 	if (pmc < MPMU_FIXED_BASE)
 		job_write(job, eventsel_msr(pmc), sel);
 	else
-		job_write(job, FIXED_CTRL, sel & SEL_INT ? 0xb : 0x3);
+		job_write(job, FIXED_CTRL, fixed_ctrl(sel));
 }
 
 static bool usable(u32 pmc, mpmu_pmcs counters)
@@ -102,6 +107,7 @@ void job_window(struct guest_job *job, enum event event, u32 body, u64 turns)
 void job_pmi(struct guest_job *job, mpmu_pmcs counters, u64 period, u64 hits, u32 flags)
 {
 	bool masks = pmu_host.caps.vendor == MPMU_VENDOR_INTEL;
+	u32 modes = flags & JOB_USER ? MODE_USER : MODE_KERNEL | MODE_USER;
 
 	job->program = PROGRAM_PMI;
 	job->body = BODY_PLAIN;
@@ -117,8 +123,7 @@ void job_pmi(struct guest_job *job, mpmu_pmcs counters, u64 period, u64 hits, u3
 		job->start |= BIT(pmc);
 		job->pmi_msr[pmc] = counter_msr(pmc);
 		job->pmi_period[pmc] = period + 37 * pmc;
-		set_up(job, pmc, selector(EVENT_INSTRUCTIONS, MODE_KERNEL | MODE_USER, true),
-		       -job->pmi_period[pmc]);
+		set_up(job, pmc, selector(EVENT_INSTRUCTIONS, modes, true), -job->pmi_period[pmc]);
 	}
 }
 
@@ -150,6 +155,16 @@ bool pmis_are_exact(const struct guest *guest)
 		print("# %s: %u PMIs, %u of them spurious, foreign bits %x\n", guest->vcpu.name,
 		      result->pmis, result->pmi_spurious, result->pmi_foreign);
 	return exact;
+}
+
+u64 pmis_late(const struct guest *guest)
+{
+	u64 late = 0;
+
+	for (u32 pmc = 0; pmc < 64; pmc++)
+		if (guest->area->result.pmi_late[pmc] > late)
+			late = guest->area->result.pmi_late[pmc];
+	return late;
 }
 
 u64 expected(struct guest *guest, enum event event, u64 turns)

@@ -23,7 +23,7 @@ said()
 }
 
 for personality in intel-v5-8-4 intel-v5-nosave amd-v2; do
-	boot "$personality" 1 'conform count share pmi access filter snapshot profile bad'
+	boot "$personality" 1 'conform count share pmi access filter idle snapshot profile bad'
 	said "$personality: who died says why" 'bad: triple fault at 100000'
 	said "$personality: who ran off says where" 'bad: it ran off its memory at 10000000'
 	said "$personality: memory that is missing is told" 'too little memory: 2072 KiB wanted'

@@ -73,6 +73,7 @@ static const struct test {
 	{ "pmi", test_pmi },
 	{ "access", test_access },
 	{ "filter", test_filter },
+	{ "idle", test_idle },
 	{ "snapshot", test_snapshot },
 	{ "migrate", test_migrate },
 	{ "profile", test_profile },

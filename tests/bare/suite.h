@@ -74,11 +74,13 @@ void job_write(struct guest_job *job, u32 msr, u64 value);
 void job_read(struct guest_job *job, enum guest_op op, u32 index);
 /* Count an event on all counters over a body. */
 void job_window(struct guest_job *job, enum event event, u32 body, u64 turns);
-/* Sample on some counters, with periods from this one on. */
+/* Sample on some counters, with periods from this one on; JOB_USER: in user mode alone. */
 void job_pmi(struct guest_job *job, mpmu_pmcs counters, u64 period, u64 hits, u32 flags);
 void pmi_delay(u64 instructions);
 /* Did the guest see each overflow once, and nothing else? */
 bool pmis_are_exact(const struct guest *guest);
+/* Instructions that a counter had run past its overflow when its PMI was handled, at most. */
+u64 pmis_late(const struct guest *guest);
 /* Measures a window of so many turns in one piece: what is to be expected. */
 u64 expected(struct guest *guest, enum event event, u64 turns);
 
@@ -88,6 +90,7 @@ void test_share(void);
 void test_pmi(void);
 void test_access(void);
 void test_filter(void);
+void test_idle(void);
 void test_snapshot(void);
 void test_profile(void);
 void test_migrate(void);
