@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <x86intrin.h>
 
 #include "rows.h"
 
@@ -151,10 +152,18 @@ static void *opener(void *unused)
 	return unused;
 }
 
-/* An event takes longer to open than a VM to announce: from 0 to all of it. */
-static bool create_late(int i)
+static uint64_t time_to_open(void)
 {
-	for (volatile int delay = i * 2; delay; delay--)
+	uint64_t start = __rdtsc();
+
+	close(open_instructions(EV_GUEST));
+	return __rdtsc() - start;
+}
+
+/* An event takes longer to open than a VM to announce: from 0 to more than that. */
+static bool create_late(uint64_t delay)
+{
+	for (uint64_t start = __rdtsc(); __rdtsc() - start < delay; )
 		;
 	return !create();
 }
@@ -162,6 +171,7 @@ static bool create_late(int i)
 static void test_race(void)
 {
 	int winners[2] = { 0 }, bad = 0;
+	uint64_t longest;
 	pthread_t thread;
 	bool created;
 
@@ -169,11 +179,12 @@ static void test_race(void)
 		return;
 
 	run_on(0);
+	longest = 2 * time_to_open();
 	atomic_store(&opened, -1);
 	pthread_create(&thread, NULL, opener, NULL);
 	for (int i = 0; i < RACES; i++) {
 		atomic_store(&stage, 2 * i + 1);
-		created = create_late(i);
+		created = create_late(longest * i / RACES);
 		while (atomic_load(&opened) < 0)
 			;
 		winners[created]++;

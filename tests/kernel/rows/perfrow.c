@@ -179,8 +179,11 @@ static void spin_displaced(struct perfrow *row)
 	start = local_clock();
 	if (row->flags & PERFROW_IRQS)
 		local_irq_enable();
-	if (row->flags & PERFROW_OPEN)
+	if (row->flags & PERFROW_OPEN) {
+		/* One mistake, not two: interrupts are on, but the CPU stays. */
+		guard(preempt)();
 		perf_load_guest_context();
+	}
 	spin_for(row->arg);
 	local_irq_disable();
 	row->host_active = x86_perf_host_active();
