@@ -28,6 +28,7 @@ static const struct row rows[] = {
 	{"D1 selector: AnyThread", "intel-v4", GUEST, 0x186, 0x200000, false, 0, 0},
 	{"D1 selector: bit 32 without TSX", "intel-v4", GUEST, 0x186, 1ull << 32, false, 0, 0},
 	{"D1 selector: bit 63", "intel-v4", GUEST, 0x186, 1ull << 63, false, 0, 0},
+	{"D1 selector 2: bit 33 without TSX", "intel-v4", GUEST, 0x188, 1ull << 33, false, 0, 0},
 	{"D1 selector: IN_TX with TSX", "intel-v4-tsx", GUEST, 0x186, 1ull << 32, true, 0,
 	 1ull << 32},
 	{"D1 selector 2: IN_TXCP", "intel-v4-tsx", GUEST, 0x188, 1ull << 33, true, 0, 1ull << 33},

@@ -78,6 +78,10 @@ static const struct decode_row decodes[] = {
 	{"A10 counters of width 80", {INTEL_LEAF(2, 4, 80, 7, 0, 0, 0)}, -EINVAL, {0}},
 	{"A10 33 counters", {INTEL_LEAF(2, 33, 48, 7, 0, 0, 0)}, -EINVAL, {0}},
 	{"A10 17 fixed counters", {INTEL_LEAF(2, 4, 48, 7, 0, 0, 17 | 48 << 5)}, -EINVAL, {0}},
+	{"A10 33 GP counters, and fixed ones",
+	 {INTEL_LEAF(4, 33, 48, 7, 0, 0, 3 | 48 << 5)},
+	 -EINVAL,
+	 {0}},
 	{"A10 unknown vendor", {.vendor = 7}, -EINVAL, {0}},
 	{"A10 TSX",
 	 {INTEL_LEAF(4, 4, 48, 7, 0, 0, 3 | 48 << 5), .leaf_07_ebx = 1 << 11},
@@ -510,7 +514,20 @@ static void back_models_made(void)
 	}
 }
 
+/* No architectural event, none in the length of their vector. */
+static void back_no_events(void)
+{
+	struct mpmu_caps caps = *unit_caps("intel-v1");
+	struct mpmu_cpuid leaves;
+
+	caps.arch_events = 0;
+	assert_int_equal(mpmu_caps_encode(&leaves, &caps), 0);
+	assert_int_equal(leaves.leaf_0a[0], 1 | 2 << 8 | 40 << 16);
+	assert_int_equal(leaves.leaf_0a[1], 0);
+}
+
 static const struct unit_case backs[] = {
+	{"B7 leaves without an architectural event", back_no_events},
 	{"B7 encode, decode: each model", back_models},
 	{"B7 decode, encode, decode: any leaves", back_leaves},
 	{"B7 encode, decode: any model", back_models_made},
@@ -835,20 +852,6 @@ static const struct obstacle_row obstacles[] = {
 	 {0},
 	 0,
 	 "fixed counter 3"},
-	{"B7 obstacle: GP counter 31",
-	 "intel-v5-8-4",
-	 "intel-v5-8-4",
-	 FULL,
-	 {.counters = 1ull << 31},
-	 0,
-	 "GP counter 31"},
-	{"B7 obstacle: fixed counter 15",
-	 "intel-v5-8-4",
-	 "intel-v5-8-4",
-	 FULL,
-	 {.counters = 1ull << 47},
-	 0,
-	 "fixed counter 15"},
 	{"B7 obstacle: wider GP counters",
 	 "intel-v5-8-3",
 	 "intel-v5-8-3",
@@ -1024,7 +1027,27 @@ static void obstacle_no_pmu(void)
 	assert_null(mpmu_caps_obstacle(&none, NULL, MPMU_POLICY_COMPAT));
 }
 
+/* Of the one counter that the host lacks. */
+static void obstacle_names(void)
+{
+	u32 pmc;
+
+	for (pmc = 0; pmc < MPMU_FIXED_BASE + MPMU_MAX_FIXED; pmc++) {
+		struct mpmu_caps guest = guest_model("intel-v5-8-4");
+		struct mpmu_caps host = *unit_caps("intel-v5-8-4");
+		char name[20];
+
+		guest.counters |= 1ull << pmc;
+		host.counters &= ~(1ull << pmc);
+		snprintf(name, sizeof(name),
+			 pmc < MPMU_FIXED_BASE ? "GP counter %u" : "fixed counter %u",
+			 pmc % MPMU_FIXED_BASE);
+		assert_string_equal(mpmu_caps_obstacle(&guest, &host, FULL), name);
+	}
+}
+
 static const struct unit_case pairs[] = {
+	{"B7 obstacle: the name of each counter", obstacle_names},
 	{"B7 obstacle: none for a guest without a PMU", obstacle_no_pmu},
 	{"B7 obstacle: none where the offer takes nothing", obstacle_pairs},
 	{"B7 obstacle: none from a host to itself", obstacle_hosts},

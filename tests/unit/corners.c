@@ -276,30 +276,45 @@ static void feature_words(void)
 						 MPMU_FEAT_METRICS | MPMU_FEAT_GLOBAL);
 }
 
-/* PerfMonV2 is all three of its features; and counters that stop outside guests. */
-static void amd_requirements(void)
+/*
+ * PerfMonV2 is all three of its features, version 4 both of them; and counters
+ * of AMD stop outside guests.
+ */
+static void requirements(void)
 {
-	static const u32 features[] = {MPMU_FEAT_GLOBAL, MPMU_FEAT_STATUS_SET,
-				       MPMU_FEAT_PERFCTR_CORE, MPMU_FEAT_SVM};
+	static const struct {
+		const char *model;
+		u32 features;
+	} rows[] = {
+		{"amd-v2", MPMU_FEAT_GLOBAL},       {"amd-v2", MPMU_FEAT_STATUS_SET},
+		{"amd-v2", MPMU_FEAT_PERFCTR_CORE}, {"amd-v2", MPMU_FEAT_SVM},
+		{"intel-v5-8-4", MPMU_FEAT_GLOBAL}, {"intel-v5-8-4", MPMU_FEAT_STATUS_SET},
+	};
 	u32 i;
 
-	for (i = 0; i < ARRAY_SIZE(features); i++) {
-		struct mpmu_caps host = *unit_caps("amd-v2");
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct mpmu_caps host = *unit_caps(rows[i].model);
 
-		host.features &= ~features[i];
+		host.features &= ~rows[i].features;
 		assert_non_null(mpmu_caps_missing(&host));
 	}
 }
 
-static void amd_offer(void)
+static void check_offered(const char *model, u32 version, u32 counters)
 {
-	struct mpmu_caps host = *unit_caps("amd-v2"), offer;
+	struct mpmu_caps host = *unit_caps(model), offer;
 
-	host.version = 3;
-	host.counters = (1 << 20) - 1;
+	host.version++;
+	host.counters |= (1 << 20) - 1;
 	mpmu_caps_offer(&offer, &host, MPMU_POLICY_FULL);
-	assert_int_equal(offer.version, 2);
-	assert_int_equal(offer.counters, (1 << 15) - 1);
+	assert_int_equal(offer.version, version);
+	assert_int_equal(offer.counters & MPMU_GP_MASK, counters);
+}
+
+static void largest_offer(void)
+{
+	check_offered("amd-v2", 2, (1 << 15) - 1);
+	check_offered("intel-v5-8-4", 5, 0xff);
 }
 
 /* A version that lacks what came with it is the last one without that. */
@@ -352,13 +367,20 @@ static void wide_events(void)
 	assert_true(mpmu_filter_allows((void *)filter, 0xc1));
 }
 
+/* All other registers of the largest model are there. */
 static void no_full_width(void)
 {
 	struct mpmu_caps caps = *unit_caps("intel-v5-8-4");
+	u32 i;
 
+	caps.counters = MPMU_FIXED_MASK | 0xff;
+	assert_int_equal(stub_machine_init(&world.machine, &caps), 0);
 	caps.features &= ~(u32)MPMU_FEAT_FW_WRITES;
-	unit_world_init(&world, "intel-v5-8-4", "intel-v5-8-4");
 	stub_vcpu_init(&world.vcpu, &world.machine, &caps);
+	for (i = 0; i < 8; i++)
+		assert_true(mpmu_msr_exists(&world.vcpu.mpmu, 0x186 + i));
+	for (i = 0; i < MPMU_MAX_FIXED; i++)
+		assert_true(mpmu_msr_exists(&world.vcpu.mpmu, 0x309 + i));
 	assert_false(mpmu_msr_exists(&world.vcpu.mpmu, 0x4c1));
 	assert_false(mpmu_msr_exists(&world.vcpu.mpmu, 0x4c8));
 	assert_true(mpmu_msr_exists(&world.vcpu.mpmu, 0x0c8));
@@ -388,6 +410,140 @@ static void another_forgotten(void)
 	stub_exit(&world.vcpu);
 	mpmu_cpu_forget_vcpu(&world.machine.cpus[0].mpmu, &other);
 	assert_true(cpu->owner == &world.vcpu.mpmu && cpu->pmi_target == &world.vcpu.mpmu);
+}
+
+/* The owner stays. */
+static void another_put(void)
+{
+	struct stub_cpu *cpu = &world.machine.cpus[0];
+	struct stub_vcpu other;
+
+	unit_world_init(&world, "intel-v5-8-4", "intel-v5-8-4");
+	wrmsr(0x186, GUEST_COUNTS);
+	stub_enter(&world.vcpu);
+	stub_exit(&world.vcpu);
+	stub_vcpu_init(&other, &world.machine, unit_caps("intel-v5-8-4"));
+	world.machine.irqs_off = true;
+	mpmu_put(&cpu->mpmu, &other.mpmu);
+	world.machine.irqs_off = false;
+	assert_ptr_equal(cpu->mpmu.owner, &world.vcpu.mpmu);
+}
+
+static void assert_known(mpmu_pmcs counters, u32 eventsels)
+{
+	const struct mpmu_cpu *cpu = &world.machine.cpus[0].mpmu;
+
+	assert_int_equal(cpu->zero_counters, counters);
+	assert_int_equal(cpu->zero_eventsels, eventsels);
+}
+
+/* Enter with a touched PMU. */
+static void enter_counting(struct stub_vcpu *vcpu)
+{
+	stub_vcpu_load(vcpu, &world.machine.cpus[0]);
+	unit_wrmsr(vcpu, 0x186, GUEST_COUNTS);
+	stub_enter(vcpu);
+}
+
+/* An owner's registers hold what it likes, those of the others are as they were. */
+static void known_zeros(void)
+{
+	const mpmu_pmcs large = GP(8) | FIXED(4), small = GP(4) | FIXED(2);
+	struct stub_vcpu other;
+
+	unit_world_init(&world, "intel-v5-8-4", "intel-v4-small");
+	enter_counting(&world.vcpu);
+	assert_known(0, 0);
+	stub_vcpu_put(&world.vcpu);
+	assert_known(small, 0x0f);
+	stub_vcpu_init(&other, &world.machine, unit_caps("intel-v5-8-4"));
+	enter_counting(&other);
+	assert_known(0, 0);
+	stub_vcpu_put(&other);
+	assert_known(large, 0xff);
+	enter_counting(&world.vcpu);
+	assert_known(large & ~small, 0xf0);
+	stub_vcpu_put(&world.vcpu);
+	assert_known(large, 0xff);
+}
+
+/* Events of the host are back in their registers after an exit. */
+static void known_after_host(void)
+{
+	unit_world_init(&world, "intel-v5-8-4", "intel-v5-8-4");
+	enter_counting(&world.vcpu);
+	stub_exit(&world.vcpu);
+	stub_perf_install(&world.machine, 0, 6, GUEST_COUNTS, 5);
+	stub_enter(&world.vcpu);
+	stub_exit(&world.vcpu);
+	assert_known(0, 0);
+	stub_vcpu_put(&world.vcpu);
+	stub_perf_remove(&world.machine, 0);
+}
+
+/* What the host calls dirty is not taken for 0, whatever was known. */
+static void dirty_zeros(void)
+{
+	const struct stub_reg left = {.value = 5, .origin = STUB_OF_HOST};
+	struct stub_cpu *cpu = &world.machine.cpus[0];
+
+	unit_world_init(&world, "intel-v5-8-4", "intel-v5-8-4");
+	enter_counting(&world.vcpu);
+	stub_vcpu_put(&world.vcpu);
+	cpu->pmu.gp[3] = cpu->pmu.eventsel[3] = left;
+	cpu->perf.dirty = 1 << 3;
+	stub_vcpu_load(&world.vcpu, cpu);
+	stub_enter(&world.vcpu);
+	assert_int_equal(cpu->pmu.gp[3].value | cpu->pmu.eventsel[3].value, 0);
+}
+
+/* A filter that lets the same event through writes no selector again. */
+static void same_image(void)
+{
+	const struct stub_cpu *cpu = &world.machine.cpus[0];
+	u64 writes;
+
+	unit_world_init(&world, "intel-v5-8-4", "intel-v5-8-4");
+	enter_counting(&world.vcpu);
+	stub_vcpu_set_filter(&world.vcpu, NULL);
+	assert_int_equal(world.vcpu.mpmu.reprogram, 1);
+	writes = cpu->writes;
+	stub_enter(&world.vcpu);
+	assert_int_equal(world.vcpu.mpmu.reprogram, 0);
+	assert_int_equal(cpu->writes, writes);
+}
+
+/* Registers as wide as they can be, and almost. */
+static void widest(void)
+{
+	struct mpmu_vcpu *vcpu = &world.vcpu.mpmu;
+	struct mpmu_caps caps = *unit_caps("intel-v5-8-4");
+	u32 width;
+	u64 value;
+
+	for (width = 63; width <= 64; width++) {
+		const u64 all = ~0ull >> (64 - width);
+
+		caps.gp_width = caps.fixed_width = width;
+		assert_int_equal(stub_machine_init(&world.machine, &caps), 0);
+		stub_vcpu_init(&world.vcpu, &world.machine, &caps);
+		world.machine.irqs_off = true;
+		assert_int_equal(mpmu_msr_write(NULL, vcpu, 0x4c1, MPMU_BY_HOST, all), MPMU_DONE);
+		assert_int_equal(mpmu_msr_read(NULL, vcpu, 0x4c1, MPMU_BY_HOST, &value), MPMU_DONE);
+		assert_int_equal(value, all);
+		assert_int_equal(mpmu_msr_write(NULL, vcpu, 0x4c1, MPMU_BY_HOST, ~0ull),
+				 width == 64 ? MPMU_DONE : MPMU_GP);
+	}
+}
+
+/* One without a model is of its host's vendor. */
+static void vendor_of_none(void)
+{
+	struct mpmu_vcpu vcpu;
+
+	unit_world_init(&world, "amd-v2", "amd-v2");
+	mpmu_vcpu_init(&vcpu, &world.machine.host);
+	assert_int_equal(vcpu.caps.vendor, MPMU_VENDOR_AMD);
 }
 
 /*
@@ -493,6 +649,13 @@ static const struct unit_case rows[] = {
 	{"the field of an absent fixed counter 0", no_fixed_counter_0},
 	{"the largest model: all registers are different ones", largest},
 	{"another vCPU is forgotten", another_forgotten},
+	{"another vCPU is put", another_put},
+	{"what is known to be 0 with owners of two sizes", known_zeros},
+	{"what is known to be 0 beside events of the host", known_after_host},
+	{"what is known to be 0 and dirty", dirty_zeros},
+	{"the same selector again is not written", same_image},
+	{"counters of 63 and 64 bits", widest},
+	{"a vCPU without a model has a vendor", vendor_of_none},
 	{"a disabled counter is not emulated", disabled_emulates},
 	{"requests of two counters", many_requests},
 	{"flags after a put and after the last idle one", flags},
@@ -503,8 +666,8 @@ static const struct unit_case rows[] = {
 	{"no full-width counters without their feature", no_full_width},
 	{"a guest without status registers saves no status", no_status},
 	{"features from single bits and from full words", feature_words},
-	{"AMD without one of the features that are needed", amd_requirements},
-	{"an AMD host beyond what is known", amd_offer},
+	{"a host without one of the features that are needed", requirements},
+	{"a host beyond what is known", largest_offer},
 	{"a version without what came with it", versions},
 	{"models at the edge of a contradiction", contradictions},
 	{"status bits that are no counter's", status_extra},

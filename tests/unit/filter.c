@@ -88,6 +88,14 @@ static const struct allow_row allows[] = {
 	 {1ull << 32 | 0xc0},
 	 0xc0,
 	 true},
+	{"F unmasked entry with a mask matches nothing",
+	 INTEL,
+	 DENY,
+	 0,
+	 1,
+	 {1ull << 56 | 0xc0},
+	 0xc0,
+	 true},
 	{"F event of 12 bits (AMD)",
 	 AMD,
 	 DENY,
@@ -147,6 +155,22 @@ static const struct allow_row allows[] = {
 	 {MASKED(0xc0, 0, 0, 0), MASKED(0xc4, 0, 0, 1), MASKED(0x3c, 0, 0, 0)},
 	 0xc0,
 	 false},
+	{"F masked: second entry of an event",
+	 INTEL,
+	 ALLOW,
+	 1,
+	 2,
+	 {MASKED(0xc4, 0xff, 0x10, 0), MASKED(0xc4, 0xff, 0x20, 0)},
+	 0x20c4,
+	 true},
+	{"F masked: what is behind the last entry is none",
+	 INTEL,
+	 DENY,
+	 1,
+	 1,
+	 {MASKED(0xc4, 0xff, 0x20, 0), 1 << 16},
+	 0x20c4,
+	 false},
 	{"F masked: match outside the mask matches nothing",
 	 INTEL,
 	 DENY,
@@ -203,8 +227,22 @@ static void check_fixed(void **state)
 	assert_true(mpmu_filter_allows_fixed(NULL, row->index));
 }
 
+static void second_entry(void)
+{
+	const u64 events[] = {MASKED(0xc0, 0xff, 0, 0), 1 << 16};
+	const struct mpmu_filter_spec spec = {.flags = 1, .nr_events = 2, .events = events};
+	u64 space[8];
+
+	assert_int_equal(mpmu_filter_compile((struct mpmu_filter *)space, INTEL, &spec), -EINVAL);
+}
+
+static const struct unit_case cases[] = {
+	{"F masked entry, the second one with a reserved bit", second_entry},
+};
+
 int main(void)
 {
+	UNIT_CASES(cases);
 	UNIT_TABLE(compiles, check_compile);
 	UNIT_TABLE(allows, check_allow);
 	UNIT_TABLE(fixeds, check_fixed);
