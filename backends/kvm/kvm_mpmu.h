@@ -183,9 +183,6 @@ static inline unsigned int kvm_mpmu_filter_request(struct kvm *kvm)
 	return kvm_has_mediated_pmu(kvm) ? KVM_REQ_PMU | KVM_REQUEST_WAIT : KVM_REQ_PMU;
 }
 
-/* For the one function that installs a filter, in the VM `kvm`. */
-#define KVM_MPMU_REQ_FILTER kvm_mpmu_filter_request(kvm)
-
 static inline int kvm_mpmu_vcpu_create(struct kvm_vcpu *vcpu)
 {
 	return IS_ENABLED(CONFIG_MPMU) ? __kvm_mpmu_vcpu_create(vcpu) : 0;
