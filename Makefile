@@ -101,7 +101,7 @@ $(BUILD)/$(SONAME): $(CORE) libmpmu/libmpmu.map
 $(BUILD)/tests/%.t: $(BUILD)/tests/%.o $(BUILD)/tests/libmpmu-checked.a
 	$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) $^ -lcmocka -o $@
 
-$(BUILD)/tests/conformance/stub.t: $(BUILD)/tests/conformance/conformance.o
+$(BUILD)/tests/conformance/stub.t: $(addprefix $(BUILD)/tests/conformance/,conformance.o subject.o)
 
 $(BUILD)/mpmu.pc: Makefile
 	@mkdir -p $(@D)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * A hypervisor in miniature on software PMUs, and the template of a port:
- * ops.c is the table that a port fills in, hv.c where it calls the library,
- * perf.c what the rest of its host does with the PMU.
+ * A hypervisor in miniature on software PMUs, and an example of a port: ops.c
+ * is the table that a port fills in, hv.c where it calls the library, perf.c
+ * what the rest of its host does with the PMU.
  */
 #ifndef STUB_HV_H
 #define STUB_HV_H

@@ -1,190 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * The conformance suite on the stub, as an example of how a port runs it; and
- * on backends that break one promise each, which the suite must name.
+ * The conformance suite on the stub, and on backends that break one promise
+ * each, which the suite must name.
  */
 #include "../lib/unit.h"
 
-#include "conformance.h"
+#include "subject.h"
 
-struct subject {
-	struct stub_machine machine;
-	struct stub_vcpu vcpu;
-	struct conformance_port port;
-	/* What failed, one line each. */
-	char failures[4000];
-	u32 lines;
-};
-
-static void print(void *data, const char *line)
+static void init(struct subject *subject, const char *model, const struct mpmu_ops *ops)
 {
-	struct subject *subject = data;
-	size_t used = strlen(subject->failures);
-
-	subject->lines++;
-	if (!strncmp(line, "not ok", 6))
-		snprintf(subject->failures + used, sizeof(subject->failures) - used, "%s\n", line);
-}
-
-static void irqs(void *data, bool on)
-{
-	struct subject *subject = data;
-
-	subject->machine.irqs_off = !on;
-	if (on)
-		stub_take_interrupts(&subject->machine);
-}
-
-static u64 raw(void *data, u32 msr)
-{
-	struct subject *subject = data;
-	u64 value;
-
-	stub_pmu_rdmsr(&subject->vcpu.cpu->pmu, msr, &value);
-	return value;
-}
-
-static u32 intercepts(void *data, u32 msr)
-{
-	return stub_intercepts(&((struct subject *)data)->vcpu, msr);
-}
-
-static bool rdpmc_intercepted(void *data)
-{
-	return !((struct subject *)data)->vcpu.rdpmc_direct;
-}
-
-static bool routed_to_guest(void *data)
-{
-	return ((struct subject *)data)->vcpu.cpu->pmu.lvtpc.route == STUB_VECTOR_OF_GUEST;
-}
-
-static void load(void *data)
-{
-	struct subject *subject = data;
-
-	stub_vcpu_load(&subject->vcpu, &subject->machine.cpus[0]);
-}
-
-static void put(void *data)
-{
-	stub_vcpu_put(&((struct subject *)data)->vcpu);
-}
-
-static void guest_run(void *data, u32 count)
-{
-	struct stub_vcpu *vcpu = &((struct subject *)data)->vcpu;
-
-	stub_guest_run(vcpu, &(struct stub_work){.instructions = count});
-	stub_exit(vcpu);
-}
-
-static u64 guest_rdmsr(void *data, u32 msr)
-{
-	struct stub_vcpu *vcpu = &((struct subject *)data)->vcpu;
-	u64 value;
-
-	stub_guest_rdmsr(vcpu, msr, &value);
-	stub_exit(vcpu);
-	return value;
-}
-
-static void guest_wrmsr(void *data, u32 msr, u64 value)
-{
-	struct stub_vcpu *vcpu = &((struct subject *)data)->vcpu;
-
-	stub_guest_wrmsr(vcpu, msr, value);
-	stub_exit(vcpu);
-}
-
-static void guest_unmask(void *data)
-{
-	stub_guest_mask_lvtpc(&((struct subject *)data)->vcpu, false);
-}
-
-static u32 guest_pmis(void *data)
-{
-	struct subject *subject = data;
-
-	return subject->vcpu.pmis + subject->vcpu.requests.pmi;
-}
-
-static void set_filter(void *data, const struct mpmu_filter *filter)
-{
-	stub_vcpu_set_filter(&((struct subject *)data)->vcpu, filter);
-}
-
-static void host_event(void *data, bool on)
-{
-	struct subject *subject = data;
-	bool amd = subject->machine.host.caps.vendor == MPMU_VENDOR_AMD;
-	u64 eventsel = 0xc0 | STUB_EVENTSEL_ENABLE | STUB_EVENTSEL_OS;
-
-	if (!on)
-		stub_perf_remove(&subject->machine, 0);
-	else
-		stub_perf_install(&subject->machine, 0, 1,
-				  eventsel | (amd ? STUB_EVENTSEL_HOST_ONLY : 0), 0);
-}
-
-static u64 host_count(void *data)
-{
-	struct stub_cpu *cpu = ((struct subject *)data)->machine.here;
-	const struct stub_host_event *event = &cpu->perf.events[0];
-
-	return event->installed && cpu->perf.running ? cpu->pmu.gp[event->pmc].value : event->count;
-}
-
-static void host_run(void *data, u32 count)
-{
-	stub_perf_run(&((struct subject *)data)->machine,
-		      &(struct stub_work){.instructions = count});
-}
-
-static void host_overflow(void *data)
-{
-	struct stub_pmu *pmu = &((struct subject *)data)->machine.here->pmu;
-
-	pmu->status |= 2;
-	pmu->pending[STUB_NMI_OF_HOST] = true;
-}
-
-static void delay_pmi(void *data)
-{
-	((struct subject *)data)->machine.here->late_pmi = true;
-}
-
-static void subject_init(struct subject *subject, const char *model, const struct mpmu_ops *ops)
-{
-	memset(subject, 0, sizeof(*subject));
-	assert_int_equal(stub_machine_init(&subject->machine, unit_caps(model)), 0);
-	subject->machine.host.ops = ops;
-	stub_vcpu_init(&subject->vcpu, &subject->machine, unit_caps(model));
-	subject->port = (struct conformance_port){
-		.host = &subject->machine.host,
-		.cpu = &subject->machine.cpus[0].mpmu,
-		.vcpu = &subject->vcpu.mpmu,
-		.data = subject,
-		.print = print,
-		.irqs = irqs,
-		.raw = raw,
-		.intercepts = intercepts,
-		.rdpmc_intercepted = rdpmc_intercepted,
-		.routed_to_guest = routed_to_guest,
-		.load = load,
-		.put = put,
-		.guest_run = guest_run,
-		.guest_rdmsr = guest_rdmsr,
-		.guest_wrmsr = guest_wrmsr,
-		.guest_unmask = guest_unmask,
-		.guest_pmis = guest_pmis,
-		.set_filter = set_filter,
-		.host_event = host_event,
-		.host_count = host_count,
-		.host_run = host_run,
-		.host_overflow = host_overflow,
-		.delay_pmi = delay_pmi,
-	};
+	assert_int_equal(subject_init(subject, unit_caps(model), ops), 0);
 }
 
 /* Backends that conform but for one slot. */
@@ -382,7 +207,7 @@ static void check_wrong(void **state)
 	static struct subject subject;
 
 	memcpy((char *)&ops + wrong->slot, &wrong->op, sizeof(wrong->op));
-	subject_init(&subject, wrong->model, &ops);
+	init(&subject, wrong->model, &ops);
 	expect_failure(&subject, wrong->promise);
 }
 
@@ -405,7 +230,7 @@ static void check_unreclaimed(void **state)
 	const struct right *row = *state;
 	static struct subject subject;
 
-	subject_init(&subject, row->model, &stub_ops);
+	init(&subject, row->model, &stub_ops);
 	subject.port.host_event = host_event_beside_owner;
 	expect_failure(&subject, "reclaim: an event of the host has no owner");
 }
@@ -424,80 +249,10 @@ static void check_right(void **state)
 	const struct right *right = *state;
 	static struct subject subject;
 
-	subject_init(&subject, right->model, &stub_ops);
+	init(&subject, right->model, &stub_ops);
 	if (conformance_run(&subject.port))
 		fail_msg("%s", subject.failures);
 	assert_true(subject.lines > 30);
-}
-
-/* A port that is not written yet: every slot is there and does nothing. */
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wunused-parameter"
-#define MPMU_OP(ret, name, args)        \
-	static ret skeleton_##name args \
-	{                               \
-		return (ret)0;          \
-	}
-#include <mpmu/ops.def>
-#undef MPMU_OP
-#pragma GCC diagnostic pop
-
-static const struct mpmu_ops skeleton_ops = {
-#define MPMU_OP(ret, name, args) .name = skeleton_##name,
-#include <mpmu/ops.def>
-#undef MPMU_OP
-};
-
-/* The slots that a step of docs/porting.md fills in; what is left fails less. */
-static const struct step {
-	const char *name;
-	size_t slots[8];
-} steps[] = {
-#define SLOT(name) (offsetof(struct mpmu_ops, name) + 1)
-	{"skeleton: requests", {SLOT(request_reprogram), SLOT(request_intercepts)}},
-	{"skeleton: a guest counts",
-	 {SLOT(rdmsr), SLOT(wrmsr), SLOT(own), SLOT(disown), SLOT(take_dirty),
-	  SLOT(get_global_ctrl), SLOT(set_global_ctrl), SLOT(set_touched)}},
-	{"skeleton: it does not exit for it", {SLOT(set_intercept), SLOT(set_rdpmc_intercept)}},
-	{"skeleton: it samples", {SLOT(route_pmi), SLOT(drain_pmi), SLOT(request_pmi)}},
-	{"skeleton: the host counts beside it",
-	 {SLOT(host_active), SLOT(displace), SLOT(replace)}},
-#undef SLOT
-};
-
-/* How many promises are broken with the first @nr steps done? */
-static u32 left_after(u32 nr)
-{
-	struct mpmu_ops ops = skeleton_ops;
-	static struct subject subject;
-	u32 step, slot, left;
-	char *line;
-
-	for (step = 0; step < nr; step++) {
-		for (slot = 0; slot < 8 && steps[step].slots[slot]; slot++) {
-			size_t at = steps[step].slots[slot] - 1;
-
-			memcpy((char *)&ops + at, (const char *)&stub_ops + at, sizeof(void *));
-		}
-	}
-	subject_init(&subject, INTEL, &ops);
-	stub_fault_hook = ignore;
-	left = conformance_run(&subject.port);
-	stub_fault_hook = unit_fail;
-	print_message("# %u steps done, %u promises left\n", nr, left);
-	for (line = strtok(subject.failures, "\n"); line; line = strtok(NULL, "\n"))
-		print_message("# %s\n", line);
-	return left;
-}
-
-static void check_step(void **state)
-{
-	const struct step *step = *state;
-	u32 done = (u32)(step - steps) + 1;
-
-	assert_true(left_after(done) < left_after(done - 1));
-	if (done == ARRAY_SIZE(steps))
-		assert_int_equal(left_after(done), 0);
 }
 
 /* The table of wrong backends grows with the list of slots. */
@@ -527,6 +282,5 @@ int main(void)
 	UNIT_TABLE(wrongs, check_wrong);
 	UNIT_TABLE(unreclaimed, check_unreclaimed);
 	UNIT_TABLE(slots, check_slot);
-	UNIT_TABLE(steps, check_step);
 	return unit_run("conformance");
 }

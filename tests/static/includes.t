@@ -15,6 +15,7 @@ libmpmu/internal.h	[<"]mpmu/[a-z_]+\.(h|def)[">]			<stdint.h>
 libmpmu/*.c		("internal\.h"|<mpmu/[a-z_]+\.(h|def)>)		<string.h>
 backends/kvm/*		(<(linux|asm|uapi|kvm|mpmu|trace)/[a-z0-9_./-]+>|"(?!.*libmpmu/)[a-z0-9_./-]+")	"../../libmpmu/internal.h"
 backends/stub/*		(<(mpmu/)?[a-z_]+\.(h|def)>|"(?!.*libmpmu/)[a-z0-9_./-]+")	<linux/kvm.h>
+backends/skeleton/*	(<(mpmu/)?[a-z_]+\.(h|def)>|"(?!.*libmpmu/)[a-z0-9_./-]+")	<linux/kvm.h>
 backends/bare/*		(<(mpmu/)?[a-z_]+\.(h|def)>|"(?!.*libmpmu/)[a-z0-9_./-]+")	<linux/kvm.h>
 '
 
