@@ -77,8 +77,8 @@ void test_idle(void)
 	memcpy(pages->memory + start, halts, sizeof(halts));
 	vcpu_load(&vcpu);
 	check(!wakes(&vcpu) && vcpu.rip == VCPU_MEMORY, "a vCPU halts");
-	vcpu_set_filter(&vcpu, NULL);
-	check(!wakes(&vcpu), "a new filter does not wake it");
+	vcpu_request(&vcpu, REQ_REPROGRAM | REQ_INTERCEPTS);
+	check(!wakes(&vcpu), "work before its next entry does not wake it");
 	vcpu_request(&vcpu, REQ_PMI);
 	check(!wakes(&vcpu), "nor does a PMI that its LVTPC masks");
 	vcpu_write_lvtpc(&vcpu, LVT_NMI);
