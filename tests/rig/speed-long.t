@@ -33,7 +33,7 @@ prepare()
 # without the model has no PMU, which the kernel complains of.
 boot()
 {
-	local seconds lax= status=0
+	local seconds lax='' status=0
 
 	[ "$1" != "$plain" ] || lax=--lax-msrs
 	TIMEFORMAT=%U

@@ -27,6 +27,7 @@ static const struct {
 	{ "windows", test_windows, "host events lack only what displaced windows hide" },
 	{ "state", test_state, "a PMU moves to another VM and counts on" },
 	{ "live", test_live, "a guest that counts while its VM is changed and moved" },
+	{ "wait", test_wait, "for whom the ioctl of the filter waits" },
 	{ "pmi", test_pmi, "one interrupt per overflow" },
 };
 

@@ -75,5 +75,6 @@ int test_host(void);
 int test_windows(void);
 int test_state(void);
 int test_live(void);
+int test_wait(void);
 
 #endif
