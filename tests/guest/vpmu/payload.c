@@ -334,12 +334,22 @@ static void do_watch(struct guest_cpu *cpu)
 	wrmsr(job->ctrl, 0);
 }
 
+static void do_cr2(struct guest_cpu *cpu)
+{
+	const struct guest_job *job = &cpu->job;
+
+	__asm__ volatile("mov %0, %%cr2" : : "r"(job->pointer));
+	bodies[job->body](job->count, 0);
+	__asm__ volatile("mov %%cr2, %0" : "=r"(cpu->result.cr2));
+}
+
 static void (*const programs[])(struct guest_cpu *cpu) = {
 	[PROGRAM_WINDOW] = do_window,
 	[PROGRAM_ACCESS] = do_access,
 	[PROGRAM_PMI] = do_pmi,
 	[PROGRAM_LOOP_ONCE] = do_loop_once,
 	[PROGRAM_WATCH] = do_watch,
+	[PROGRAM_CR2] = do_cr2,
 };
 
 static void set_pce(int on)

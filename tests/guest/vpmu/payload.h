@@ -75,6 +75,7 @@ enum guest_program {
 	PROGRAM_PMI,		/* run the body until enough PMIs came */
 	PROGRAM_LOOP_ONCE,	/* run the body; counters are left as they are */
 	PROGRAM_WATCH,		/* read counters until told to stop */
+	PROGRAM_CR2,		/* keep job.pointer in CR2 across the body */
 };
 
 enum guest_op {
@@ -141,6 +142,7 @@ struct guest_result {
 	uint64_t pmi_sum[64];	/* of what it had run past */
 	uint64_t pmi_foreign;	/* status bits of no counter of the job */
 	uint64_t turns;
+	uint64_t cr2;		/* PROGRAM_CR2 */
 };
 
 #define WATCH_ROUNDS		21		/* and one for what is between them */

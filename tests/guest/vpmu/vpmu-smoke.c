@@ -1,5 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* What needs no PMU: every body runs, at both privileges, and comes back. */
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
 #include "vpmu.h"
 
 static const char *const names[NR_BODIES] = {
@@ -33,6 +37,38 @@ static void run_body(struct machine *machine, int body, bool user)
 		check(vcpu->area->result.timers == 100, "the timer wakes each HLT (%d)", (int)vcpu->area->result.timers);
 }
 
+/* A page fault of the VMM leaves another CR2 behind. */
+static void fault(struct vcpu *vcpu)
+{
+	volatile char *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE,
+				   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)vcpu;
+	if (page == MAP_FAILED)
+		fatal("mmap: %s", strerror(errno));
+	*page = 1;
+	munmap((void *)page, 4096);
+}
+
+static void test_cr2(struct machine *machine)
+{
+	const uint64_t value = 0x123456789000;
+	struct vcpu *vcpu = &machine->vm.cpu[0];
+	struct guest_job *job = &vcpu->area->job;
+	int status;
+
+	job_clear(job, &machine->pmu);
+	job->program = PROGRAM_CR2;
+	job->body = BODY_PORT_USER;
+	job->count = 1;
+	job->pointer = value;
+	vcpu->on_user_exit = fault;
+	status = machine_run(machine);
+	vcpu->on_user_exit = NULL;
+	check(!status && vcpu->area->result.cr2 == value,
+	      "the guest keeps its CR2 (%#llx)", (unsigned long long)vcpu->area->result.cr2);
+}
+
 int test_smoke(void)
 {
 	struct machine machine;
@@ -46,6 +82,7 @@ int test_smoke(void)
 		if (body != BODY_HLT)
 			run_body(&machine, body, true);
 	}
+	test_cr2(&machine);
 	check((machine.vm.cpu[0].area->result.present == MPMU_MAGIC_PRESENT) == emu_present(),
 	      "guest and host agree about the emulator");
 	machine_stop(&machine);
