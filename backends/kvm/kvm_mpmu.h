@@ -178,9 +178,9 @@ static inline int kvm_mpmu_compile_filter(struct kvm_x86_pmu_event_filter *filte
  * A guest with a mediated PMU counts by the old filter until its vCPU exits:
  * wait for that.  KVM's own events for an emulated PMU change as they ever did.
  */
-static inline unsigned int kvm_mpmu_filter_request(struct kvm *kvm)
+static inline unsigned int kvm_mpmu_filter_wait(struct kvm *kvm)
 {
-	return kvm_has_mediated_pmu(kvm) ? KVM_REQ_PMU | KVM_REQUEST_WAIT : KVM_REQ_PMU;
+	return kvm_has_mediated_pmu(kvm) ? KVM_REQUEST_WAIT : 0;
 }
 
 static inline int kvm_mpmu_vcpu_create(struct kvm_vcpu *vcpu)
