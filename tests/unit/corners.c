@@ -412,17 +412,23 @@ static void another_forgotten(void)
 	assert_true(cpu->owner == &world.vcpu.mpmu && cpu->pmi_target == &world.vcpu.mpmu);
 }
 
+/* The vCPU of the world owns the PMU, out of its guest; there is another one. */
+static void own_beside(struct stub_vcpu *other)
+{
+	unit_world_init(&world, "intel-v5-8-4", "intel-v5-8-4");
+	wrmsr(0x186, GUEST_COUNTS);
+	stub_enter(&world.vcpu);
+	stub_exit(&world.vcpu);
+	stub_vcpu_init(other, &world.machine, unit_caps("intel-v5-8-4"));
+}
+
 /* The owner stays. */
 static void another_put(void)
 {
 	struct stub_cpu *cpu = &world.machine.cpus[0];
 	struct stub_vcpu other;
 
-	unit_world_init(&world, "intel-v5-8-4", "intel-v5-8-4");
-	wrmsr(0x186, GUEST_COUNTS);
-	stub_enter(&world.vcpu);
-	stub_exit(&world.vcpu);
-	stub_vcpu_init(&other, &world.machine, unit_caps("intel-v5-8-4"));
+	own_beside(&other);
 	world.machine.irqs_off = true;
 	mpmu_put(&cpu->mpmu, &other.mpmu);
 	world.machine.irqs_off = false;
@@ -577,11 +583,7 @@ static void untouched_enters(void)
 	struct stub_cpu *cpu = &world.machine.cpus[0];
 	struct stub_vcpu other;
 
-	unit_world_init(&world, "intel-v5-8-4", "intel-v5-8-4");
-	wrmsr(0x186, GUEST_COUNTS);
-	stub_enter(&world.vcpu);
-	stub_exit(&world.vcpu);
-	stub_vcpu_init(&other, &world.machine, unit_caps("intel-v5-8-4"));
+	own_beside(&other);
 	world.machine.irqs_off = true;
 	assert_int_equal(mpmu_enter(&cpu->mpmu, &other.mpmu), 0);
 	world.machine.irqs_off = false;
