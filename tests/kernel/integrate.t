@@ -240,6 +240,12 @@ test_usage()
 {
 	try "no argument: exit 2" sh -c "'$integrate' 2>/dev/null; [ \$? = 2 ]"
 	try "unknown option: exit 2" sh -c "'$integrate' --frob '$pristine' 2>/dev/null; [ \$? = 2 ]"
+	new_tree modes
+	run 0 "integrated"
+	remember
+	try "--check --revert: exit 2" run 2 "integrate LINUX_DIR" --check --revert
+	try "--check --revert: changes nothing" untouched
+	try "--revert --check: exit 2" run 2 "integrate LINUX_DIR" --revert --check
 }
 
 base_is_complete()
