@@ -236,6 +236,22 @@ test_other_sublevel()
 	try "another 6.12.y: byte for byte" untouched
 }
 
+# The same version, wherever the checkout and the tree are.
+test_blank()
+{
+	local here="$work/a checkout" integrate=$integrate
+
+	mkdir "$here"
+	(cd "$MPMU_TOP" && cp -a --parents -t "$here" backends/kvm libmpmu include)
+	new_tree "a tree"
+	try "blanks in paths: a tree" run 0 "integrated"
+	integrate="$here/backends/kvm/integrate"
+	try "blanks in paths: a checkout, the same version" run 0 "integrated already"
+	try "blanks in paths: --revert" run 0 "reverted" --revert
+	try "blanks in paths: byte for byte" untouched
+	try "blanks in paths: a checkout and a tree" run 0 "integrated"
+}
+
 test_usage()
 {
 	try "no argument: exit 2" sh -c "'$integrate' 2>/dev/null; [ \$? = 2 ]"
@@ -262,5 +278,6 @@ test_changed
 test_half_applied
 test_interrupted
 test_other_sublevel
+test_blank
 test_usage
 done_testing
