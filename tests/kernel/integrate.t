@@ -50,12 +50,14 @@ untouched()
 }
 
 # run EXIT-STATUS TEXT [OPTION...]: what it returns, and a line that it prints.
+# Signals that whoever started the test ignores are as they are by default.
 run()
 {
 	local want=$1 text=$2 got=0
 	shift 2
 
-	"$integrate" "$tree" "$@" >"$work/output" 2>&1 || got=$?
+	env --default-signal=HUP,INT,TERM PATH="$work/bin:$PATH" \
+		"$integrate" "$tree" "$@" >"$work/output" 2>&1 || got=$?
 	[ "$got" = "$want" ] || { echo "exit status $got"; cat "$work/output"; return 1; }
 	grep -qF -- "$text" "$work/output" || { echo "no \"$text\" in:"; cat "$work/output"; return 1; }
 }
@@ -182,46 +184,52 @@ test_half_applied()
 	refused "changed after integrate, --revert" "$events: changed since" --revert
 }
 
-# A cp that fails from the Nth call on, as on a full disk.
-break_cp()
+# stand_in TOOL COMMANDS: do these at each call, which $call counts, then the tool.
+stand_in()
 {
 	mkdir -p "$work/bin"
-	cat >"$work/bin/cp" <<-END
+	cat >"$work/bin/$1" <<-END
 		#!/bin/sh
-		echo x >>"$work/calls"
-		[ \$(wc -l <"$work/calls") -lt $1 ] || exit 1
-		exec $(command -v cp) "\$@"
+		echo x >>"$work/$1.calls"
+		call=\$(wc -l <"$work/$1.calls")
+		$2
+		exec $(command -v "$1") "\$@"
 	END
-	chmod +x "$work/bin/cp"
-	: >"$work/calls"
-}
-
-interrupted()
-{
-	break_cp "$1"
-	PATH=$work/bin:$PATH "$integrate" "$tree" >"$work/output" 2>&1
-	[ $? = 3 ] || { cat "$work/output"; return 1; }
+	chmod +x "$work/bin/$1"
+	: >"$work/$1.calls"
 }
 
 test_interrupted()
 {
-	local calls last
+	local call last signal
 
 	new_tree whole
-	break_cp 1000000
-	PATH=$work/bin:$PATH run 0 "integrated"
-	last=$(wc -l <"$work/calls")
+	stand_in cp ""
+	run 0 "integrated"
+	last=$(wc -l <"$work/cp.calls")
 	new_tree interrupted
-	for calls in $((last / 2)) $((last - 10)) "$last"; do
-		try "disk full at file $calls of $last: refused" interrupted "$calls"
-		if untouched >/dev/null; then
-			result 0 "disk full at file $calls of $last: tree untouched"
-			continue
-		fi
-		try "disk full at file $calls of $last: half applied is seen" run 3 "half applied"
-		try "disk full at file $calls of $last: --revert" run 0 "reverted" --revert
-		try "disk full at file $calls of $last: byte for byte" untouched
+	for call in 1 $((last / 2)) $((last - 10)) "$last"; do
+		stand_in cp "[ \$call -lt $call ] || exit 1"
+		refused "disk full at file $call of $last" "the disk may be full"
 	done
+	for call in 1 $((last / 4)); do
+		stand_in cp "[ \$call != $call ] || exit 1"
+		refused "file $call of $last cannot be written" "the disk may be full"
+	done
+	for signal in INT TERM HUP; do
+		stand_in cp "[ \$call != $((last - 10)) ] || kill -$signal \$PPID"
+		refused "SIG$signal" "interrupted"
+	done
+	stand_in cp "[ \$call != $((last / 2)) ] || kill -TERM \$PPID"
+	refused "SIGTERM before any change" "interrupted"
+
+	stand_in cp "[ \$call -lt $((last - 10)) ] || exit 1"
+	stand_in ln "exit 1"
+	try "not restored: refused, and says what to do" run 3 "--revert restores it"
+	rm -r "${work:?}/bin"
+	try "not restored: half applied is seen" run 3 "half applied"
+	try "not restored: --revert" run 0 "reverted" --revert
+	try "not restored: byte for byte" untouched
 }
 
 # Any other 6.12.y is judged by whether the patches apply.
