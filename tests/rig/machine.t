@@ -29,13 +29,14 @@ stand_in()
 	chmod +x "$work/emulator/bochs"
 }
 
-# ends NAME STATUS PATTERN [OPTION...]: exit status, and a message that says so
+# ends NAME STATUS PATTERN [OPTION...]: exit status, and a message that says so;
+# no file may have more than $room kB
 ends()
 {
 	local name=$1 want=$2 pattern=$3 status=0 output
 	shift 3
 
-	output=$(TMPDIR=$work/tmp "$MPMU_TOP/tests/rig/machine" "$@" 2>&1) || status=$?
+	output=$(ulimit -f "$room"; TMPDIR=$work/tmp "$MPMU_TOP/tests/rig/machine" "$@" 2>&1) || status=$?
 	if [ "$status" = "$want" ] && grep -qE -- "$pattern" <<<"$output"; then
 		result 0 "$name: status $want"
 	else
@@ -43,6 +44,7 @@ ends()
 	fi
 }
 
+room=unlimited
 good=(--personality amd-v2 --kernel "$work/kernel" --initrd "$work/initrd")
 
 # nothing_left NAME: neither a process nor a file
@@ -80,6 +82,12 @@ ends 'options reach the emulator' 0 '^amd-v2 lose-pmi 7' "${good[@]}" \
 stand_in 'iso=$(sed -n "s/.*path=\(.*\), status.*/\1/p" "$rc"); xorriso -indev "$iso" -find / 2>/dev/null >$console
 	echo "MPMU-VERDICT: PASS" >>$console'
 ends 'a multiboot image' 0 '/MBOOT.C32|/mboot.c32' --personality amd-v2 --multiboot "$work/kernel"
+
+# A disk that is full for the loader, then for the image.
+stand_in 'echo "MPMU-VERDICT: PASS" >$console'
+room=8 ends 'no room for a file of the image' 3 'cannot make the boot image' "${good[@]}"
+room=256 ends 'no room for the image' 3 'cannot make the boot image' "${good[@]}"
+silent 'no room: no file is left' find "$work/tmp" -mindepth 1
 
 stand_in 'sleep 60'
 TMPDIR=$work/tmp "$MPMU_TOP/tests/rig/machine" "${good[@]}" >/dev/null 2>&1 &
