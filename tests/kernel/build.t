@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
 # What builds kernels and the kernel tree's own tests keeps nothing that is
-# broken.  Sources and compilers are played.
+# broken or old.  Sources and compilers are played.
 
 # shellcheck disable=SC2016 # the stand-ins expand their own variables
 . "$(dirname "$0")/../lib/common.sh"
@@ -99,6 +99,8 @@ kernel one mpmu-y
 silent "again: nothing is made" cat "$CALLS"
 
 RELEASE=$work/linux-2
+made_of "another release" one mpmu-y "a file of linux-2" "libmpmu of one"
+
 for where in '*/stock.tmp' '*/mpmu-y.tmp' '*.staging/kernel'; do
 	rm -rf "$MPMU_CACHE"
 	NO_ROOM_IN=$where
