@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
 # What builds kernels and the kernel tree's own tests keeps nothing that is
-# broken or old.  Sources and compilers are played.
+# broken, old, or another checkout's.  Sources and compilers are played.
 
 # shellcheck disable=SC2016 # the stand-ins expand their own variables
 . "$(dirname "$0")/../lib/common.sh"
@@ -92,11 +92,24 @@ fails()
 release linux-1
 release linux-2
 checkout one
+checkout two
 
 made_of "a kernel" one stock "a file of linux-1"
 made_of "a kernel with libmpmu" one mpmu-y "a file of linux-1" "libmpmu of one"
+first=$product
 kernel one mpmu-y
 silent "again: nothing is made" cat "$CALLS"
+
+made_of "another checkout" two mpmu-y "a file of linux-1" "libmpmu of two"
+try "another checkout: what the first one boots is as it was" \
+	grep -qx "libmpmu of one" "$first/arch/x86/boot/bzImage"
+second=$product
+touch -d '2 days ago' "$first" "$second"
+kernel two mpmu-y
+echo more >>"$work/two/libmpmu/core.c"
+kernel two mpmu-y
+try "what nobody boots is removed" test ! -e "$first"
+try "what was booted within a day is kept" test -e "$second"
 
 RELEASE=$work/linux-2
 made_of "another release" one mpmu-y "a file of linux-2" "libmpmu of one"

@@ -37,9 +37,9 @@ listed()
 	done <"$here/funcdiff.list" | sort -u
 }
 
-stock=$("$here/build" stock)
-without=$("$here/build" mpmu-n)
-with=$("$here/build" mpmu-y)
+stock=$("$here/build" stock)/tree
+without=$("$here/build" mpmu-n)/tree
+with=$("$here/build" mpmu-y)/tree
 
 try "the kernels can be compared" compare "$stock" "$without"
 grep '^#' "$work/output" || true

@@ -87,6 +87,6 @@ by_itself()
 	done <"$backend/patches/6.12/series"
 }
 
-by_itself 'CONFIG_MPMU=n' "${MPMU_BUILT_N:-$("$MPMU_TOP/tests/kernel/build" mpmu-n)}"
-by_itself 'CONFIG_MPMU=y' "${MPMU_BUILT_Y:-$("$MPMU_TOP/tests/kernel/build" mpmu-y)}"
+by_itself 'CONFIG_MPMU=n' "${MPMU_BUILT_N:-$("$MPMU_TOP/tests/kernel/build" mpmu-n)/tree}"
+by_itself 'CONFIG_MPMU=y' "${MPMU_BUILT_Y:-$("$MPMU_TOP/tests/kernel/build" mpmu-y)/tree}"
 done_testing
