@@ -37,7 +37,7 @@ CHECKED := $(MPMU_SOURCES:%.c=$(BUILD)/tests/libmpmu/%.o) \
 TESTS := $(patsubst %.c,$(BUILD)/%.t,$(wildcard tests/unit/*.c tests/model/*.c)) \
 	$(BUILD)/tests/conformance/stub.t
 HEADERS := $(wildcard include/mpmu/*.h include/mpmu/*.def)
-LIBRARIES := $(BUILD)/libmpmu.a $(BUILD)/$(SONAME) $(BUILD)/mpmu.pc
+LIBRARIES := $(BUILD)/libmpmu.a $(BUILD)/$(SONAME)
 
 all: $(LIBRARIES)
 
@@ -67,7 +67,7 @@ reference:
 	doxygen docs/Doxyfile
 
 clean:
-	rm -rf $(BUILD)/libmpmu* $(BUILD)/backends $(BUILD)/tests $(BUILD)/mpmu.pc
+	rm -rf $(BUILD)/libmpmu* $(BUILD)/backends $(BUILD)/tests
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
@@ -103,21 +103,21 @@ $(BUILD)/tests/%.t: $(BUILD)/tests/%.o $(BUILD)/tests/libmpmu-checked.a
 
 $(BUILD)/tests/conformance/stub.t: $(addprefix $(BUILD)/tests/conformance/,conformance.o subject.o)
 
-$(BUILD)/mpmu.pc: Makefile
-	@mkdir -p $(@D)
+# The port header stays outside mpmu/, so that -I finds another one first.  The
+# pkg-config file is written here, for the folders of this call.
+INSTALL_LIB = "$(DESTDIR)$(LIBDIR)"
+INSTALL_INCLUDE = "$(DESTDIR)$(INCLUDEDIR)"
+install: all
+	install -d $(INSTALL_LIB)/pkgconfig $(INSTALL_INCLUDE)/mpmu
+	install -m 644 $(HEADERS) $(INSTALL_INCLUDE)/mpmu
+	install -m 644 backends/stub/mpmu_port.h $(INSTALL_INCLUDE)
+	install -m 644 $(BUILD)/libmpmu.a $(INSTALL_LIB)
+	install -m 755 $(BUILD)/$(SONAME) $(INSTALL_LIB)
+	ln -sf $(SONAME) $(INSTALL_LIB)/libmpmu.so
 	printf '%s\n' 'libdir=$(LIBDIR)' 'includedir=$(INCLUDEDIR)' '' 'Name: mpmu' \
 		'Description: Real performance counters for virtual machines' \
-		'Version: $(VERSION)' 'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -lmpmu' >$@
-
-# The port header stays outside mpmu/, so that -I finds another one first.
-install: all
-	install -d $(DESTDIR)$(LIBDIR)/pkgconfig $(DESTDIR)$(INCLUDEDIR)/mpmu
-	install -m 644 $(HEADERS) $(DESTDIR)$(INCLUDEDIR)/mpmu
-	install -m 644 backends/stub/mpmu_port.h $(DESTDIR)$(INCLUDEDIR)
-	install -m 644 $(BUILD)/libmpmu.a $(DESTDIR)$(LIBDIR)
-	install -m 755 $(BUILD)/$(SONAME) $(DESTDIR)$(LIBDIR)
-	ln -sf $(SONAME) $(DESTDIR)$(LIBDIR)/libmpmu.so
-	install -m 644 $(BUILD)/mpmu.pc $(DESTDIR)$(LIBDIR)/pkgconfig
+		'Version: $(VERSION)' 'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -lmpmu' \
+		>$(INSTALL_LIB)/pkgconfig/mpmu.pc
 
 .PHONY: all tests check coverage fuzz soak golden reference clean install
 .SECONDARY:

@@ -16,6 +16,14 @@ installed()
 	make -s BUILD="$work/build" DESTDIR="$root" PREFIX=/usr install
 }
 
+# What was built for one place is installed in another, named with a blank.
+elsewhere()
+{
+	make -s BUILD="$work/build" DESTDIR="$work/else where" PREFIX=/opt/mpmu install
+	PKG_CONFIG_LIBDIR="$work/else where/opt/mpmu/lib/pkgconfig" \
+		pkg-config --variable=libdir mpmu | grep -x /opt/mpmu/lib
+}
+
 # Public headers, each of them and nothing private.
 headers()
 {
@@ -96,6 +104,7 @@ soname()
 }
 
 try "make install" installed
+try "make install once more, to another place" elsewhere
 silent "public headers and the port header are installed, no others" headers
 silent "the shared library exports what the headers declare, with a version" versioned
 silent "another export is noticed" planted
