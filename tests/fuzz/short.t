@@ -20,6 +20,16 @@ notices()
 	grep -q "fuzz $1: a check failed" <<<"$output" || { echo "$output"; return 1; }
 }
 
+# A core that does not compile proves nothing.
+no_compiler_error_counts()
+{
+	local output
+
+	! output=$("$RUN" --break filter.c '(umask & entries[i].mask)' '(' 0 filter 2>&1) || return 1
+	grep -q 'fuzz filter: it does not compile' <<<"$output" || { echo "$output"; return 1; }
+}
+
+try "a break that does not compile is called so" no_compiler_error_counts
 for target in registers filter snapshot caps; do
 	try "fuzz $target" "$RUN" 3 "$target"
 done
