@@ -15,7 +15,6 @@
 #define MPMU_SEL_EDGE       (1ull << 18)
 #define MPMU_SEL_INT        (1ull << 20)
 #define MPMU_SEL_ENABLE     (1ull << 22)
-#define MPMU_SEL_INV        (1ull << 23)
 #define MPMU_SEL_CMASK      0xff000000ull
 
 /* One fixed counter's field of FIXED_CTR_CTRL. */

@@ -94,12 +94,13 @@ void mpmu_cancel_reprogram(struct mpmu_vcpu *vcpu, mpmu_pmcs pmcs)
 
 /*
  * Only a plain count of an event advances by one with each instruction; an
- * exit aborts a transaction, so none is emulated in one.
+ * exit aborts a transaction, so none is emulated in one.  INV inverts the
+ * threshold of CMASK and is ignored where there is none.
  */
 static bool selects(const struct mpmu_desc *desc, u64 eventsel, enum mpmu_event event)
 {
 	u64 bits = desc->sel_event | desc->sel_in_tx | MPMU_SEL_UMASK | MPMU_SEL_EDGE |
-		   MPMU_SEL_INV | MPMU_SEL_CMASK;
+		   MPMU_SEL_CMASK;
 
 	return (eventsel & bits) == desc->events[event];
 }

@@ -442,7 +442,7 @@ static u64 gp_events(const struct stub_pmu *pmu, u64 eventsel, const struct stub
 	for (i = 0; i < sizeof(events) / sizeof(events[0]); i++) {
 		if (events[i].vendor != pmu->caps.vendor || events[i].event != event)
 			continue;
-		if (eventsel & (STUB_EVENTSEL_CMASK | STUB_EVENTSEL_INV | STUB_EVENTSEL_EDGE))
+		if (eventsel & (STUB_EVENTSEL_CMASK | STUB_EVENTSEL_EDGE))
 			return work->edges;
 		return amount(work, events[i].amount);
 	}

@@ -36,7 +36,7 @@ struct stub_work {
 	u32 instructions;
 	u32 branches;
 	u32 cycles;
-	/* What a selector with CMASK, INV or EDGE counts. */
+	/* What a selector with CMASK or EDGE counts. */
 	u32 edges;
 	u32 cpl;
 };
@@ -88,7 +88,6 @@ const struct stub_model *stub_model_find(const char *name);
 #define STUB_EVENTSEL_EDGE       (1ull << 18)
 #define STUB_EVENTSEL_INT        (1ull << 20)
 #define STUB_EVENTSEL_ENABLE     (1ull << 22)
-#define STUB_EVENTSEL_INV        (1ull << 23)
 #define STUB_EVENTSEL_CMASK      0xff000000ull
 #define STUB_EVENTSEL_IN_TX      (1ull << 32)
 #define STUB_EVENTSEL_GUEST_ONLY (1ull << 40)

@@ -13,7 +13,6 @@
 #define EVENTSEL_EDGE	(1ULL << 18)
 #define EVENTSEL_INT	(1ULL << 20)
 #define EVENTSEL_EN	(1ULL << 22)
-#define EVENTSEL_INV	(1ULL << 23)
 #define EVENTSEL_CMASK	(0xffULL << 24)
 #define AMD_GUESTONLY	(1ULL << 40)
 #define AMD_HOSTONLY	(1ULL << 41)
@@ -94,7 +93,7 @@ static inline bool counter_gp(const struct mpmu_regs *r, int i, enum audit_mode 
 	uint64_t sel = r->eventsel[i];
 	uint64_t only = r->intel ? 0 : sel & (AMD_GUESTONLY | AMD_HOSTONLY);
 
-	if (!(sel & EVENTSEL_EN) || (sel & (EVENTSEL_EDGE | EVENTSEL_INV | EVENTSEL_CMASK)))
+	if (!(sel & EVENTSEL_EN) || (sel & (EVENTSEL_EDGE | EVENTSEL_CMASK)))
 		return false;
 	if (!counter_enabled(r, i, mode))
 		return false;

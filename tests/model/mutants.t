@@ -231,7 +231,8 @@ mutant "HostOnly left in" reprogram.c '~(MPMU_SEL_ENABLE | desc->sel_host_only)'
 mutant "zero selector not zero in hardware" reprogram.c 'if (!eventsel)
 		return 0;' ''
 mutant "new filter takes no effect" reprogram.c 'mpmu_request_reprogram(vcpu, mpmu_enabled_by_guest(vcpu));' ''
-mutant "CMASK advances" reprogram.c '| MPMU_SEL_CMASK' ''
+mutant "CMASK advances" reprogram.c 'MPMU_SEL_EDGE |' 'MPMU_SEL_EDGE; bits |= 0 &'
+mutant "INV without CMASK stops" reprogram.c 'MPMU_SEL_EDGE |' 'MPMU_SEL_EDGE | (1ull << 23) |'
 mutant "requests never end" reprogram.c 'vcpu->reprogram = 0;' ''
 mutant "IN_TX advances" reprogram.c 'desc->sel_in_tx |' ''
 mutant "restored PMU stays closed" reprogram.c 'if (mpmu_enabled_in_hw(vcpu))
