@@ -301,6 +301,6 @@ void mpmu_touch(struct mpmu_vcpu *vcpu);
 void mpmu_untouch(struct mpmu_vcpu *vcpu);
 
 /* switch.c */
-bool mpmu_release(struct mpmu_cpu *cpu);
+void mpmu_release(struct mpmu_cpu *cpu);
 
 #endif

@@ -109,24 +109,21 @@ static void scrub_eventsels(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 	cpu->zero_eventsels |= (u32)mine;
 }
 
-/*
- * A guest without status registers cannot clear a bit: drop it.  True: an
- * interrupt may have been latched.
- */
-static bool save_status(struct mpmu_vcpu *vcpu)
+/* A guest without status registers cannot clear a bit: drop it. */
+static void save_status(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);
 	mpmu_pmcs mine = vcpu->caps.counters;
 	mpmu_pmcs status = read_register(vcpu, desc->status) & mine;
-	bool interrupting = status & mpmu_interrupting(vcpu);
 
-	if (interrupting)
+	if (status & mpmu_interrupting(vcpu)) {
 		mpmu_call(vcpu, drain_pmi);
+		cpu->pmi_latched = true;
+	}
 	write_register(vcpu, desc->status_clear, status, !status);
 	if (!mpmu_has(&vcpu->caps, MPMU_FEAT_GLOBAL))
 		status = 0;
 	vcpu->global_status = (vcpu->global_status & ~mine) | status;
-	return interrupting;
 }
 
 /* Where VM-exit loads GLOBAL_CTRL, everything has stopped already. */
@@ -140,21 +137,19 @@ static void stop(struct mpmu_vcpu *vcpu)
 	write_register(vcpu, msr, 0, false);
 }
 
-/* Hand the PMU back to the host; late interrupts stay the guest's.  True: so. */
-bool mpmu_release(struct mpmu_cpu *cpu)
+/* Hand the PMU back to the host; late interrupts stay the guest's. */
+void mpmu_release(struct mpmu_cpu *cpu)
 {
 	struct mpmu_vcpu *vcpu = cpu->owner;
-	bool interrupting;
 
 	if (!vcpu)
-		return false;
+		return;
 	stop(vcpu);
-	interrupting = save_status(vcpu);
+	save_status(cpu, vcpu);
 	scrub_eventsels(cpu, vcpu);
 	save_counters(cpu, vcpu);
 	mpmu_call(vcpu, disown);
 	cpu->owner = NULL;
-	return interrupting;
 }
 
 static void displace(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
@@ -190,15 +185,25 @@ static int acquire(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 	return 0;
 }
 
+/*
+ * A latched interrupt is its target's.  IRQs are open after a refusal, and in a
+ * guest that is the target.
+ */
+static bool owed_to_another(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
+{
+	bool owed = cpu->pmi_latched && cpu->pmi_target != vcpu;
+
+	cpu->pmi_latched = false;
+	return owed;
+}
+
 /* Apart from mpmu_enter(), which most of the time has nothing to do. */
 static MPMU_NOINLINE int change_owner(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
-	bool interrupting = mpmu_release(cpu);
-
+	mpmu_release(cpu);
 	if (!mpmu_touched(vcpu))
 		return 0;
-	/* An interrupt that was latched is the last owner's until IRQs were open. */
-	return interrupting ? -EAGAIN : acquire(cpu, vcpu);
+	return owed_to_another(cpu, vcpu) ? -EAGAIN : acquire(cpu, vcpu);
 }
 
 /* An owner has no event of the host beside it, as the host reclaims first. */
@@ -249,6 +254,7 @@ void mpmu_reclaim(struct mpmu_cpu *cpu)
 void mpmu_pmi(struct mpmu_cpu *cpu)
 {
 	mpmu_assert(cpu);
+	cpu->pmi_latched = false;
 	if (cpu->pmi_target)
 		mpmu_raise_pmi(cpu->pmi_target);
 }

@@ -36,6 +36,8 @@ struct mpmu_cpu {
 	mpmu_pmcs zero_counters;
 	/** GP selectors known to hold 0. */
 	u32 zero_eventsels;
+	/** One may be latched by the local APIC, and has not come yet. */
+	bool pmi_latched;
 	/** Host events are off this CPU's PMU until mpmu_exit(). */
 	bool displaced;
 };
@@ -295,8 +297,8 @@ void mpmu_vcpu_update_intercepts(const struct mpmu_vcpu *vcpu);
  * untouched and nobody did.
  *
  * @return 0; -EAGAIN: a performance interrupt of the host is pending, or one
- *         of another vCPU that owned the PMU and was not put (it does not any
- *         more): open IRQs and try again; nothing else changed.
+ *         of another vCPU, which owned the PMU up to its put, a reclaim or this
+ *         call: open IRQs and try again; nothing else changed.
  *
  * Asserted: @p cpu, @p vcpu.
  */

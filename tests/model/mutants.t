@@ -184,9 +184,9 @@ mutant "GLOBAL_CTL not saved (AMD)" switch.c 'vcpu->global_ctrl = read_register(
 mutant "no disown" switch.c 'mpmu_call(vcpu, disown);' ''
 mutant "interrupt not routed" switch.c 'mpmu_call(vcpu, route_pmi);' ''
 mutant "interrupt without a target" switch.c 'cpu->pmi_target = vcpu;' ''
-mutant "target lost with the owner" switch.c 'cpu->owner = NULL;
-	return interrupting;' 'cpu->owner = cpu->pmi_target = NULL;
-	return interrupting;'
+mutant "target lost with the owner" switch.c 'disown);
+	cpu->owner = NULL;' 'disown);
+	cpu->owner = cpu->pmi_target = NULL;'
 mutant "host events ignored" switch.c 'if (mpmu_call(vcpu, host_active))' 'if (0)'
 mutant "refused entry leaves events displaced" switch.c 'replace(cpu, vcpu);
 		return -EAGAIN;' 'return -EAGAIN;'
@@ -194,8 +194,14 @@ mutant "every entry acquires" switch.c 'cpu->owner == vcpu || !(cpu->owner || mp
 mutant "untouched entry leaves the owner" switch.c '!(cpu->owner || mpmu_touched(vcpu))' '!mpmu_touched(vcpu)'
 mutant "untouched entry acquires" switch.c 'if (!mpmu_touched(vcpu))
 		return 0;
-	/*' '/*'
-mutant "a latched interrupt goes to the next owner" switch.c 'interrupting ? -EAGAIN : acquire(cpu, vcpu)' 'acquire(cpu, vcpu)'
+	return owed' 'return owed'
+mutant "a latched interrupt goes to the next owner" switch.c 'owed_to_another(cpu, vcpu) ? -EAGAIN : acquire(cpu, vcpu)' 'acquire(cpu, vcpu)'
+mutant "a latched interrupt is forgotten by put" switch.c 'cpu->pmi_latched = true;' ''
+mutant "an interrupt that came is still owed" switch.c 'mpmu_assert(cpu);
+	cpu->pmi_latched = false;' 'mpmu_assert(cpu);'
+mutant "an entry is refused for good" switch.c 'cpu->pmi_latched = false;
+	return owed;' 'return owed;'
+mutant "a vCPU waits for its own interrupt" switch.c ' && cpu->pmi_target != vcpu' ''
 mutant "every exit releases" switch.c 'if (!cpu->displaced)
 		return;
 	mpmu_release' 'mpmu_release'
@@ -208,7 +214,8 @@ mutant "reclaim keeps the PMU" switch.c 'mpmu_release(cpu);
 	forget(cpu);' 'forget(cpu);'
 mutant "reclaim forgets nothing" switch.c 'mpmu_release(cpu);
 	forget(cpu);' 'mpmu_release(cpu);'
-mutant "another owner not released" switch.c 'bool interrupting = mpmu_release(cpu);' 'bool interrupting = false;'
+mutant "another owner not released" switch.c 'mpmu_release(cpu);
+	if (!mpmu_touched' 'if (!mpmu_touched'
 mutant "idle PMU never closes" switch.c 'mpmu_untouch(vcpu);' ';'
 mutant "counting PMU closes" switch.c 'vcpu->reprogram || mpmu_enabled_in_hw(vcpu)' '0'
 mutant "CPU reset remembers" switch.c 'memset(cpu, 0, sizeof(*cpu));' 'cpu->owner = NULL;'

@@ -237,6 +237,67 @@ static void late_after_reclaim(struct unit_world *world, const struct map *map)
 	late_after(world, map, true);
 }
 
+/* mpmu_enter() with IRQs off, as they were since the put before. */
+static int enter_at_once(struct unit_world *world, struct stub_cpu *cpu, struct stub_vcpu *vcpu)
+{
+	int err;
+
+	world->machine.irqs_off = true;
+	err = mpmu_enter(&cpu->mpmu, &vcpu->mpmu);
+	mpmu_put(&cpu->mpmu, &vcpu->mpmu);
+	world->machine.irqs_off = false;
+	return err;
+}
+
+/* A vCPU put with an interrupt latched, and beside it one that would enter. */
+static struct stub_vcpu *latch(struct unit_world *world, const struct map *map,
+			       struct stub_vcpu *other)
+{
+	struct stub_cpu *cpu = world->vcpu.cpu;
+	struct stub_vcpu *vcpu;
+
+	stub_vcpu_init(other, &world->machine, unit_caps(map->model));
+	stub_vcpu_load(other, cpu);
+	unit_wrmsr(other, map->eventsel, 0x5300c0);
+	stub_enter(other);
+	stub_vcpu_put(other);
+	vcpu = count(world, map, 0xfffffffffff0);
+	cpu->late_pmi = true;
+	stub_guest_run(vcpu, WORK(0x20));
+	stub_exit(vcpu);
+	assert_int_equal(enter_at_once(world, cpu, vcpu), 0);
+	assert_true(cpu->pmu.pending[STUB_VECTOR_OF_GUEST]);
+	return vcpu;
+}
+
+static void latched_is_not_taken(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu other, *vcpu = latch(world, map, &other);
+	struct stub_cpu *cpu = vcpu->cpu;
+
+	assert_int_equal(enter_at_once(world, cpu, &other), -EAGAIN);
+	assert_null(cpu->mpmu.owner);
+	stub_take_interrupts(&world->machine);
+	assert_true(vcpu->requests.pmi);
+	assert_false(other.requests.pmi);
+	assert_int_equal(enter_at_once(world, cpu, &other), 0);
+}
+
+static void latched_has_come(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu other, *vcpu = latch(world, map, &other);
+
+	stub_take_interrupts(&world->machine);
+	assert_int_equal(enter_at_once(world, vcpu->cpu, &other), 0);
+}
+
+static void latched_is_ones_own(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu other, *vcpu = latch(world, map, &other);
+
+	assert_int_equal(enter_at_once(world, vcpu->cpu, vcpu), 0);
+}
+
 static void nobody_is_target(struct unit_world *world, const struct map *map)
 {
 	struct stub_vcpu *vcpu = count(world, map, 0);
@@ -403,6 +464,9 @@ static const struct row rows[] = {
 	BOTH("E2 pending overflow survives put, move and reclaim", overflow_survives),
 	BOTH("G late PMI after put", late_after_put),
 	BOTH("G late PMI after reclaim", late_after_reclaim),
+	BOTH("G a latched PMI defers another's entry", latched_is_not_taken),
+	BOTH("G a PMI that has come defers none", latched_has_come),
+	BOTH("G a latched PMI does not defer its own vCPU", latched_is_ones_own),
 	BOTH("G late PMI of a forgotten vCPU is dropped", nobody_is_target),
 	BOTH("G guest LVTPC masked: nothing delivered", masked_lvtpc),
 	BOTH("E1 a host overflow in flight defers the entry", host_pmi_first),
