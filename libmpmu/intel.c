@@ -213,7 +213,6 @@ const struct mpmu_desc mpmu_intel = {
 	.metrics_ctrl = INTEL_CTRL_METRICS,
 	.max_version = 5,
 	.compat_gp = 8,
-	.narrow_gp = INTEL_MAX_GP,
 	.reachable = MPMU_FIXED_MASK | ((1ull << INTEL_MAX_GP) - 1),
 	.gp = INTEL_PMC,
 	.eventsel = INTEL_EVENTSEL,

@@ -120,7 +120,7 @@ void mpmu_untouch(struct mpmu_vcpu *vcpu)
 		return;
 	if (mpmu_global_ctrl_in_vmcs(vcpu))
 		vcpu->global_ctrl = mpmu_call(vcpu, get_global_ctrl);
-	vcpu->flags &= ~(u32)(MPMU_VCPU_TOUCHED | MPMU_VCPU_ENTERED);
+	vcpu->flags &= ~(u32)MPMU_VCPU_TOUCHED;
 	mpmu_call(vcpu, set_touched, false);
 	mpmu_call(vcpu, request_intercepts);
 }

@@ -41,14 +41,6 @@ void mpmu_vcpu_init(struct mpmu_vcpu *vcpu, const struct mpmu_host *host)
 	vcpu->caps.vendor = host->caps.vendor;
 }
 
-/* A guest without the register counts all that its selectors enable. */
-static u64 global_ctrl_reset(const struct mpmu_caps *caps)
-{
-	if (!mpmu_has(caps, MPMU_FEAT_GLOBAL))
-		return caps->counters;
-	return caps->counters & MPMU_GP_MASK;
-}
-
 /* Everything but the machine, the model, statistics and what comes from outside. */
 static void reset_registers(struct mpmu_vcpu *vcpu)
 {
@@ -62,7 +54,8 @@ static void reset_registers(struct mpmu_vcpu *vcpu)
 	vcpu->caps = caps;
 	vcpu->stats = stats;
 	vcpu->flags = flags;
-	vcpu->global_ctrl = global_ctrl_reset(&caps);
+	/* Also of a model without the register, which has GP counters alone. */
+	vcpu->global_ctrl = caps.counters & MPMU_GP_MASK;
 }
 
 int mpmu_vcpu_configure(struct mpmu_vcpu *vcpu, const struct mpmu_caps *caps)

@@ -253,8 +253,7 @@ mutant "wrap without INT raises" emulate.c 'if (mpmu_interrupting(vcpu) & mpmu_b
 mutant "wrap beyond the width" emulate.c 'value &= mpmu_mask(mpmu_width(&vcpu->caps, pmc));' ''
 mutant "branches not advanced" emulate.c 'return vcpu->counts_branches;' 'return 0;'
 
-mutant "reset leaves GLOBAL_CTRL" vcpu.c 'vcpu->global_ctrl = global_ctrl_reset(&caps);' ''
-mutant "version 1 does not count" vcpu.c 'return caps->counters;' 'return 0;'
+mutant "reset leaves GLOBAL_CTRL" vcpu.c 'vcpu->global_ctrl = caps.counters & MPMU_GP_MASK;' ''
 mutant "reset of an owner" vcpu.c 'if (mpmu_resident(cpu, vcpu))
 		mpmu_release(cpu);' ''
 mutant "reset stays direct" vcpu.c 'mpmu_untouch(vcpu);
