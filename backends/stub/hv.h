@@ -2,7 +2,8 @@
 /*
  * A hypervisor in miniature on software PMUs, and an example of a port: ops.c
  * is the table that a port fills in, hv.c where it calls the library, perf.c
- * what the rest of its host does with the PMU.
+ * what the rest of its host does with the PMU.  An instruction that exits is no
+ * work here; a port retires it, by mpmu_wrmsr() or mpmu_emulate().
  */
 #ifndef STUB_HV_H
 #define STUB_HV_H

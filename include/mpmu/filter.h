@@ -4,6 +4,8 @@
  * @brief Event filter: which events a guest may count.
  *
  * The rules are those of KVM_SET_PMU_EVENT_FILTER, masked entries included.
+ * Pure functions of their arguments, for any context; a compiled filter does not
+ * change and may be read by all CPUs.
  */
 #ifndef MPMU_FILTER_H
 #define MPMU_FILTER_H

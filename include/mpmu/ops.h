@@ -4,9 +4,10 @@
  * @brief What a hypervisor supplies: the table of operations.
  *
  * Every slot is called with IRQs off, on the CPU that runs or last ran the
- * vCPU, and must not sleep.  Slots marked (reclaim) may also be called from
- * mpmu_reclaim(), with scheduler and host-PMU locks held: raw register
- * accesses only, no printing, no VMREAD or VMWRITE.  No slot is optional.
+ * vCPU, and must not sleep; the request_ slots on any CPU.  Slots marked
+ * (reclaim) may also be called from mpmu_reclaim(), with scheduler and host-PMU
+ * locks held: raw register accesses only, no printing, no VMREAD or VMWRITE.
+ * No slot is optional.
  */
 #ifndef MPMU_OPS_H
 #define MPMU_OPS_H
@@ -62,10 +63,10 @@ enum mpmu_access {
  *   latched by the local APIC.  It still is the guest's vector, so it reaches
  *   mpmu_pmi() once IRQs are open.  Nothing to do where LVTPC is masked.
  * - request_pmi: raise a performance interrupt in the vCPU through its LVTPC,
- *   before its next entry; wakes it.  From any CPU, IRQs off.
+ *   before its next entry; wakes it.
  * - request_reprogram: call mpmu_vcpu_reprogram() before the next entry.
  * - request_intercepts: call mpmu_vcpu_update_intercepts() before the next
- *   entry.  (reclaim)
+ *   entry.
  */
 struct mpmu_ops {
 #define MPMU_OP(ret, name, args) ret(*name) args;

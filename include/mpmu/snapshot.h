@@ -5,7 +5,7 @@
  *
  * A pending performance interrupt is not among them: it is in the vCPU's local
  * APIC.  A pending overflow is, as a bit of GLOBAL_STATUS; restoring that
- * raises no interrupt.
+ * raises no interrupt.  Context: as in vcpu.h.
  */
 #ifndef MPMU_SNAPSHOT_H
 #define MPMU_SNAPSHOT_H
@@ -29,7 +29,7 @@ u32 mpmu_snapshot_size(const struct mpmu_vcpu *vcpu);
 /**
  * List all registers that hold state, each once, whatever aliases it has.
  *
- * @param cpu  where the vCPU is loaded, or NULL
+ * @param cpu  as in mpmu_msr_read()
  * @param vcpu the vCPU
  * @param list room for mpmu_snapshot_size() registers, all of which are written
  *
@@ -41,7 +41,7 @@ void mpmu_snapshot_save(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mpm
  * Write a list of registers, in any order, all or none.  Registers that the
  * list lacks keep their values.
  *
- * @param cpu     where the vCPU is loaded, or NULL
+ * @param cpu     as in mpmu_msr_read()
  * @param vcpu    the vCPU
  * @param list    the registers; where one is listed twice, the last counts
  * @param count   how many, in any number

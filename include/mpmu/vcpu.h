@@ -100,7 +100,8 @@ struct mpmu_stats {
 
 /**
  * The PMU of one vCPU.  Plain data, caller-owned, copyable while no CPU owns
- * it; written by the functions below only.
+ * it; written by the functions below only.  A copy of a touched vCPU lacks the
+ * GLOBAL_CTRL that is in its VMCS: mpmu_snapshot_save() reads that, too.
  */
 struct mpmu_vcpu {
 	/** The machine. */
@@ -142,7 +143,8 @@ struct mpmu_vcpu {
 };
 
 /**
- * Check a backend and describe the machine.
+ * Check a backend and describe the machine.  Once, before the other functions;
+ * any context.
  *
  * @return 0; -EINVAL: NULL, an op that is NULL, or @p caps contradicts itself;
  *         -EOPNOTSUPP: mpmu_caps_missing() names the reason.  Nothing is
@@ -170,8 +172,7 @@ int mpmu_vcpu_configure(struct mpmu_vcpu *vcpu, const struct mpmu_caps *caps);
 
 /**
  * RESET of the vCPU's PMU: all registers to their architectural reset values,
- * untouched again.  Its statistics go on.  @p cpu is where it runs, or NULL if
- * no CPU owns it.  A performance interrupt that is latched by then still comes,
+ * untouched again.  Its statistics go on.  @p cpu as in mpmu_msr_read().  A performance interrupt that is latched by then still comes,
  * through mpmu_pmi(): the reset of the guest's local APIC decides what becomes
  * of it.
  * Asserted: @p vcpu.
@@ -186,7 +187,8 @@ void mpmu_vcpu_reset(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu);
 void mpmu_cpu_forget_vcpu(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu);
 
 /**
- * Hardware was reset or lost power (hotplug, resume): nothing is known.
+ * Hardware was reset or lost power (hotplug, resume): nothing is known.  An
+ * owner's values are lost: mpmu_reclaim() before the power goes.
  * Asserted: @p cpu.
  */
 void mpmu_cpu_reset(struct mpmu_cpu *cpu);
@@ -198,8 +200,11 @@ void mpmu_cpu_reset(struct mpmu_cpu *cpu);
 bool mpmu_msr_exists(const struct mpmu_vcpu *vcpu, u32 msr);
 
 /**
- * Read a PMU MSR, live or saved.  @p cpu is where the vCPU is loaded, or NULL
- * where it is on none; so for all accesses below.
+ * Read a PMU MSR, live or saved (Intel SDM, "Performance Monitoring"; AMD APM,
+ * "Performance Monitoring Counters").  @p cpu is this CPU, or NULL where no CPU
+ * holds values of the vCPU; so for all accesses below.  NULL or not, the VMCS of
+ * a touched vCPU is current where GLOBAL_CTRL is in it: get_global_ctrl may be
+ * called.
  * Asserted: @p vcpu, @p value, and that @p by is a known initiator.
  */
 enum mpmu_result mpmu_msr_read(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 msr,
@@ -222,7 +227,8 @@ enum mpmu_result mpmu_msr_write(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u3
 enum mpmu_result mpmu_wrmsr(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 msr, u64 value);
 
 /**
- * RDPMC with @p ecx.  CPL and CR4.PCE are the caller's to check.
+ * RDPMC with @p ecx (Intel SDM and AMD APM, "RDPMC" in the instruction
+ * reference).  CPL and CR4.PCE are the caller's to check.
  * Asserted: @p vcpu, @p value.
  */
 enum mpmu_result mpmu_rdpmc(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 ecx, u64 *value);
@@ -238,13 +244,14 @@ void mpmu_vcpu_reprogram(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
 			 const struct mpmu_filter *filter);
 
 /**
- * A new filter holds: request all PMCs.  Any CPU; the vCPU does not run guest
- * code.  Asserted: @p vcpu.
+ * A new filter holds: request all PMCs.  Any CPU; no other call for this vCPU at
+ * the same time, and it does not run guest code.  Asserted: @p vcpu.
  */
 void mpmu_vcpu_filter_changed(struct mpmu_vcpu *vcpu);
 
 /**
- * EFER.SVME or guest mode of the vCPU changed (AMD).
+ * What decides besides the PMU's own registers has changed: EFER.SVME or guest
+ * mode (AMD), or that status registers hold bits of the host (Intel).
  *
  * @param vcpu  the vCPU
  * @param set   enum mpmu_vcpu_flag bits to set (SVME, GUEST_MODE, HOST_STATUS)
@@ -311,9 +318,11 @@ int mpmu_enter(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu);
 void mpmu_exit(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu);
 
 /**
- * The vCPU leaves this CPU or returns to user space.  Its registers are saved
- * and scrubbed; no-op where it owns nothing.  GLOBAL_CTRL stays in the VMCS
- * where it lives there.  Asserted: @p cpu, @p vcpu.
+ * The vCPU leaves this CPU or returns to user space, before its VMCS is put
+ * away.  Its registers are saved and scrubbed; where it owns nothing, no register
+ * is accessed.  GLOBAL_CTRL stays in the VMCS where it lives there, but for a PMU
+ * that has counted nothing for some switches, which becomes untouched here.
+ * Asserted: @p cpu, @p vcpu.
  */
 void mpmu_put(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu);
 
@@ -339,8 +348,10 @@ void mpmu_pmi(struct mpmu_cpu *cpu);
 
 /**
  * An instruction of the guest was emulated or skipped: advance the PMCs that
- * count @p event at @p cpl (0 to 3; any but 0 is the user's).  An unknown
- * event advances none.  Asserted: @p vcpu.
+ * count @p event at @p cpl (0 to 3; any but 0 is the user's), with what a wrap
+ * entails (Intel SDM, "Performance Monitoring", on overflow; AMD APM,
+ * "Performance Monitoring Counters").  An unknown event advances none.
+ * Asserted: @p vcpu.
  */
 void mpmu_emulate(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, enum mpmu_event event, u32 cpl);
 
