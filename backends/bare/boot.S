@@ -95,7 +95,7 @@ boot_pd:
 	.endr
 
 	.bss
-	.p2align 14	/* CPU_SIZE: this_cpu() */
+	.balign CPU_SIZE	/* this_cpu() */
 boot_cpus:
 	.skip	MAX_CPUS * CPU_SIZE
 

@@ -40,7 +40,6 @@ static void write_global_ctrl(struct cpu *cpu, u64 value)
 }
 
 /* The host's own event, with IRQs off, on its CPU. */
-
 static bool op_host_active(const struct mpmu_vcpu *vcpu)
 {
 	return this_cpu()->global_ctrl;
@@ -218,7 +217,8 @@ const char *pmu_init(void)
 	if (read_caps(&caps))
 		return "a PMU that CPUID describes without contradiction";
 	caps.features |= guest_mode->features;
-	missing = mpmu_caps_missing(&caps);
+	missing = mpmu_caps_missing(&caps) ?:
+		  caps.counters & HOST_PMC ? NULL : "a sixth counter, for the host";
 	if (!missing && mpmu_host_init(&pmu_host, &bare_ops, &caps))
 		missing = "a PMU that libmpmu supports";
 	r = &registers[caps.vendor];

@@ -27,7 +27,7 @@ for personality in intel-v5-8-4 intel-v5-nosave amd-v2; do
 	said "$personality: who died says why" 'bad: triple fault at 100000'
 	said "$personality: who ran off says where" 'bad: it ran off its memory at 10000000'
 	said "$personality: memory that is missing is told" 'too little memory: 2072 KiB wanted'
-	boot "$personality" 2 'count share pmi migrate'
+	boot "$personality" 2 'conform count share pmi migrate profile'
 done
 while read -r personality reason; do
 	boot "$personality" 1 refused
