@@ -109,17 +109,27 @@ static void scrub_eventsels(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 	cpu->zero_eventsels |= (u32)mine;
 }
 
+static mpmu_pmcs read_status(struct mpmu_vcpu *vcpu)
+{
+	return read_register(vcpu, mpmu_desc(vcpu)->status) & vcpu->caps.counters;
+}
+
+static void drain(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, mpmu_pmcs status)
+{
+	if (!(status & mpmu_interrupting(vcpu)))
+		return;
+	mpmu_call(vcpu, drain_pmi);
+	cpu->pmi_latched = true;
+}
+
 /* A guest without status registers cannot clear a bit: drop it. */
 static void save_status(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);
 	mpmu_pmcs mine = vcpu->caps.counters;
-	mpmu_pmcs status = read_register(vcpu, desc->status) & mine;
+	mpmu_pmcs status = read_status(vcpu);
 
-	if (status & mpmu_interrupting(vcpu)) {
-		mpmu_call(vcpu, drain_pmi);
-		cpu->pmi_latched = true;
-	}
+	drain(cpu, vcpu, status);
 	write_register(vcpu, desc->status_clear, status, !status);
 	if (!mpmu_has(&vcpu->caps, MPMU_FEAT_GLOBAL))
 		status = 0;
@@ -249,6 +259,13 @@ void mpmu_reclaim(struct mpmu_cpu *cpu)
 	mpmu_assert(cpu);
 	mpmu_release(cpu);
 	forget(cpu);
+}
+
+void mpmu_drain(struct mpmu_cpu *cpu)
+{
+	mpmu_assert(cpu);
+	if (cpu->owner)
+		drain(cpu, cpu->owner, read_status(cpu->owner));
 }
 
 void mpmu_pmi(struct mpmu_cpu *cpu)

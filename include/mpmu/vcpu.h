@@ -334,6 +334,14 @@ void mpmu_put(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu);
  */
 void mpmu_reclaim(struct mpmu_cpu *cpu);
 
+/**
+ * LVTPC is about to be used for something else than the owner's interrupts, which
+ * goes on owning the PMU (Intel PT traces the host): wait, by drain_pmi, for one
+ * that is on its way.  Counters of the guest stand still, as after VM-exit.
+ * No-op where the host owns the PMU.  Asserted: @p cpu.
+ */
+void mpmu_drain(struct mpmu_cpu *cpu);
+
 /** Does the vCPU own this CPU's PMU?  Not where @p cpu is NULL. */
 static inline bool mpmu_resident(const struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
 {

@@ -177,7 +177,7 @@ mutant "counters not saved" switch.c '*mpmu_saved_counter(vcpu, pmc) = value;' '
 mutant "selectors not scrubbed" switch.c '!vcpu->eventsel_hw[pmc]);' 'true);'
 mutant "FIXED_CTR_CTRL not scrubbed" switch.c '!vcpu->fixed_ctrl_hw' 'true'
 mutant "status not scrubbed" switch.c 'write_register(vcpu, desc->status_clear, status, !status);' ';'
-mutant "status of the host taken" switch.c 'read_register(vcpu, desc->status) & mine' 'read_register(vcpu, desc->status)'
+mutant "status of the host taken" switch.c 'mpmu_desc(vcpu)->status) & vcpu->caps.counters' 'mpmu_desc(vcpu)->status)'
 mutant "status bits never go away" switch.c '(vcpu->global_status & ~mine) | status' 'vcpu->global_status | status'
 mutant "interrupt in flight left behind" switch.c 'mpmu_call(vcpu, drain_pmi);' ';'
 mutant "GLOBAL_CTL not saved (AMD)" switch.c 'vcpu->global_ctrl = read_register(vcpu, msr);' ''
@@ -197,6 +197,9 @@ mutant "untouched entry acquires" switch.c 'if (!mpmu_touched(vcpu))
 	return owed' 'return owed'
 mutant "a latched interrupt goes to the next owner" switch.c 'owed_to_another(cpu, vcpu) ? -EAGAIN : acquire(cpu, vcpu)' 'acquire(cpu, vcpu)'
 mutant "a latched interrupt is forgotten by put" switch.c 'cpu->pmi_latched = true;' ''
+mutant "nothing is drained" switch.c 'drain(cpu, cpu->owner, read_status(cpu->owner));' ';'
+mutant "drained without an overflow" switch.c 'if (!(status & mpmu_interrupting(vcpu)))
+		return;' ''
 mutant "an interrupt that came is still owed" switch.c 'mpmu_assert(cpu);
 	cpu->pmi_latched = false;' 'mpmu_assert(cpu);'
 mutant "an entry is refused for good" switch.c 'cpu->pmi_latched = false;

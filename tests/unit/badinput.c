@@ -281,6 +281,7 @@ static bool is(const char *got, const char *want)
 	X(a_put, "mpmu_put: NULL cpu", mpmu_put(NULL, VCPU))                                      \
 	X(a_put_vcpu, "mpmu_put: NULL vcpu", mpmu_put(CPU, NULL))                                 \
 	X(a_reclaim, "mpmu_reclaim: NULL", mpmu_reclaim(NULL))                                    \
+	X(a_drain, "mpmu_drain: NULL", mpmu_drain(NULL))                                          \
 	X(a_pmi, "mpmu_pmi: NULL", mpmu_pmi(NULL))                                                \
 	X(a_emulate, "mpmu_emulate: NULL vcpu", mpmu_emulate(CPU, NULL, MPMU_EVENT_BRANCHES, 3))
 

@@ -298,6 +298,47 @@ static void latched_is_ones_own(struct unit_world *world, const struct map *map)
 	assert_int_equal(enter_at_once(world, vcpu->cpu, vcpu), 0);
 }
 
+/* LVTPC gets another use, and the interrupt was on its way: the owner gets it. */
+static void drained(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = count(world, map, 0xfffffffffff0);
+	struct stub_cpu *cpu = vcpu->cpu;
+
+	cpu->late_pmi = true;
+	stub_guest_run(vcpu, WORK(0x20));
+	stub_exit(vcpu);
+	assert_false(vcpu->requests.pmi);
+	world->machine.irqs_off = true;
+	mpmu_drain(&cpu->mpmu);
+	world->machine.irqs_off = false;
+	assert_false(cpu->late_pmi);
+	assert_true(cpu->mpmu.pmi_latched);
+	assert_true(mpmu_resident(&cpu->mpmu, &vcpu->mpmu));
+	stub_take_interrupts(&world->machine);
+	assert_true(vcpu->requests.pmi);
+}
+
+/* Nothing has overflowed, or nobody owns the PMU: nothing to wait for. */
+static void not_drained(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = count(world, map, 0);
+	struct stub_cpu *cpu = vcpu->cpu;
+	u64 before;
+
+	stub_guest_run(vcpu, WORK(0x20));
+	stub_exit(vcpu);
+	cpu->late_pmi = true;
+	world->machine.irqs_off = true;
+	mpmu_drain(&cpu->mpmu);
+	mpmu_put(&cpu->mpmu, &vcpu->mpmu);
+	before = accesses(cpu);
+	mpmu_drain(&cpu->mpmu);
+	world->machine.irqs_off = false;
+	assert_true(cpu->late_pmi);
+	assert_false(cpu->mpmu.pmi_latched);
+	assert_int_equal(accesses(cpu), before);
+}
+
 static void nobody_is_target(struct unit_world *world, const struct map *map)
 {
 	struct stub_vcpu *vcpu = count(world, map, 0);
@@ -467,6 +508,8 @@ static const struct row rows[] = {
 	BOTH("G a latched PMI defers another's entry", latched_is_not_taken),
 	BOTH("G a PMI that has come defers none", latched_has_come),
 	BOTH("G a latched PMI does not defer its own vCPU", latched_is_ones_own),
+	BOTH("G drained: a late PMI is latched, the owner stays", drained),
+	BOTH("G drained without an overflow or an owner", not_drained),
 	BOTH("G late PMI of a forgotten vCPU is dropped", nobody_is_target),
 	BOTH("G guest LVTPC masked: nothing delivered", masked_lvtpc),
 	BOTH("E1 a host overflow in flight defers the entry", host_pmi_first),
