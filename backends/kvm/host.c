@@ -27,8 +27,11 @@ static void handle_pmi(void)
 	struct mpmu_cpu *cpu = this_cpu_ptr(&kvm_mpmu_cpu);
 
 	mpmu_pmi(cpu);
-	/* On Intel, hardware masked the LVTPC as it delivered the interrupt. */
-	if (cpu->owner)
+	/*
+	 * On Intel, hardware masked the LVTPC as it delivered the interrupt.
+	 * Where it is shared, VM-exit has made it an NMI since.
+	 */
+	if (cpu->owner && !x86_perf_lvtpc_shared())
 		mpmu_kvm_route_pmi(cpu->owner);
 }
 
