@@ -329,7 +329,7 @@ void __kvm_mpmu_lvtpc_changed(struct kvm_vcpu *vcpu)
 	unsigned long flags;
 
 	local_irq_save(flags);
-	if (mpmu_resident(this_cpu_ptr(&kvm_mpmu_cpu), core))
+	if (mpmu_resident(this_cpu_ptr(&kvm_mpmu_cpu), core) && !x86_perf_lvtpc_shared())
 		mpmu_kvm_route_pmi(core);
 	local_irq_restore(flags);
 }
@@ -379,18 +379,22 @@ int __kvm_mpmu_enter(struct kvm_vcpu *vcpu)
 		mpmu_exit(this_cpu_ptr(&kvm_mpmu_cpu), &mpmu->core);
 		return -EAGAIN;
 	}
+	/* PT and BTS are not the guest's to mask; its own bit counts at delivery. */
 	if (moves_lvtpc(mpmu))
-		mpmu_kvm_route_pmi(&mpmu->core);
+		perf_load_guest_lvtpc(0);
 	return 0;
 }
 
 void __kvm_mpmu_exit(struct kvm_vcpu *vcpu)
 {
+	struct mpmu_cpu *cpu = this_cpu_ptr(&kvm_mpmu_cpu);
 	struct kvm_mpmu *mpmu = vcpu->arch.mpmu;
 
-	mpmu_exit(this_cpu_ptr(&kvm_mpmu_cpu), &mpmu->core);
-	if (moves_lvtpc(mpmu))
-		perf_put_guest_lvtpc();
+	mpmu_exit(cpu, &mpmu->core);
+	if (!moves_lvtpc(mpmu))
+		return;
+	mpmu_drain(cpu);
+	perf_put_guest_lvtpc();
 }
 
 /*
