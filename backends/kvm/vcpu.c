@@ -22,7 +22,10 @@ static_assert((int)MPMU_FILTER_ALLOW == KVM_PMU_EVENT_ALLOW, "KVM's filter actio
 static_assert((int)MPMU_FILTER_DENY == KVM_PMU_EVENT_DENY, "KVM's filter actions");
 static_assert(MPMU_FILTER_MASKED == KVM_PMU_EVENT_FLAG_MASKED_EVENTS, "KVM's filter flags");
 
-/* The kind of PMU is decided as the first vCPU is created. */
+/*
+ * The kind of PMU is decided as the first vCPU is created; anew, if that failed
+ * after the decision.
+ */
 static bool wants_mediated_pmu(struct kvm *kvm)
 {
 	return kvm_mpmu_enabled() && kvm->arch.enable_pmu && irqchip_in_kernel(kvm) &&
@@ -34,8 +37,14 @@ int __kvm_mpmu_vm_create(struct kvm *kvm)
 	int r;
 
 	lockdep_assert_held(&kvm->lock);
-	if (kvm->created_vcpus || kvm->arch.has_mediated_pmu || !wants_mediated_pmu(kvm))
+	if (kvm->created_vcpus || kvm->arch.has_mediated_pmu == wants_mediated_pmu(kvm))
 		return 0;
+
+	if (kvm->arch.has_mediated_pmu) {
+		perf_release_mediated_pmu();
+		kvm->arch.has_mediated_pmu = false;
+		return 0;
+	}
 
 	r = perf_create_mediated_pmu();
 	if (r)

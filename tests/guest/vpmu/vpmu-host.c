@@ -4,12 +4,16 @@
  * and the guest loses nothing whatever takes its PMU away.
  */
 #include <errno.h>
+#include <fcntl.h>
+#include <linux/kvm.h>
 #include <linux/perf_event.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -64,6 +68,41 @@ static void test_exclusion(void)
 	fd = host_event(options.cpu, 0, 0);
 	check(fd >= 0, "the VM is gone: an event that includes guests opens (%d)", fd);
 	host_event_close(fd);
+}
+
+/* As the descriptors of this process run out. */
+static int create_vcpu_in_vain(int vm)
+{
+	struct rlimit limit, none;
+	int fd, error;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	none = (struct rlimit){ 0, limit.rlim_max };
+	setrlimit(RLIMIT_NOFILE, &none);
+	fd = ioctl(vm, KVM_CREATE_VCPU, 0UL);
+	error = errno;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	return fd < 0 ? -error : fd;
+}
+
+/* Row B4: a vCPU that could not be made binds its VM to no kind of PMU. */
+static void test_failed_vcpu(void)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_PMU_CAPABILITY, .args = { KVM_PMU_CAP_DISABLE } };
+	int kvm = open("/dev/kvm", O_RDWR), vm = ioctl(kvm, KVM_CREATE_VM, 0UL), fd, vcpu;
+
+	check(!ioctl(vm, KVM_SET_TSS_ADDR, 0xfffbd000UL) && !ioctl(vm, KVM_CREATE_IRQCHIP),
+	      "a VM with a local APIC");
+	check(create_vcpu_in_vain(vm) == -EMFILE, "its first vCPU cannot be made");
+	check(!ioctl(vm, KVM_ENABLE_CAP, &cap), "it gives up its PMU then");
+	vcpu = ioctl(vm, KVM_CREATE_VCPU, 0UL);
+	check(vcpu >= 0, "and gets a vCPU");
+	fd = host_event(options.cpu, 0, 0);
+	check(fd >= 0, "beside which an event that includes guests opens (%d)", fd);
+	host_event_close(fd);
+	close(vcpu);
+	close(vm);
+	close(kvm);
 }
 
 /*
@@ -281,8 +320,10 @@ int test_host(void)
 
 	if (!emu_present())
 		fatal("counts are compared with the emulator's truth");
-	if (wanted("exclusion"))
+	if (wanted("exclusion")) {
 		test_exclusion();
+		test_failed_vcpu();
+	}
 	for (i = 0; wanted("two VMs") && i < 2; i++)
 		test_both_kinds(i);
 	machine_start(&machine, &(struct vm_config){ 0 });
