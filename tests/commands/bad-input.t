@@ -60,6 +60,24 @@ noticed()
 	kill "$pid"
 }
 
+# disk_needed NAME PATTERN: both commands refuse the small disk so.
+disk_needed()
+{
+	local command
+
+	for command in check run; do
+		refused "$command: $1" 3 "$2" env MPMU_CACHE="$work/small" "./$command"
+	done
+}
+
+# with_memory MB COMMAND...: on a machine that seems to have no more.
+with_memory()
+{
+	printf 'MemAvailable: %d kB\n' $(($1 * 1024)) >"$work/meminfo"
+	shift
+	unshare -m sh -c 'mount --bind "$0" /proc/meminfo && exec "$@"' "$work/meminfo" "$@"
+}
+
 silent "a process left behind is noticed" noticed
 refused "check: unknown option" 2 "usage: ./check" ./check --sloppy
 refused "check: too many options" 2 "usage: ./check" ./check --quick --full
@@ -72,10 +90,17 @@ refused "machine: unknown personality" 2 "intel-v5-8-4" tests/rig/machine --pers
 
 mkdir "$work/small"
 if mount -t tmpfs -o size=40m tmpfs "$work/small" 2>/dev/null; then
-	refused "check: too little disk" 3 "remedy: make room" env MPMU_CACHE="$work/small" ./check
-	refused "run: too little disk" 3 "remedy: make room" env MPMU_CACHE="$work/small" ./run
+	disk_needed "too little disk" "12000 MB needed"
+	mkdir -p "$work/small/kernel/mpmu-y"
+	disk_needed "too little disk beside the kernels" "3000 MB needed"
 else
 	skip "too little disk" "no permission to mount"
+fi
+if with_memory 1 true 2>/dev/null; then
+	refused "run: too little memory" 3 "3500 MB needed" with_memory 3499 ./run
+	refused "check: too little memory for ./run beside a machine" 3 "4524 MB needed" with_memory 4523 ./check
+else
+	skip "too little memory" "no permission to mount"
 fi
 if unshare -n true 2>/dev/null; then
 	refused "guest packages: no network" 3 "remedy: check the network" \

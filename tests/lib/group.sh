@@ -6,6 +6,10 @@
 
 declare -A GROUPS_RUNNING=()
 
+# Memory of an emulated machine, and what ./run takes with two of them.
+MACHINE_MB=1024
+RUN_MB=3500
+
 # group_start COMMAND...: in the background; its id is in $group.
 group_start()
 {
@@ -61,6 +65,12 @@ group_trap()
 	trap "group_stop; $1" EXIT
 	trap 'exit 130' INT
 	trap 'exit 143' TERM HUP
+}
+
+# disk_needed: for a full cache, or beside the kernels, which are most of it.
+disk_needed()
+{
+	[ -d "$MPMU_CACHE/kernel/mpmu-y" ] && echo 3000 || echo 12000
 }
 
 # need_room DISK_MB MEMORY_MB: refuse before anything is begun.
