@@ -7,7 +7,9 @@
 declare -A GROUPS_RUNNING=()
 
 # Memory of an emulated machine, and what ./run takes with two of them.
+# shellcheck disable=SC2034 # of those who source this
 MACHINE_MB=1024
+# shellcheck disable=SC2034
 RUN_MB=3500
 
 # group_start COMMAND...: in the background; its id is in $group.

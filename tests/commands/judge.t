@@ -1,0 +1,90 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+# How ./run judges what two machines said, in a tree whose machines are files.
+
+. "$(dirname "$0")/../lib/common.sh"
+. "$MPMU_TOP/tests/lib/tap.sh"
+
+work=$(mktemp -d -p "$MPMU_CACHE")
+trap 'rm -rf "$work"' EXIT
+tree=$work/tree
+
+# program PATH: standard input, as a script of the tree.
+program()
+{
+	mkdir -p "$tree/$(dirname "$1")"
+	cat >"$tree/$1"
+	chmod +x "$tree/$1"
+}
+
+# A loop of 9 instructions and 2 branches.
+plant()
+{
+	program run <"$MPMU_TOP/run"
+	mkdir -p "$tree/tests" "$work/cache/kernel/mpmu-y"
+	cp -R "$MPMU_TOP/tests/lib" "$tree/tests/"
+	echo CONFIG_MPMU=y >"$work/cache/kernel/mpmu-y/.config"
+	program tests/l2/packages <<<'#!/bin/sh'
+	program tests/kernel/build <<-END
+	#!/bin/sh
+	echo "$work/cache/kernel/mpmu-y"
+	END
+	program tests/l2/image <<-'END'
+	#!/bin/sh
+	printf '  40100%d:\t%s\n' 0 jmp 1 nop 2 nop 3 nop 4 nop 5 nop 6 nop 7 nop 8 jne >"$2.loop"
+	END
+	program tests/rig/machine <<-END
+	#!/bin/sh
+	while [ "\$1" != --console ]; do shift; done
+	cp "$work/\${2##*/}" "\$2"
+	END
+}
+
+# console VENDOR: what it prints if all is as it should be.
+console()
+{
+	local kind n
+
+	echo "# mediated: enable_mediated_pmu reads Y"
+	for kind in mediated emulated; do
+		for n in 1000 2000; do
+			printf "mpmu-run: $1 $kind user $n %d %d %d 1 %016x %016x %016x 0 %016x\n" \
+				$((9 * n + 99)) $((9 * n + 99)) $((2 * n + 9)) $((9 * n)) $((9 * n)) $((2 * n)) 70
+			printf "mpmu-run: $1 $kind exits $n %d %d 1 %016x 0 0 %016x %016x\n" \
+				$((70 * n)) $((9 * n + 99 + n / 1000)) $((9 * n)) $((70 * n)) "$n"
+		done
+		echo "mpmu-run: $1 $kind sample 2000 20 0 1 0 0 0 0 0000000000000fff"
+		echo "mpmu-run: $1 $kind perfmon_v2 1"
+	done
+	echo "mpmu-run: $1 mediated end"
+}
+
+# judged STATUS LINE [VENDOR EDIT]: with the EDIT (of sed) ./run ends so.
+judged()
+{
+	local vendor status=0
+
+	for vendor in intel amd; do
+		console "$vendor" >"$work/$vendor.console"
+	done
+	[ $# = 2 ] || sed -i "$4" "$work/$3.console"
+	MPMU_CACHE=$work/cache MPMU_EMULATOR=none "$tree/run" --loops 1000 >"$work/out" 2>&1 || status=$?
+	[ "$status" != "$1" ] || ! grep -qxF "$2" "$work/out" || return 0
+	echo "status $status:"
+	cat "$work/out"
+	return 1
+}
+
+plant
+try "equal counts agree" judged 0 "guest and truth agree"
+try "one count too many does not" judged 1 "FAIL: intel: the guest counted 2001 branches:u, the truth is 2000" \
+	intel 's/ 4009 / 4010 /'
+try "nor does a sample too few" judged 1 "FAIL: amd: 19 samples of instructions:u, the truth is 20" \
+	amd 's/sample 2000 20/sample 2000 19/'
+try "nor a guest that does not end" judged 1 "FAIL: amd: the guest did not reach its end" amd '/ end$/d'
+try "a complaint is told, whatever its words" judged 1 \
+	"FAIL: intel: the guest's kernel says: WARNING: at intel_pmu_handle" \
+	intel 's/^\(mpmu-run: intel mediated\) end/\1 complaint WARNING: at intel_pmu_handle\n&/'
+try "and is the only finding" judged 1 "guest and truth disagree: 1 findings" \
+	intel 's/^\(mpmu-run: intel mediated\) end/\1 complaint WARNING: at intel_pmu_handle\n&/'
+done_testing
