@@ -8,7 +8,8 @@
 . "$MPMU_TOP/tests/lib/tap.sh"
 cd "$MPMU_TOP"
 
-work=$(mktemp -d)
+# Not in /tmp, which may be too small for them to begin.
+work=$(mktemp -d -p "$MPMU_CACHE")
 trap 'umount "$work/small" 2>/dev/null; rm -rf "$work"' EXIT
 
 # refused NAME STATUS PATTERN COMMAND...: ends with STATUS, and the last lines
@@ -39,10 +40,10 @@ killed()
 {
 	local pid
 
-	MPMU_CACHE=$work/cache "$@" >"$work/log" 2>&1 &
+	TMPDIR=$work/tmp MPMU_CACHE=$work/cache "$@" >"$work/log" 2>&1 &
 	pid=$!
 	sleep 3
-	kill -TERM "$pid"
+	kill -TERM "$pid" 2>/dev/null || { echo "it had ended already: $(cat "$work/log")"; return; }
 	wait "$pid" && echo "it ended with status 0"
 	sleep 1
 	left
@@ -78,7 +79,9 @@ with_memory()
 	unshare -m sh -c 'mount --bind "$0" /proc/meminfo && exec "$@"' "$work/meminfo" "$@"
 }
 
+mkdir -p "$work/tmp" "$work/cache/kernel/mpmu-y"
 silent "a process left behind is noticed" noticed
+try "so is a command that ends before its time" grep -q '^it had ended already: usage' <(killed ./check --sloppy)
 refused "check: unknown option" 2 "usage: ./check" ./check --sloppy
 refused "check: too many options" 2 "usage: ./check" ./check --quick --full
 refused "run: unknown option" 2 "usage: ./run" ./run --fast
@@ -110,5 +113,6 @@ else
 	skip "no network" "no permission to make a network namespace"
 fi
 silent "check: TERM leaves no process behind" killed ./check --quick
+silent "check: nor its results" find "$work/tmp" -name 'tmp.*'
 silent "run: TERM leaves no process behind" killed ./run
 done_testing

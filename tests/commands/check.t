@@ -7,7 +7,7 @@
 . "$(dirname "$0")/../lib/common.sh"
 . "$MPMU_TOP/tests/lib/tap.sh"
 
-work=$(mktemp -d)
+work=$(mktemp -d -p "$MPMU_CACHE")
 trap 'rm -rf "$work"' EXIT
 tree=$work/tree
 
@@ -33,7 +33,7 @@ commit()
 
 plant()
 {
-	mkdir -p "$tree/tests/narrow" "$tree/tests/wide" "$tree/part"
+	mkdir -p "$tree/tests/narrow" "$tree/tests/wide" "$tree/part" "$work/cache/kernel/mpmu-y"
 	cp "$MPMU_TOP/check" "$tree/"
 	cp -R "$MPMU_TOP/tests/lib" "$tree/tests/lib"
 	printf '%s\t%s\t%s\n' full 'tests/narrow/*.t' part full 'tests/wide/*.t' '' >"$tree/tests/tiers"
