@@ -91,6 +91,26 @@ refused "run: too few loops" 2 "remedy: 1000" ./run --loops 10
 refused "run: unknown mutation" 2 "skid-64" ./run --mutate nonsense
 refused "machine: unknown personality" 2 "intel-v5-8-4" tests/rig/machine --personality p6 --kernel x --initrd x
 
+# refused_cache NAME PATTERN FOLDER
+refused_cache()
+{
+	refused "cache: $1" 3 "$2" env MPMU_CACHE="$3" timeout 20 ./run
+}
+
+# relative FOLDER: a cache of this name is below the folder of the caller.
+relative()
+{
+	(cd "$work" && env -u HOME MPMU_CACHE="$1" bash -c '. "$0/tests/lib/common.sh"; echo "$MPMU_CACHE"' "$MPMU_TOP")
+}
+
+refused_cache "a blank in its name" "remedy: set MPMU_CACHE" "$work/a cache"
+refused_cache "a colon in its name" "remedy: set MPMU_CACHE" "$work/a:cache"
+refused_cache "not a folder" "remedy: set MPMU_CACHE" /dev/null
+refused_cache "cannot be written" "remedy: set MPMU_CACHE" /proc/1
+try "cache: a relative name" test "$(relative here)" = "$work/here"
+[ "$(id -u)" != 0 ] || try "cache: no HOME" test "$(env -u HOME -u MPMU_CACHE -u XDG_CACHE_HOME \
+	bash -c '. tests/lib/common.sh; echo "$MPMU_CACHE"')" = ~root/.cache/libmpmu
+
 mkdir "$work/small"
 if mount -t tmpfs -o size=40m tmpfs "$work/small" 2>/dev/null; then
 	disk_needed "too little disk" "12000 MB needed"

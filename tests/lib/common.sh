@@ -6,9 +6,9 @@
 set -euo pipefail
 
 MPMU_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-MPMU_CACHE=${MPMU_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/libmpmu}
+# Scripts change folders: the cache by its full name.
+MPMU_CACHE=$(realpath -ms -- "${MPMU_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/libmpmu}")
 export MPMU_TOP MPMU_CACHE
-mkdir -p "$MPMU_CACHE/log"
 
 # Speak on stderr: stdout belongs to results and TAP.
 say()
@@ -25,6 +25,13 @@ die()
 	[ -z "$remedy" ] || say "remedy: $remedy"
 	exit "$code"
 }
+
+# make takes no blanks in the name of a folder, and lists of folders no colons.
+case $MPMU_CACHE in
+*[[:space:]:]*) die 3 cache "a blank or a colon in \"$MPMU_CACHE\"" "set MPMU_CACHE to a folder without" ;;
+esac
+{ mkdir -p "$MPMU_CACHE/log" && [ -w "$MPMU_CACHE" ]; } 2>/dev/null ||
+	die 3 cache "cannot write to $MPMU_CACHE" "set MPMU_CACHE to a folder that can be written"
 
 # step NAME COMMAND...: run with the output in a log, show progress and time.
 step()
