@@ -111,6 +111,24 @@ try "cache: a relative name" test "$(relative here)" = "$work/here"
 [ "$(id -u)" != 0 ] || try "cache: no HOME" test "$(env -u HOME -u MPMU_CACHE -u XDG_CACHE_HOME \
 	bash -c '. tests/lib/common.sh; echo "$MPMU_CACHE"')" = ~root/.cache/libmpmu
 
+# patient: each call of apt-get waits for another one.
+patient()
+{
+	grep -v -e '-o DPkg::Lock::Timeout=600 -o Acquire::Retries=3 ' "$work/calls"
+	[ "$(wc -l <"$work/calls")" = 2 ] || echo "not two calls"
+}
+
+if [ "$(id -u)" = 0 ]; then
+	mkdir "$work/bin"
+	printf '#!/bin/sh\necho "$*" >>"%s"; exit 100\n' "$work/calls" >"$work/bin/apt-get"
+	chmod +x "$work/bin/apt-get"
+	refused "packages: apt fails" 3 "remedy: .*no other apt" env PATH="$work/bin:$PATH" \
+		bash -c '. tests/lib/common.sh; need_packages mpmu-none'
+	silent "packages: apt waits for another" patient
+else
+	skip "packages: apt fails" "not root"
+fi
+
 mkdir "$work/small"
 if mount -t tmpfs -o size=40m tmpfs "$work/small" 2>/dev/null; then
 	disk_needed "too little disk" "12000 MB needed"

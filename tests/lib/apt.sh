@@ -23,7 +23,7 @@ apt_private()
 	local dir=$1
 	shift
 
-	apt-get -q -y -o Dir::Etc::sourcelist="$dir/sources.list" -o Dir::Etc::sourceparts=/dev/null \
+	apt_get -q -y -o Dir::Etc::sourcelist="$dir/sources.list" -o Dir::Etc::sourceparts=/dev/null \
 		-o Dir::State::Lists="$dir/lists" -o Dir::State::status="$dir/status" \
 		-o Dir::Cache="$dir/cache" -o APT::Sandbox::User= -o Debug::NoLocking=true "$@"
 }
@@ -43,7 +43,7 @@ apt_private_init()
 	mkdir -p "$dir/lists/partial" "$dir/cache/archives/partial"
 	: >"$dir/status"
 	echo "$type $options $mirror $suite main" >"$dir/sources.list"
-	apt_private "$dir" -o APT::Get::List-Cleanup=false update -o Acquire::Retries=3 \
+	apt_private "$dir" -o APT::Get::List-Cleanup=false update \
 		-o APT::Update::Error-Mode=any
 }
 

@@ -64,14 +64,32 @@ need_packages()
 		die 3 packages "missing: ${missing[*]}" "run as root, or install them first"
 	locked apt step "install ${missing[*]}" install_packages "${missing[@]}" ||
 		die 3 packages "cannot install ${missing[*]}" \
-			"check the network and the apt configuration (apt-get update)"
+			"check the network, that no other apt is at work, and the configuration (apt-get update)"
+}
+
+# apt_get ARGUMENT...: wait while another apt is at work, as on a fresh machine.
+apt_get()
+{
+	apt-get -o DPkg::Lock::Timeout=600 -o Acquire::Retries=3 "$@"
+}
+
+# lists_free: wait for the lock of the lists as well, which apt itself does not.
+lists_free()
+{
+	local lock tries=60
+	lock=$(stat -c :%i /var/lib/apt/lists/lock 2>/dev/null) || return 0
+
+	while [ "$tries" -gt 0 ] && grep -q "$lock " /proc/locks; do
+		sleep 10
+		tries=$((tries - 1))
+	done
 }
 
 install_packages()
 {
 	export DEBIAN_FRONTEND=noninteractive
-	apt-get install -y --no-install-recommends "$@" ||
-		{ apt-get update && apt-get install -y --no-install-recommends "$@"; }
+	apt_get install -y --no-install-recommends "$@" ||
+		{ lists_free && apt_get update && apt_get install -y --no-install-recommends "$@"; }
 }
 
 # cache_key FILE...: 16 hex digits that name contents and relative paths.
