@@ -5,10 +5,12 @@
 
 set -euo pipefail
 
-MPMU_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+MPMU_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 # Scripts change folders: the cache by its full name.
 MPMU_CACHE=$(realpath -ms -- "${MPMU_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/libmpmu}")
 export MPMU_TOP MPMU_CACHE
+# Root may test what another user checked out.
+export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0=$MPMU_TOP
 
 # Speak on stderr: stdout belongs to results and TAP.
 say()
