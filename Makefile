@@ -4,6 +4,7 @@
 #
 #	make			library, static and shared
 #	make tests		every CMocka program, build/tests/AREA/NAME.t
+#	make list-tests		their names
 #	make check		all tests: ./check
 #	make coverage		branch coverage of the core by its tests
 #	make fuzz		fuzz for FUZZ_SECONDS per target
@@ -42,6 +43,9 @@ LIBRARIES := $(BUILD)/libmpmu.a $(BUILD)/$(SONAME)
 all: $(LIBRARIES)
 
 tests: $(TESTS)
+
+list-tests:
+	@printf '%s\n' $(TESTS)
 
 check:
 	./check
@@ -119,7 +123,7 @@ install: all
 		'Version: $(VERSION)' 'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -lmpmu' \
 		>$(INSTALL_LIB)/pkgconfig/mpmu.pc
 
-.PHONY: all tests check coverage fuzz soak golden reference clean install
+.PHONY: all tests list-tests check coverage fuzz soak golden reference clean install
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

@@ -57,12 +57,24 @@ runs()
 	return 1
 }
 
+# beside FOLDER MESSAGE: refused while another has FOLDER.
+beside()
+{
+	local fd status=0
+
+	exec {fd}<"$1"
+	flock "$fd"
+	runs 3 '' && grep -q "$2" "$work/out" || status=1
+	exec {fd}<&-
+	return "$status"
+}
+
 reported()
 {
 	grep -qFe "$1" "$tree/docs/test-report.md" || { cat "$tree/docs/test-report.md"; return 1; }
 }
 
-need_packages git perl
+need_packages git perl make
 plant
 first=$(git -C "$tree" describe --always)
 both='narrow/a-long.t wide/b-long.t'
@@ -81,6 +93,16 @@ try "what was not repeated keeps its commit" reported "| tests/narrow/a-long.t |
 echo change >>"$tree/part/file"
 try "a change that is not committed repeats what depends on it" runs 0 "$both"
 try "the report says so" reported '-dirty |'
+try "another one in the same checkout is refused" beside "$tree" "another ./check is running"
+try "another --full with the same cache is" beside "$work/cache" "another ./check --full"
+add_test kept.t
+mkdir -p "$tree/build/tests/c"
+cp "$tree/tests/kept.t" "$tree/build/tests/c/gone.t"
+mv "$tree/tests/kept.t" "$tree/build/tests/c/"
+printf '%s\n' 'tests:' 'list-tests:' '	@echo build/tests/c/kept.t' >"$tree/Makefile"
+printf '%s\t%s\t%s\n' full 'build/tests/*/*.t' Makefile >>"$tree/tests/tiers"
+commit make
+try "a program that make does not list is left alone" runs 0 'kept.t narrow/a-long.t wide/b-long.t'
 if [ "$(id -u)" = 0 ]; then
 	chown -R nobody "$tree"
 	try "a checkout of another user's is as good" runs 0 ''
