@@ -93,6 +93,11 @@ try "what was not repeated keeps its commit" reported "| tests/narrow/a-long.t |
 echo change >>"$tree/part/file"
 try "a change that is not committed repeats what depends on it" runs 0 "$both"
 try "the report says so" reported '-dirty |'
+printf '%s\n' '#!/bin/sh' 'kill -KILL $PPID' >"$tree/tests/wide/b-long.t"
+try "a test without a result has failed, though nobody reported it" runs 1 ''
+try "the report says which" reported '| tests/wide/b-long.t | 0 | 1 | 0 | 0 |  | no result |'
+add_test wide/b-long.t
+try "and it is repeated" runs 0 wide/b-long.t
 try "another one in the same checkout is refused" beside "$tree" "another ./check is running"
 try "another --full with the same cache is" beside "$work/cache" "another ./check --full"
 add_test kept.t
