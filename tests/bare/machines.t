@@ -10,10 +10,14 @@
 
 image=$("$MPMU_TOP/tests/bare/build")
 
-# boot PERSONALITY PROCESSORS TESTS
+# boot PERSONALITY PROCESSORS TESTS [OPTION...]
 boot()
 {
-	machine_test "$1, $2 CPUs" "$1" --multiboot "$image" --mem 128 --timeout 120 --cpus "$2" --append "$3"
+	local name="$1, $2 CPUs" personality=$1 cpus=$2 tests=$3
+	shift 3
+
+	machine_test "$name" "$personality" --multiboot "$image" --mem 128 --timeout 120 \
+		--cpus "$cpus" --append "$tests" "$@"
 }
 
 # said NAME PATTERN: on the console of the last machine
@@ -29,13 +33,14 @@ for personality in intel-v5-8-4 intel-v5-nosave amd-v2; do
 	said "$personality: memory that is missing is told" 'too little memory: 2072 KiB wanted'
 	boot "$personality" 2 'conform count share pmi migrate profile'
 done
-while read -r personality reason; do
-	boot "$personality" 1 refused
+while read -r personality lacks reason; do
+	boot "$personality" 1 refused --without "${lacks#-}"
 	said "$personality: the console says what is missing" "this machine lacks $reason"
 done <<'REFUSED'
-intel-v3	PMU version 4
-intel-nofw	full-width
-amd-core6	PerfMonV2
-amd-k7		PerfMonV2
+intel-v3	-	PMU version 4
+intel-nofw	-	full-width
+amd-core6	-	PerfMonV2
+amd-k7		-	PerfMonV2
+amd-v2		svm	VMX or SVM
 REFUSED
 done_testing
