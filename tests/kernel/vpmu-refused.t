@@ -9,6 +9,7 @@
 . "$MPMU_TOP/tests/kernel/vpmu.sh"
 
 vpmu_prepare
+vpmu_test 'no local APIC' intel-v5-8-4 '' 'vpmu.mediated=N nolapic'
 for personality in intel-v3 intel-nofw amd-core6 amd-k7; do
 	vpmu_test "$personality" "$personality" smoke,count:--only:a_loop vpmu.mediated=N
 done
