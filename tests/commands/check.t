@@ -93,6 +93,13 @@ try "what was not repeated keeps its commit" reported "| tests/narrow/a-long.t |
 echo change >>"$tree/part/file"
 try "a change that is not committed repeats what depends on it" runs 0 "$both"
 try "the report says so" reported '-dirty |'
+cp -R "$tree/tests" "$work/tests"
+echo change >>"$tree/part/file"
+printf '%s\n' '#!/bin/sh' 'echo progress >&2' 'sleep 4' "echo >$work/late" 'echo 1..0' >"$tree/tests/narrow/a-long.t"
+printf '%s\n' '#!/bin/sh' 'seq -f "# %g" 40000' "[ ! -e $work/late ] || printf 'not '" 'echo ok 1' 'echo 1..1' \
+	>"$tree/tests/wide/b-long.t"
+try "a test that shows its progress keeps no other one waiting" runs 0 ''
+cp -R "$work/tests" "$tree/"
 printf '%s\n' '#!/bin/sh' 'kill -KILL $PPID' >"$tree/tests/wide/b-long.t"
 try "a test without a result has failed, though nobody reported it" runs 1 ''
 try "the report says which" reported '| tests/wide/b-long.t | 0 | 1 | 0 | 0 |  | no result |'
