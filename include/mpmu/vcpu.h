@@ -172,9 +172,9 @@ int mpmu_vcpu_configure(struct mpmu_vcpu *vcpu, const struct mpmu_caps *caps);
 
 /**
  * RESET of the vCPU's PMU: all registers to their architectural reset values,
- * untouched again.  Its statistics go on.  @p cpu as in mpmu_msr_read().  A performance interrupt that is latched by then still comes,
- * through mpmu_pmi(): the reset of the guest's local APIC decides what becomes
- * of it.
+ * untouched again.  Its statistics go on.  @p cpu as in mpmu_msr_read().  A
+ * performance interrupt that is latched by then still comes, through mpmu_pmi():
+ * the reset of the guest's local APIC decides what becomes of it.
  * Asserted: @p vcpu.
  */
 void mpmu_vcpu_reset(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu);
