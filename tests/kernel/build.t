@@ -47,6 +47,7 @@ checkout()
 	mkdir -p "$top"/{include,libmpmu,backends/kvm}
 	echo "$1" >"$top/libmpmu/core.c"
 	echo "CONFIG_TESTS=y" >"$top/tests/kernel/config"
+	echo "CONFIG_MPMU=y" >"$top/tests/kernel/config-y"
 	script "$top/tests/kernel/source" 'echo "$RELEASE"'
 	script "$top/backends/kvm/integrate" "echo 'libmpmu of $1' >\$1/kernel/mpmu.c"
 }
