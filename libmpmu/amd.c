@@ -125,6 +125,7 @@ const struct mpmu_desc mpmu_amd = {
 	.nr_feature_bits = MPMU_ARRAY_SIZE(amd_feature_bits),
 	.features = AMD_FEATURES,
 	.max_version = 2,
+	.compat_version = 2,
 	.compat_gp = AMD_CORE_GP,
 	.narrow_gp = AMD_K7_GP,
 	.wide_gp_feature = MPMU_FEAT_PERFCTR_CORE,

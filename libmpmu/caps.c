@@ -231,6 +231,11 @@ static mpmu_pmcs policy_pmcs(const struct mpmu_desc *desc, enum mpmu_policy poli
 	return 0;
 }
 
+static u8 policy_version(const struct mpmu_desc *desc, enum mpmu_policy policy)
+{
+	return policy == MPMU_POLICY_COMPAT ? desc->compat_version : desc->max_version;
+}
+
 static u8 smaller(u8 a, u8 b)
 {
 	return a < b ? a : b;
@@ -249,7 +254,7 @@ void mpmu_caps_offer(struct mpmu_caps *offer, const struct mpmu_caps *host, enum
 	*offer = *host;
 	offer->counters &= policy_pmcs(desc, policy) & desc->reachable;
 	offer->features &= ~(u32)HOST_FEATURES;
-	offer->version = smaller(host->version, desc->max_version);
+	offer->version = smaller(host->version, policy_version(desc, policy));
 	make_valid(offer, desc);
 }
 

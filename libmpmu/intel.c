@@ -212,6 +212,7 @@ const struct mpmu_desc mpmu_intel = {
 	.arch_events = ~0u,
 	.metrics_ctrl = INTEL_CTRL_METRICS,
 	.max_version = 5,
+	.compat_version = 2,
 	.compat_gp = 8,
 	.reachable = MPMU_FIXED_MASK | ((1ull << INTEL_MAX_GP) - 1),
 	.gp = INTEL_PMC,

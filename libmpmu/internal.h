@@ -132,7 +132,8 @@ struct mpmu_desc {
 	u8 nr_feature_bits;
 	/* Newest version that the core knows. */
 	u8 max_version;
-	/* GP counters that policy compat offers. */
+	/* Version and GP counters that policy compat offers at most. */
+	u8 compat_version;
 	u8 compat_gp;
 	/* GP counters beyond these need wide_gp_feature. */
 	u8 narrow_gp;

@@ -89,9 +89,12 @@ struct mpmu_cpuid {
 
 /** How much of the host's PMU a guest may be offered. */
 enum mpmu_policy {
-	/** GP 8 (Intel) or 6 (AMD), 3 fixed. */
+	/**
+	 * The model of Linux' own mediated PMU: version 2, at most 8 GP (AMD: 6)
+	 * and 3 fixed counters.
+	 */
 	MPMU_POLICY_COMPAT,
-	/** All counters of the host. */
+	/** The host's version, all counters of it. */
 	MPMU_POLICY_FULL,
 };
 

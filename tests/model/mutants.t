@@ -106,6 +106,7 @@ mutant "RDPMC beyond the model" decode.c 'return vcpu->caps.counters & mpmu_bit(
 mutant "RDPMC takes any type" decode.c 'ecx - fixed < MPMU_MAX_FIXED' '(ecx & 31) < MPMU_MAX_FIXED'
 
 mutant "compat offers 4 fixed counters" caps.c '(COMPAT_FIXED)' '(4)'
+mutant "compat offers the host's version" caps.c 'smaller(host->version, policy_version(desc, policy))' 'host->version'
 mutant "model not clamped" caps.c 'guest->counters &= offer->counters;' ''
 mutant "widths not clamped" caps.c 'smaller(guest->gp_width, offer->gp_width)' 'guest->gp_width'
 mutant "widths grow" caps.c 'smaller(guest->gp_width, offer->gp_width)' 'offer->gp_width'

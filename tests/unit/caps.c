@@ -578,10 +578,12 @@ struct offer_row {
 };
 
 static const struct offer_row offers[] = {
-	{"B7 compat on 8 + 4", "intel-v5-8-4", MPMU_POLICY_COMPAT, GP(8) | FIXED(3), 5},
+	{"B7 compat on 8 + 4", "intel-v5-8-4", MPMU_POLICY_COMPAT, GP(8) | FIXED(3), 2},
 	{"B7 full on 8 + 4", "intel-v5-8-4", MPMU_POLICY_FULL, GP(8) | FIXED(4), 5},
-	{"B7 compat on 4 + 3", "intel-v4-tsx", MPMU_POLICY_COMPAT, GP(4) | FIXED(3), 4},
-	{"B7 compat on holes", "intel-v5-holes", MPMU_POLICY_COMPAT, 0xcb | FIXED(2), 5},
+	{"B7 compat on 4 + 3", "intel-v4-tsx", MPMU_POLICY_COMPAT, GP(4) | FIXED(3), 2},
+	{"B7 full on 4 + 3", "intel-v4-tsx", MPMU_POLICY_FULL, GP(4) | FIXED(3), 4},
+	{"B7 compat on holes", "intel-v5-holes", MPMU_POLICY_COMPAT, 0xcb | FIXED(2), 2},
+	{"B7 compat on version 1", "intel-v1-fw", MPMU_POLICY_COMPAT, GP(8), 1},
 	{"B7 full on holes", "intel-v5-holes", MPMU_POLICY_FULL, 0xcb | FIXED(2) | 1ull << 35, 5},
 	{"B7 compat on PerfMonV2", "amd-v2", MPMU_POLICY_COMPAT, GP(6), 2},
 	{"B7 full on PerfMonV2", "amd-v2-nb", MPMU_POLICY_FULL, GP(6), 2},
@@ -595,6 +597,9 @@ static void check_offer(void **state)
 	mpmu_caps_offer(&offer, unit_caps(row->host), row->policy);
 	assert_int_equal(offer.counters, row->counters);
 	assert_int_equal(offer.version, row->version);
+	/* What came with version 4 of Intel's, or with version 2 of AMD's. */
+	assert_int_equal(!!(offer.features & MPMU_FEAT_STATUS_SET),
+			 row->version >= (offer.vendor == MPMU_VENDOR_INTEL ? 4 : 2));
 	/* Never offered: properties of the machine. */
 	assert_int_equal(offer.features & (MPMU_FEAT_RDPMC_UNCORE | MPMU_FEAT_VMCS_GLOBAL_CTRL), 0);
 }
@@ -768,8 +773,8 @@ struct obstacle_row {
 #define FULL   MPMU_POLICY_FULL
 
 static const struct obstacle_row obstacles[] = {
-	{"B7 moves: the same model", "intel-v5-8-3", "intel-v5-8-3", COMPAT, {0}, 0, NULL},
-	{"B7 moves: to more counters", "intel-v5-8-3", "intel-v5-8-4", COMPAT, {0}, 0, NULL},
+	{"B7 moves: the same model", "intel-v5-8-3", "intel-v5-8-3", FULL, {0}, 0, NULL},
+	{"B7 moves: to more counters", "intel-v5-8-3", "intel-v5-8-4", FULL, {0}, 0, NULL},
 	{"B7 moves: version 2 to version 5", "intel-v2-fw", "intel-v5-8-4", COMPAT, {0}, 0, NULL},
 	{"B7 moves: fixed counter 3 under full",
 	 "intel-v5-8-4",
@@ -780,18 +785,25 @@ static const struct obstacle_row obstacles[] = {
 	 NULL},
 	{"B7 moves: K7 on PerfMonV2", "amd-k7", "amd-v2", COMPAT, {0}, 0, NULL},
 	{"B7 moves: fixed counters alone",
-	 "intel-v5-8-3",
+	 "intel-v2-fw",
 	 "intel-v5-8-3",
 	 COMPAT,
 	 {.counters = GP(8), .gp_width = 48},
 	 0,
 	 NULL},
 	{"B7 moves: no NB counters for the guest", "amd-v2", "amd-v2-nb", FULL, {0}, 0, NULL},
-	{"B7 obstacle: fixed counter 3 under compat",
-	 "intel-v5-8-4",
-	 "intel-v5-8-4",
+	{"B7 obstacle: version 5 under compat",
+	 "intel-v5-8-3",
+	 "intel-v5-8-3",
 	 COMPAT,
 	 {0},
+	 0,
+	 "a later PMU version"},
+	{"B7 obstacle: fixed counter 3 under compat",
+	 "intel-v2-fw",
+	 "intel-v5-8-4",
+	 COMPAT,
+	 {.counters = FIXED(4) ^ FIXED(3)},
 	 0,
 	 "fixed counter 3"},
 	{"B7 obstacle: a policy that nobody knows",

@@ -40,6 +40,7 @@ static void detect_host(struct pmu *host, bool intel)
 		host->nr_fixed = d & 0x1f;
 	} else {
 		__cpuid_count(0x80000022, 0, a, b, c, d);
+		host->version = 2;
 		host->nr_gp = b & 0xf;
 	}
 }
@@ -166,6 +167,12 @@ static void try_faults(struct machine_access *m)
 	else
 		try_access(m, (struct guest_access){ OP_WRMSR, pmu->status, 1 }, FAULTS, 0,
 			   "GLOBAL_STATUS is read-only");
+	if (!pmu->status_set) {
+		try_access(m, (struct guest_access){ OP_WRMSR, 0x391, 0 }, FAULTS, 0,
+			   "STATUS_SET before version 4");
+		try_access(m, (struct guest_access){ OP_RDMSR, 0x392, 0 }, FAULTS, 0,
+			   "GLOBAL_INUSE before version 4");
+	}
 	if (!pmu->full_width)
 		try_access(m, (struct guest_access){ OP_RDMSR, 0x4c1, 0 }, FAULTS, 0,
 			   "no full-width writes");
@@ -189,6 +196,44 @@ static void try_machine(const char *name, const struct vm_config *config)
 	try_controls(&m);
 	try_faults(&m);
 	machine_stop(&m.machine);
+}
+
+static bool policy_is_full(bool intel)
+{
+	FILE *file = fopen(intel ? "/sys/module/kvm_intel/parameters/mediated_pmu_policy" :
+				   "/sys/module/kvm_amd/parameters/mediated_pmu_policy", "r");
+	char name[16] = "";
+
+	if (!file || !fgets(name, sizeof(name), file))
+		fatal("no parameter mediated_pmu_policy");
+	fclose(file);
+	return !strcmp(name, "full\n");
+}
+
+static int smaller(int a, int b)
+{
+	return a < b ? a : b;
+}
+
+/* Under compat a guest has what mainline's mediated PMU would have here. */
+static void try_model(void)
+{
+	struct machine machine;
+	struct pmu want;
+
+	machine_start(&machine, &(struct vm_config){ 0 });
+	detect_host(&want, machine.pmu.intel);
+	if (!policy_is_full(machine.pmu.intel)) {
+		want.version = smaller(want.version, 2);
+		want.nr_gp = smaller(want.nr_gp, machine.pmu.intel ? 8 : 6);
+		want.nr_fixed = smaller(want.nr_fixed, 3);
+	}
+	if (!check(machine.pmu.version == want.version && machine.pmu.nr_gp == want.nr_gp &&
+		   machine.pmu.nr_fixed == want.nr_fixed, "the default model is the policy's"))
+		note("version %d, %d GP, %d fixed, not %d, %d, %d", machine.pmu.version,
+		     machine.pmu.nr_gp, machine.pmu.nr_fixed, want.version, want.nr_gp,
+		     want.nr_fixed);
+	machine_stop(&machine);
 }
 
 /* A guest that never used its PMU has every register intercepted. */
@@ -216,6 +261,7 @@ int test_access(void)
 {
 	if (!emu_present())
 		fatal("the emulator counts the exits");
+	try_model();
 	try_untouched();
 	try_machine("default", &(struct vm_config){ 0 });
 	try_machine("4 GP counters", &(struct vm_config){ .nr_gp = 4 });
