@@ -72,9 +72,17 @@ static enum mpmu_result check_read_only(const struct mpmu_vcpu *vcpu, enum mpmu_
 	return by == MPMU_BY_GUEST && mpmu_desc(vcpu)->strict ? MPMU_GP : MPMU_DONE;
 }
 
+/*
+ * Bits that are no counter's are accepted and are never set: where the registers
+ * are direct the guest could neither see nor clear a saved one.
+ */
 static enum mpmu_result check_status(const struct mpmu_vcpu *vcpu, u64 *value)
 {
-	return check_bits(vcpu, vcpu->caps.counters | mpmu_desc(vcpu)->status_extra, value);
+	enum mpmu_result result =
+		check_bits(vcpu, vcpu->caps.counters | mpmu_desc(vcpu)->status_extra, value);
+
+	*value &= vcpu->caps.counters;
+	return result;
 }
 
 /* All that can fail; makes *value what commit() stores. */
@@ -144,22 +152,22 @@ static void commit_fixed_ctrl(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 
 	mpmu_request_reprogram(vcpu, enabled);
 }
 
-/* Read-only for the guest; the owner of the VM restores it. */
-static void commit_status(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, enum mpmu_initiator by,
-			  u64 value)
+/*
+ * Restoring a list of MSRs writes all three, in any order: the status itself is
+ * for the owner of the VM, which the guest cannot write, and the two that change
+ * it are for the guest alone.
+ */
+static void commit_status(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, enum mpmu_kind kind,
+			  enum mpmu_initiator by, u64 value)
 {
-	if (by == MPMU_BY_GUEST)
+	if ((kind == MPMU_KIND_STATUS) != (by == MPMU_BY_HOST))
 		return;
-	mpmu_status_clear(cpu, vcpu, ~value);
-	mpmu_status_set(cpu, vcpu, value);
-}
-
-/* Restoring a list of MSRs writes this one too, and must not undo the status. */
-static void commit_status_clear(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
-				enum mpmu_initiator by, u64 value)
-{
-	if (by == MPMU_BY_GUEST)
+	if (kind == MPMU_KIND_STATUS)
+		mpmu_status_clear(cpu, vcpu, vcpu->caps.counters);
+	if (kind == MPMU_KIND_STATUS_CLEAR)
 		mpmu_status_clear(cpu, vcpu, value);
+	else
+		mpmu_status_set(cpu, vcpu, value);
 }
 
 static void commit(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mpmu_reg reg,
@@ -184,13 +192,9 @@ static void commit(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mpmu_reg
 		mpmu_global_ctrl_write(cpu, vcpu, value);
 		break;
 	case MPMU_KIND_STATUS:
-		commit_status(cpu, vcpu, by, value);
-		break;
 	case MPMU_KIND_STATUS_CLEAR:
-		commit_status_clear(cpu, vcpu, by, value);
-		break;
 	case MPMU_KIND_STATUS_SET:
-		mpmu_status_set(cpu, vcpu, value);
+		commit_status(cpu, vcpu, reg.kind, by, value);
 		break;
 	}
 }

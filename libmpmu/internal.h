@@ -164,7 +164,7 @@ struct mpmu_desc {
 	bool status_set_direct;
 	/* ECX of RDPMC for fixed counter 0; 0: there is none. */
 	u32 rdpmc_fixed;
-	/* Bits of the status registers that are no counter, yet the guest's. */
+	/* Bits of the status registers that are no counter, and may be written. */
 	u64 status_extra;
 	/* Selector bits: writable always, those that name the event. */
 	u64 sel_writable;

@@ -67,36 +67,28 @@ void mpmu_global_ctrl_write(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, 
 		vcpu->global_ctrl = value;
 }
 
-/*
- * Only the counters' bits of the live status are the guest's; its other bits,
- * which the owner of the VM may have set, are always saved.
- */
+/* Only the counters' bits of the live status are the guest's. */
 u64 mpmu_status_read(const struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
 {
-	mpmu_pmcs pmcs = vcpu->caps.counters;
-
-	if (!mpmu_resident(cpu, vcpu))
-		return vcpu->global_status;
-	return (mpmu_call(vcpu, rdmsr, mpmu_desc(vcpu)->status) & pmcs) |
-	       (vcpu->global_status & ~pmcs);
+	if (mpmu_resident(cpu, vcpu))
+		return mpmu_call(vcpu, rdmsr, mpmu_desc(vcpu)->status) & vcpu->caps.counters;
+	return vcpu->global_status;
 }
 
 void mpmu_status_set(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 bits)
 {
-	mpmu_pmcs pmcs = mpmu_resident(cpu, vcpu) ? bits & vcpu->caps.counters : 0;
-
-	if (pmcs)
-		mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->status_set, pmcs);
-	vcpu->global_status |= bits & ~pmcs;
+	if (!mpmu_resident(cpu, vcpu))
+		vcpu->global_status |= bits;
+	else if (bits)
+		mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->status_set, bits);
 }
 
 void mpmu_status_clear(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 bits)
 {
-	mpmu_pmcs pmcs = mpmu_resident(cpu, vcpu) ? bits & vcpu->caps.counters : 0;
-
-	if (pmcs)
-		mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->status_clear, pmcs);
-	vcpu->global_status &= ~bits;
+	if (!mpmu_resident(cpu, vcpu))
+		vcpu->global_status &= ~bits;
+	else if (bits)
+		mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->status_clear, bits);
 }
 
 void mpmu_eventsel_hw_write(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc, u64 hw)

@@ -125,15 +125,11 @@ static void drain(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, mpmu_pmcs status
 /* A guest without status registers cannot clear a bit: drop it. */
 static void save_status(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
-	const struct mpmu_desc *desc = mpmu_desc(vcpu);
-	mpmu_pmcs mine = vcpu->caps.counters;
 	mpmu_pmcs status = read_status(vcpu);
 
 	drain(cpu, vcpu, status);
-	write_register(vcpu, desc->status_clear, status, !status);
-	if (!mpmu_has(&vcpu->caps, MPMU_FEAT_GLOBAL))
-		status = 0;
-	vcpu->global_status = (vcpu->global_status & ~mine) | status;
+	write_register(vcpu, mpmu_desc(vcpu)->status_clear, status, !status);
+	vcpu->global_status = mpmu_has(&vcpu->caps, MPMU_FEAT_GLOBAL) ? status : 0;
 }
 
 /* Where VM-exit loads GLOBAL_CTRL, everything has stopped already. */

@@ -185,6 +185,50 @@ static void test_pending_overflow(void)
 	assert_int_equal(f.vcpu.pmis, 0);
 }
 
+/* The status and the two registers that change it, in each order. */
+static void check_order(const char *model, const u32 *msrs)
+{
+	static const u8 orders[][3] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
+				       {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+	static const u64 values[] = {5, 7, 8};
+	struct mpmu_msr list[3];
+	struct fixture f;
+	u32 err_msr, i, j;
+	u64 value;
+
+	for (i = 0; i < ARRAY_SIZE(orders); i++) {
+		start(&f, model, &stub_model_find(model)->caps);
+		for (j = 0; j < 3; j++)
+			list[j] = (struct mpmu_msr){msrs[orders[i][j]], values[orders[i][j]]};
+		assert_int_equal(restore(&f, list, 3, &err_msr), 0);
+		assert_int_equal(mpmu_msr_read(&f.vcpu.cpu->mpmu, &f.vcpu.mpmu, msrs[0],
+					       MPMU_BY_HOST, &value),
+				 MPMU_DONE);
+		assert_int_equal(value, 5);
+	}
+}
+
+static void test_any_order(void)
+{
+	check_order("intel-v5-8-4", (const u32[]){0x38e, 0x390, 0x391});
+	check_order("amd-v2", (const u32[]){0xc0000300, 0xc0000302, 0xc0000303});
+}
+
+/* Of another PMU's list: bits that are no counter's are taken, and not kept. */
+static void test_other_status_bits(void)
+{
+	const struct mpmu_msr list[] = {{0x38e, 3ull << 62 | 2}};
+	struct fixture f;
+	u32 err_msr, i;
+
+	start(&f, "intel-v5-8-4", &stub_model_find("intel-v5-8-4")->caps);
+	assert_int_equal(restore(&f, list, 1, &err_msr), 0);
+	save(&f);
+	for (i = 0; f.list[i].index != 0x38e; i++)
+		;
+	assert_int_equal(f.list[i].value, 2);
+}
+
 /* A guest that counted goes on counting without an access of its own. */
 static void test_restored_counts(void)
 {
@@ -210,6 +254,8 @@ static const struct unit_case rows[] = {
 	{"D7 garbage: errno, err_msr, nothing changed", test_rejected},
 	{"D7 a pending overflow raises no second PMI", test_pending_overflow},
 	{"D7 restored counters count", test_restored_counts},
+	{"D7 any order of the status registers", test_any_order},
+	{"D7 status bits that are no counter's", test_other_status_bits},
 };
 
 int main(void)
