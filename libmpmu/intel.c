@@ -116,6 +116,26 @@ static const struct mpmu_feature_bit intel_feature_bits[] = {
 	 MPMU_WORD_07_EBX},
 };
 
+/*
+ * What these count is chosen by a register that is the host's: OFFCORE_RSP,
+ * SNOOP_RSP, PEBS_LD_LAT_THRESHOLD, PEBS_FRONTEND.  All generations at once: an
+ * event that has another meaning, or none, in one of them is denied there, too.
+ */
+static const struct mpmu_extra_event intel_extra_events[] = {
+	{0x27, 0x01, 0x01}, /* snoop responses */
+	{0x27, 0x02, 0x02},
+	{0x2a, 0x00, 0x00}, /* offcore responses, since Alder Lake */
+	{0x2b, 0x00, 0x00},
+	{0xad, 0x40, 0x40}, /* unknown branches */
+	{0xb7, 0x00, 0x00}, /* offcore responses */
+	{0xbb, 0x00, 0x00},
+	{0xc2, 0x04, 0x04}, /* instructions of the microcode sequencer */
+	{0xc6, 0x00, 0x00}, /* front end */
+	{0xcd, 0x01, 0x01}, /* latency of loads */
+	{0xd0, 0xff, 0x05}, /* the same in small cores */
+	{0xd0, 0xff, 0x06},
+};
+
 static bool intel_has_23(const struct mpmu_cpuid *leaves, u32 subleaf)
 {
 	return leaves->leaf_07_1_eax & INTEL_LEAF_07_1_EAX_23H && leaves->leaf_23_eax & subleaf;
@@ -208,6 +228,8 @@ const struct mpmu_desc mpmu_intel = {
 	.nr_since = MPMU_ARRAY_SIZE(intel_since),
 	.feature_bits = intel_feature_bits,
 	.nr_feature_bits = MPMU_ARRAY_SIZE(intel_feature_bits),
+	.extra_events = intel_extra_events,
+	.nr_extra_events = MPMU_ARRAY_SIZE(intel_extra_events),
 	.features = INTEL_FEATURES,
 	.arch_events = ~0u,
 	.metrics_ctrl = INTEL_CTRL_METRICS,

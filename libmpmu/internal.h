@@ -89,6 +89,14 @@ struct mpmu_sel_extra {
 	u32 feature;
 };
 
+/* Events whose count depends on a register that no guest has: some unit masks. */
+struct mpmu_extra_event {
+	u8 event;
+	/* Unit mask bits that are compared, and their value. */
+	u8 mask;
+	u8 match;
+};
+
 /* Features, and the phrase for a PMU that lacks them. */
 struct mpmu_requirement {
 	u32 features;
@@ -126,10 +134,12 @@ struct mpmu_desc {
 	const struct mpmu_requirement *requirements;
 	const struct mpmu_since *since;
 	const struct mpmu_feature_bit *feature_bits;
+	const struct mpmu_extra_event *extra_events;
 	u8 nr_sel_extras;
 	u8 nr_requirements;
 	u8 nr_since;
 	u8 nr_feature_bits;
+	u8 nr_extra_events;
 	/* Newest version that the core knows. */
 	u8 max_version;
 	/* Version and GP counters that policy compat offers at most. */

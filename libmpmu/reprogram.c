@@ -105,9 +105,27 @@ static bool selects(const struct mpmu_desc *desc, u64 eventsel, enum mpmu_event 
 	return (eventsel & bits) == desc->events[event];
 }
 
+/* Its count tells what a register of the host holds. */
+static bool has_extra_register(const struct mpmu_desc *desc, u64 eventsel)
+{
+	u32 i;
+
+	for (i = 0; i < desc->nr_extra_events; i++) {
+		const struct mpmu_extra_event *extra = &desc->extra_events[i];
+
+		if ((eventsel & desc->sel_event) == extra->event &&
+		    (eventsel >> 8 & extra->mask) == extra->match)
+			return true;
+	}
+	return false;
+}
+
+/* Only an allow list names what it allows: that is a consent. */
 static bool filter_allows(struct mpmu_vcpu *vcpu, const struct mpmu_filter *filter, u64 eventsel)
 {
-	bool allowed = mpmu_filter_allows(filter, eventsel);
+	bool consent = filter && filter->action == MPMU_FILTER_ALLOW;
+	bool allowed = mpmu_filter_allows(filter, eventsel) &&
+		       (consent || !has_extra_register(mpmu_desc(vcpu), eventsel));
 
 	vcpu->stats.denied_events += !allowed;
 	return allowed;

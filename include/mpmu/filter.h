@@ -4,6 +4,13 @@
  * @brief Event filter: which events a guest may count.
  *
  * The rules are those of KVM_SET_PMU_EVENT_FILTER, masked entries included.
+ *
+ * Some events of Intel count what a register besides the selector chooses, which
+ * is the host's: OFFCORE_RSP, SNOOP_RSP, the latency threshold of loads,
+ * PEBS_FRONTEND.  mpmu_vcpu_reprogram() denies them with every filter but an
+ * allow list that has them: whoever lists one consents to a count by the host's
+ * value.  docs/msr-policy.md names them.
+ *
  * Pure functions of their arguments, for any context; a compiled filter does not
  * change and may be read by all CPUs.
  */
@@ -83,7 +90,8 @@ int mpmu_filter_compile(struct mpmu_filter *filter, enum mpmu_vendor vendor,
 			const struct mpmu_filter_spec *spec);
 
 /**
- * May a GP counter count what @p eventsel selects?  NULL filter: yes.  Bits of
+ * May a GP counter count what @p eventsel selects, by the filter alone?  NULL
+ * filter: yes.  Bits of
  * @p eventsel besides event and unit mask are ignored.  Asserted: a filter that
  * mpmu_filter_compile() made.
  */

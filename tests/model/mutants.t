@@ -232,6 +232,8 @@ mutant "denied events not counted" reprogram.c 'vcpu->stats.denied_events += !al
 mutant "accesses of the host count as exits" access.c 'by == MPMU_BY_GUEST && reg.kind != MPMU_KIND_NONE' 'reg.kind != MPMU_KIND_NONE'
 mutant "reset clears statistics" vcpu.c 'vcpu->stats = stats;' ''
 
+mutant "events with a register of the host count" reprogram.c '(consent || !has_extra_register(mpmu_desc(vcpu), eventsel))' '(consent || 1)'
+mutant "a deny list consents" reprogram.c 'filter && filter->action == MPMU_FILTER_ALLOW' 'filter'
 mutant "filter ignored" reprogram.c 'mpmu_filter_allows(filter, eventsel)' 'true'
 mutant "fixed filter ignored" reprogram.c 'mpmu_filter_allows_fixed(filter, pmc - MPMU_FIXED_BASE)' 'true'
 mutant "Host-Only and Guest-Only ignored" reprogram.c '&& mode_matches(vcpu, eventsel)' ''

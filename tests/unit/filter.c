@@ -236,6 +236,82 @@ static void second_entry(void)
 	assert_int_equal(mpmu_filter_compile((struct mpmu_filter *)space, INTEL, &spec), -EINVAL);
 }
 
+/* Event and unit mask, and whether a register of the host decides what it counts. */
+struct extra_row {
+	const char *id;
+	const char *model;
+	u64 event;
+	bool denied;
+};
+
+static const struct extra_row extras[] = {
+	{"B9 snoop response 0", "intel-v5-8-4", 0x0127, true},
+	{"B9 snoop response 1", "intel-v5-8-4", 0x0227, true},
+	{"B9 its event without either", "intel-v5-8-4", 0x0427, false},
+	{"B9 offcore response 0", "intel-v5-8-4", 0x012a, true},
+	{"B9 offcore response 1", "intel-v5-8-4", 0x012b, true},
+	{"B9 offcore response 0, earlier", "intel-v4", 0x01b7, true},
+	{"B9 offcore response 1, earlier", "intel-v4", 0x01bb, true},
+	{"B9 offcore response 1, small cores", "intel-v4", 0x02b7, true},
+	{"B9 unknown branches", "intel-v5-8-4", 0x40ad, true},
+	{"B9 its event, another unit mask", "intel-v5-8-4", 0x80ad, false},
+	{"B9 microcode sequencer", "intel-v5-8-4", 0x04c2, true},
+	{"B9 its event, another unit mask", "intel-v5-8-4", 0x02c2, false},
+	{"B9 front end", "intel-v4", 0x01c6, true},
+	{"B9 front end, later", "intel-v5-8-4", 0x03c6, true},
+	{"B9 latency of loads", "intel-v4", 0x01cd, true},
+	{"B9 latency of loads and stores", "intel-v4", 0x03cd, true},
+	{"B9 stores", "intel-v4", 0x02cd, false},
+	{"B9 latency of loads, small cores", "intel-v5-8-4", 0x05d0, true},
+	{"B9 latency of stores, small cores", "intel-v5-8-4", 0x06d0, true},
+	{"B9 loads that retire", "intel-v5-8-4", 0x81d0, false},
+	{"B9 both kinds that retire", "intel-v5-8-4", 0x83d0, false},
+	{"B9 instructions", "intel-v5-8-4", 0x00c0, false},
+	{"B9 branches", "intel-v5-8-4", 0x00c4, false},
+	{"B9 a neighbour of offcore response", "intel-v4", 0x01b8, false},
+	{"B9 AMD has none", "amd-v2", 0x01b7, false},
+	{"B9 AMD's branches", "amd-v2", 0x04c2, false},
+};
+
+/* Does hardware count the event, by a filter of one event, or by none? */
+static bool counts(const struct extra_row *row, const struct mpmu_filter_spec *spec)
+{
+	static struct unit_world world;
+	static u64 space[8];
+	struct stub_vcpu *vcpu = unit_world_init(&world, row->model, row->model);
+	bool is_amd = vcpu->mpmu.host->caps.vendor == MPMU_VENDOR_AMD, counting;
+
+	if (spec) {
+		assert_int_equal(mpmu_filter_compile((void *)space, vcpu->mpmu.host->caps.vendor,
+						     spec),
+				 0);
+		stub_vcpu_set_filter(vcpu, (void *)space);
+	}
+	unit_wrmsr(vcpu, is_amd ? 0xc0010200 : 0x186, 0x430000 | row->event);
+	stub_enter(vcpu);
+	counting = vcpu->mpmu.eventsel_hw[0] & STUB_EVENTSEL_ENABLE;
+	assert_int_equal(vcpu->mpmu.stats.denied_events, !counting);
+	assert_int_equal(unit_rdmsr(vcpu, is_amd ? 0xc0010200 : 0x186), 0x430000 | row->event);
+	return counting;
+}
+
+/* Without a filter, with one that says nothing of it, and with both that do. */
+static void check_extra(void **state)
+{
+	const struct extra_row *row = *state;
+	const u64 other = 0x3c;
+	const struct mpmu_filter_spec denies = {DENY, 0, 0, 1, &row->event};
+	const struct mpmu_filter_spec denies_other = {DENY, 0, 0, 1, &other};
+	const struct mpmu_filter_spec allows_it = {ALLOW, 0, 0, 1, &row->event};
+	const struct mpmu_filter_spec allows_other = {ALLOW, 0, 0, 1, &other};
+
+	assert_int_equal(counts(row, NULL), !row->denied);
+	assert_int_equal(counts(row, &denies_other), !row->denied);
+	assert_false(counts(row, &denies));
+	assert_false(counts(row, &allows_other));
+	assert_true(counts(row, &allows_it));
+}
+
 static const struct unit_case cases[] = {
 	{"F masked entry, the second one with a reserved bit", second_entry},
 };
@@ -246,5 +322,6 @@ int main(void)
 	UNIT_TABLE(compiles, check_compile);
 	UNIT_TABLE(allows, check_allow);
 	UNIT_TABLE(fixeds, check_fixed);
+	UNIT_TABLE(extras, check_extra);
 	return unit_run("filter");
 }
