@@ -24,8 +24,8 @@
 #define MPMU_FIXED_FIELD    0xfu
 #define MPMU_FIXED_WRITABLE (MPMU_FIXED_OS | MPMU_FIXED_USR | MPMU_FIXED_PMI)
 
-/* Puts in a row without an enabled PMC after which intercepts close. */
-#define MPMU_IDLE_PUTS      8
+/* Owner changes in a row without an enabled PMC after which intercepts close. */
+#define MPMU_IDLE_SWITCHES  8
 
 /* What an MSR is; all code but the decoder knows registers by kind. */
 enum mpmu_kind {

@@ -107,7 +107,7 @@ void mpmu_touch(struct mpmu_vcpu *vcpu)
 	if (mpmu_touched(vcpu))
 		return;
 	vcpu->flags |= MPMU_VCPU_TOUCHED;
-	vcpu->idle_puts = 0;
+	vcpu->idle_switches = 0;
 	mpmu_call(vcpu, set_touched, true);
 	if (mpmu_global_ctrl_in_vmcs(vcpu))
 		mpmu_call(vcpu, set_global_ctrl, vcpu->global_ctrl);

@@ -203,13 +203,37 @@ static bool owed_to_another(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
 	return owed;
 }
 
-/* Apart from mpmu_enter(), which most of the time has nothing to do. */
+/*
+ * A PMU that counts nothing for some switches is not worth switching.  Where it
+ * was owned since the last time; true: it becomes untouched.
+ */
+static bool account_idle(struct mpmu_vcpu *vcpu)
+{
+	if (!(vcpu->flags & MPMU_VCPU_ENTERED))
+		return false;
+	vcpu->flags &= ~(u32)MPMU_VCPU_ENTERED;
+	if (vcpu->reprogram || mpmu_enabled_in_hw(vcpu)) {
+		vcpu->idle_switches = 0;
+		return false;
+	}
+	if (++vcpu->idle_switches < MPMU_IDLE_SWITCHES)
+		return false;
+	mpmu_untouch(vcpu);
+	return true;
+}
+
+/*
+ * Apart from mpmu_enter(), which most of the time has nothing to do.  Whoever
+ * lost the PMU by a reclaim has not been accounted for it.
+ */
 static MPMU_NOINLINE int change_owner(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
 	mpmu_release(cpu);
 	if (!mpmu_touched(vcpu))
 		return 0;
-	return owed_to_another(cpu, vcpu) ? -EAGAIN : acquire(cpu, vcpu);
+	if (account_idle(vcpu) || owed_to_another(cpu, vcpu))
+		return -EAGAIN;
+	return acquire(cpu, vcpu);
 }
 
 /* An owner has no event of the host beside it, as the host reclaims first. */
@@ -228,18 +252,7 @@ void mpmu_exit(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 		return;
 	mpmu_release(cpu);
 	replace(cpu, vcpu);
-}
-
-/* A PMU that counts nothing for some switches is not worth switching. */
-static void account_idle(struct mpmu_vcpu *vcpu)
-{
-	if (!(vcpu->flags & MPMU_VCPU_ENTERED))
-		return;
-	vcpu->flags &= ~(u32)MPMU_VCPU_ENTERED;
-	if (vcpu->reprogram || mpmu_enabled_in_hw(vcpu))
-		vcpu->idle_puts = 0;
-	else if (++vcpu->idle_puts >= MPMU_IDLE_PUTS)
-		mpmu_untouch(vcpu);
+	account_idle(vcpu);
 }
 
 void mpmu_put(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)

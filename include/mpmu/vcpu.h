@@ -52,7 +52,7 @@ enum mpmu_vcpu_flag {
 	MPMU_VCPU_GUEST_MODE = 1u << 2,
 	/** Status registers hold bits of the host (PT): intercept them. */
 	MPMU_VCPU_HOST_STATUS = 1u << 3,
-	/** The vCPU has owned a PMU since its last put. */
+	/** The vCPU has owned a PMU since it was last looked whether that is idle. */
 	MPMU_VCPU_ENTERED = 1u << 4,
 };
 
@@ -136,8 +136,8 @@ struct mpmu_vcpu {
 	mpmu_pmcs counts_branches;
 	/** enum mpmu_vcpu_flag bits. */
 	u32 flags;
-	/** Switches in a row without an enabled PMC. */
-	u32 idle_puts;
+	/** Owner changes in a row without an enabled PMC. */
+	u32 idle_switches;
 	/** For whoever wants to know; decides nothing. */
 	struct mpmu_stats stats;
 };
@@ -305,14 +305,18 @@ void mpmu_vcpu_update_intercepts(const struct mpmu_vcpu *vcpu);
  *
  * @return 0; -EAGAIN: a performance interrupt of the host is pending, or one
  *         of another vCPU, which owned the PMU up to its put, a reclaim or this
- *         call: open IRQs and try again; nothing else changed.
+ *         call; or the vCPU has become untouched, having counted nothing for
+ *         some owner changes, and requests new intercepts: open IRQs, handle
+ *         requests and try again; nothing else changed.
  *
  * Asserted: @p cpu, @p vcpu.
  */
 int mpmu_enter(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu);
 
 /**
- * After VM-exit; accesses no register unless host events were displaced.
+ * After VM-exit, while the vCPU's VMCS is current; accesses no register unless
+ * host events were displaced.  A PMU that was, and has counted nothing for some
+ * owner changes, becomes untouched here.
  * Asserted: @p cpu, @p vcpu.
  */
 void mpmu_exit(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu);
@@ -321,7 +325,7 @@ void mpmu_exit(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu);
  * The vCPU leaves this CPU or returns to user space, before its VMCS is put
  * away.  Its registers are saved and scrubbed; where it owns nothing, no register
  * is accessed.  GLOBAL_CTRL stays in the VMCS where it lives there, but for a PMU
- * that has counted nothing for some switches, which becomes untouched here.
+ * that has counted nothing for some owner changes, which becomes untouched here.
  * Asserted: @p cpu, @p vcpu.
  */
 void mpmu_put(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu);

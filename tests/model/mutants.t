@@ -162,7 +162,7 @@ mutant "selectors direct" policy.c 'case MPMU_KIND_NONE:
 	case MPMU_KIND_NONE:'
 mutant "GLOBAL_CTRL lost at the first use" policy.c 'mpmu_call(vcpu, set_global_ctrl, vcpu->global_ctrl);' ';'
 mutant "GLOBAL_CTRL lost at closing" policy.c 'vcpu->global_ctrl = mpmu_call(vcpu, get_global_ctrl);' ';'
-mutant "idle puts go on after a new use" policy.c 'vcpu->idle_puts = 0;' ''
+mutant "idle changes go on after a new use" policy.c 'vcpu->idle_switches = 0;' ''
 mutant "first use requests no intercepts" policy.c 'set_global_ctrl, vcpu->global_ctrl);
 	mpmu_call(vcpu, request_intercepts);' 'set_global_ctrl, vcpu->global_ctrl);'
 
@@ -195,8 +195,8 @@ mutant "every entry acquires" switch.c 'cpu->owner == vcpu || !(cpu->owner || mp
 mutant "untouched entry leaves the owner" switch.c '!(cpu->owner || mpmu_touched(vcpu))' '!mpmu_touched(vcpu)'
 mutant "untouched entry acquires" switch.c 'if (!mpmu_touched(vcpu))
 		return 0;
-	return owed' 'return owed'
-mutant "a latched interrupt goes to the next owner" switch.c 'owed_to_another(cpu, vcpu) ? -EAGAIN : acquire(cpu, vcpu)' 'acquire(cpu, vcpu)'
+	if (account_idle' 'if (account_idle'
+mutant "a latched interrupt goes to the next owner" switch.c ' || owed_to_another(cpu, vcpu)' ''
 mutant "a latched interrupt is forgotten by put" switch.c 'cpu->pmi_latched = true;' ''
 mutant "nothing is drained" switch.c 'drain(cpu, cpu->owner, read_status(cpu->owner));' ';'
 mutant "drained without an overflow" switch.c 'if (!(status & mpmu_interrupting(vcpu)))
@@ -220,6 +220,9 @@ mutant "reclaim forgets nothing" switch.c 'mpmu_release(cpu);
 	forget(cpu);' 'mpmu_release(cpu);'
 mutant "another owner not released" switch.c 'mpmu_release(cpu);
 	if (!mpmu_touched' 'if (!mpmu_touched'
+mutant "idle beside host events stays" switch.c 'replace(cpu, vcpu);
+	account_idle(vcpu);' 'replace(cpu, vcpu);'
+mutant "idle between reclaims stays" switch.c 'account_idle(vcpu) || ' ''
 mutant "idle PMU never closes" switch.c 'mpmu_untouch(vcpu);' ';'
 mutant "counting PMU closes" switch.c 'vcpu->reprogram || mpmu_enabled_in_hw(vcpu)' '0'
 mutant "CPU reset remembers" switch.c 'memset(cpu, 0, sizeof(*cpu));' 'cpu->owner = NULL;'

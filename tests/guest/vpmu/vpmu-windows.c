@@ -75,6 +75,7 @@ static void take_sample(struct sample *sample, const struct events *events, uint
 	} while (in_kernel(&sample->before, &sample->truth) != usual);
 }
 
+/* Without disabling all counters first: while that goes on, the PMU is idle. */
 static void program_guest(const struct machine *machine, struct guest_job *job, bool counting)
 {
 	const struct pmu *pmu = &machine->pmu;
@@ -83,6 +84,7 @@ static void program_guest(const struct machine *machine, struct guest_job *job, 
 	if (!counting)
 		return;
 	job_clear(job, pmu);
+	job->nr_setup = 0;
 	job_write(job, pmu_counter(pmu, 0), 0);
 	job_write(job, pmu_eventsel(pmu, 0), pmu_select(pmu, EVENT_INSTRUCTIONS, MODE_ALL, false));
 	job_write(job, pmu->ctrl, 1);

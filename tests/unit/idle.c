@@ -1,0 +1,220 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * switch.c, a PMU that counts nothing: its vCPU becomes untouched where owners
+ * change, whatever changes them.
+ */
+#include "../lib/unit.h"
+
+#define WORK(n) (&(struct stub_work){.instructions = (n), .cycles = 1})
+#define COUNTS  0x5300c0ull
+#define IDLE    8
+
+/* Where the registers of a vendor's machine are. */
+struct map {
+	const char *model;
+	u32 counter;
+	u32 eventsel;
+	u32 global_ctrl;
+};
+
+static const struct map intel = {"intel-v5-8-3", 0x4c1, 0x186, 0x38f};
+static const struct map amd = {"amd-v2", 0xc0010201, 0xc0010200, 0xc0000301};
+
+struct row {
+	const char *id;
+	void (*run)(struct unit_world *world, const struct map *map);
+	const struct map *map;
+};
+
+static bool touched(const struct stub_vcpu *vcpu)
+{
+	return vcpu->mpmu.flags & MPMU_VCPU_TOUCHED;
+}
+
+/* The guest looks at its PMU once, and counts nothing. */
+static struct stub_vcpu *look(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = &world->vcpu;
+
+	unit_wrmsr(vcpu, map->counter, 7);
+	stub_enter(vcpu);
+	unit_wrmsr(vcpu, map->global_ctrl, 5);
+	stub_exit(vcpu);
+	assert_true(touched(vcpu));
+	return vcpu;
+}
+
+static void host_event(struct unit_world *world, bool on)
+{
+	bool is_amd = world->machine.host.caps.vendor == MPMU_VENDOR_AMD;
+
+	if (on)
+		stub_perf_install(&world->machine, 0, 1,
+				  COUNTS | (is_amd ? STUB_EVENTSEL_HOST_ONLY : 0), 0);
+	else
+		stub_perf_remove(&world->machine, 0);
+}
+
+/* The guest's registers are what they were, though nothing holds them. */
+static void check_kept(struct stub_vcpu *vcpu, const struct map *map)
+{
+	assert_false(touched(vcpu));
+	assert_int_equal(vcpu->mpmu.global_ctrl, 5);
+	assert_int_equal(unit_rdmsr(vcpu, map->global_ctrl), 5);
+	assert_int_equal(unit_rdmsr(vcpu, map->counter), 7);
+	assert_true(touched(vcpu));
+}
+
+/* The host's event is displaced a few times, and then no more. */
+static void displaced(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = look(world, map);
+	u32 i;
+
+	/* This ends the first of the owner changes. */
+	host_event(world, true);
+	for (i = 1; i < IDLE; i++) {
+		assert_true(touched(vcpu));
+		stub_guest_run(vcpu, WORK(3));
+		assert_true(vcpu->cpu->perf.displaced);
+		stub_exit(vcpu);
+		stub_perf_run(&world->machine, WORK(2));
+	}
+	for (i = 0; i < 10; i++) {
+		stub_guest_run(vcpu, WORK(3));
+		assert_false(vcpu->cpu->perf.displaced);
+		stub_exit(vcpu);
+		stub_perf_run(&world->machine, WORK(2));
+	}
+	host_event(world, false);
+	assert_int_equal(vcpu->cpu->perf.events[0].count, 2 * (IDLE - 1) + 20);
+	check_kept(vcpu, map);
+}
+
+/* Each entry takes the PMU anew, from nobody. */
+static void reclaimed(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = look(world, map);
+	u64 before = vcpu->mpmu.stats.owner_changes;
+	u32 i;
+
+	for (i = 0; i < 20; i++) {
+		stub_perf_reclaim(&world->machine);
+		stub_enter(vcpu);
+		stub_exit(vcpu);
+	}
+	/* That of look() was the first. */
+	assert_int_equal(vcpu->mpmu.stats.owner_changes - before, IDLE - 1);
+	check_kept(vcpu, map);
+}
+
+/* The entry that finds it out has a request to serve, and says so. */
+static void reclaimed_at_entry(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = look(world, map);
+	u32 i;
+
+	for (i = 1; i < IDLE; i++) {
+		stub_perf_reclaim(&world->machine);
+		stub_enter(vcpu);
+		stub_exit(vcpu);
+	}
+	stub_perf_reclaim(&world->machine);
+	world->machine.irqs_off = true;
+	assert_int_equal(mpmu_enter(&vcpu->cpu->mpmu, &vcpu->mpmu), -EAGAIN);
+	assert_true(vcpu->requests.intercepts);
+	assert_int_equal(mpmu_enter(&vcpu->cpu->mpmu, &vcpu->mpmu), 0);
+	world->machine.irqs_off = false;
+	assert_null(vcpu->cpu->mpmu.owner);
+	check_kept(vcpu, map);
+}
+
+/* An owner that nobody disturbs costs nothing: it stays. */
+static void resident(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = look(world, map);
+	u32 i;
+
+	for (i = 0; i < 100; i++) {
+		stub_enter(vcpu);
+		stub_exit(vcpu);
+	}
+	assert_true(touched(vcpu) && mpmu_resident(&vcpu->cpu->mpmu, &vcpu->mpmu));
+	assert_int_equal(vcpu->mpmu.idle_switches, 0);
+}
+
+/* One way to change the owner counts like another. */
+static void mixed(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = look(world, map);
+	u32 i;
+
+	for (i = 0; i < 4; i++) {
+		stub_vcpu_put(vcpu);
+		stub_vcpu_load(vcpu, &world->machine.cpus[0]);
+		stub_enter(vcpu);
+		stub_exit(vcpu);
+	}
+	host_event(world, true);
+	for (i = 0; i < 3; i++) {
+		assert_true(touched(vcpu));
+		stub_enter(vcpu);
+		stub_exit(vcpu);
+	}
+	host_event(world, false);
+	check_kept(vcpu, map);
+}
+
+static void counting(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = look(world, map);
+	u32 i;
+
+	unit_wrmsr(vcpu, map->eventsel, COUNTS);
+	stub_exit(vcpu);
+	host_event(world, true);
+	for (i = 0; i < 30; i++) {
+		stub_enter(vcpu);
+		assert_true(vcpu->cpu->perf.displaced);
+		stub_exit(vcpu);
+	}
+	host_event(world, false);
+	for (i = 0; i < 30; i++) {
+		stub_perf_reclaim(&world->machine);
+		stub_enter(vcpu);
+		stub_exit(vcpu);
+	}
+	assert_true(touched(vcpu));
+}
+
+#define BOTH(id, run)                  \
+	{id " (Intel)", run, &intel},  \
+	{                              \
+		id " (AMD)", run, &amd \
+	}
+
+static const struct row rows[] = {
+	BOTH("A2 idle, displaced at each exit", displaced),
+	BOTH("A11 idle, reclaimed before each entry", reclaimed),
+	BOTH("A11 idle: the entry that finds it out", reclaimed_at_entry),
+	BOTH("E5 idle and undisturbed", resident),
+	BOTH("E5 idle over puts, displaced exits and reclaims", mixed),
+	BOTH("E5 counting is not idle", counting),
+};
+
+static void check_row(void **state)
+{
+	const struct row *row = *state;
+	struct unit_world world;
+
+	unit_world_init(&world, row->map->model, row->map->model);
+	row->run(&world, row->map);
+	stub_vcpu_put(&world.vcpu);
+	stub_check_invariants(&world.vcpu);
+}
+
+int main(void)
+{
+	UNIT_TABLE(rows, check_row);
+	return unit_run("idle");
+}
