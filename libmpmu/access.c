@@ -204,7 +204,7 @@ static u64 inuse(const struct mpmu_vcpu *vcpu)
 {
 	mpmu_pmcs pmcs = mpmu_pmcs_with(vcpu, MPMU_SEL_EVENT, MPMU_FIXED_OS | MPMU_FIXED_USR);
 
-	return pmcs | (mpmu_interrupting(vcpu) ? INUSE_PMI : 0);
+	return pmcs | (mpmu_pmcs_with(vcpu, MPMU_SEL_INT, MPMU_FIXED_PMI) ? INUSE_PMI : 0);
 }
 
 static u64 fetch(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mpmu_reg reg)

@@ -26,7 +26,7 @@ static bool cpl_matches(const struct mpmu_vcpu *vcpu, u32 pmc, u32 cpl)
 static void overflow(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc)
 {
 	mpmu_status_set(cpu, vcpu, mpmu_bit(pmc));
-	if (mpmu_interrupting(vcpu) & mpmu_bit(pmc))
+	if (mpmu_interrupts(vcpu, pmc))
 		mpmu_raise_pmi(vcpu);
 }
 

@@ -95,15 +95,30 @@ void mpmu_eventsel_hw_write(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, 
 {
 	if (vcpu->eventsel_hw[pmc] == hw)
 		return;
+	if (vcpu->eventsel_hw[pmc] & MPMU_SEL_ENABLE)
+		vcpu->disabled |= mpmu_bit(pmc);
 	vcpu->eventsel_hw[pmc] = hw;
 	if (mpmu_resident(cpu, vcpu))
 		mpmu_call(vcpu, wrmsr, mpmu_eventsel_msr(mpmu_desc(vcpu), pmc), hw);
+}
+
+static mpmu_pmcs fixed_enabled(const struct mpmu_vcpu *vcpu)
+{
+	mpmu_pmcs enabled = 0;
+	u32 pmc;
+
+	mpmu_for_each_pmc(pmc, vcpu->caps.counters & MPMU_FIXED_MASK) {
+		if (mpmu_fixed_field(vcpu->fixed_ctrl_hw, pmc))
+			enabled |= mpmu_bit(pmc);
+	}
+	return enabled;
 }
 
 void mpmu_fixed_ctrl_hw_write(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 hw)
 {
 	if (vcpu->fixed_ctrl_hw == hw)
 		return;
+	vcpu->disabled |= fixed_enabled(vcpu);
 	vcpu->fixed_ctrl_hw = hw;
 	if (mpmu_resident(cpu, vcpu))
 		mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->fixed_ctrl, hw);

@@ -56,10 +56,11 @@ mpmu_pmcs mpmu_enabled_by_guest(const struct mpmu_vcpu *vcpu)
 	return mpmu_pmcs_with(vcpu, MPMU_SEL_ENABLE, MPMU_FIXED_FIELD);
 }
 
-/* PMCs whose overflow raises an interrupt. */
-mpmu_pmcs mpmu_interrupting(const struct mpmu_vcpu *vcpu)
+/* Does an overflow of the PMC raise an interrupt? */
+bool mpmu_interrupts(const struct mpmu_vcpu *vcpu, u32 pmc)
 {
-	return mpmu_pmcs_with(vcpu, MPMU_SEL_INT, MPMU_FIXED_PMI);
+	return pmc < MPMU_FIXED_BASE ? vcpu->eventsel[pmc] & MPMU_SEL_INT
+				     : mpmu_fixed_field(vcpu->fixed_ctrl, pmc) & MPMU_FIXED_PMI;
 }
 
 /* At each put: one PMC will do, and most often it is the first. */
@@ -74,6 +75,15 @@ bool mpmu_enabled_in_hw(const struct mpmu_vcpu *vcpu)
 			return true;
 	}
 	return false;
+}
+
+/* At some time since the vCPU became the owner: each write of an image exits. */
+bool mpmu_may_have_counted(const struct mpmu_vcpu *vcpu, u32 pmc)
+{
+	if (vcpu->disabled & mpmu_bit(pmc))
+		return true;
+	return pmc < MPMU_FIXED_BASE ? vcpu->eventsel_hw[pmc] & MPMU_SEL_ENABLE
+				     : mpmu_fixed_field(vcpu->fixed_ctrl_hw, pmc);
 }
 
 void mpmu_request_reprogram(struct mpmu_vcpu *vcpu, mpmu_pmcs pmcs)

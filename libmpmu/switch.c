@@ -5,6 +5,19 @@
  */
 #include "internal.h"
 
+/*
+ * More than any event counts while an interrupt is on its way: a counter that
+ * has overflowed just now holds less.
+ */
+#define JUST_WRAPPED 0x10000
+
+/*
+ * A wait in vain is made up for by that many owner changes; a vCPU that owes for
+ * a few of them is waited for briefly.
+ */
+#define VAIN_WAIT 32
+#define VAIN_DEBT (4 * VAIN_WAIT)
+
 static void forget(struct mpmu_cpu *cpu)
 {
 	cpu->zero_counters = 0;
@@ -67,7 +80,9 @@ static void load(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);
 	mpmu_pmcs dirty = mpmu_call(vcpu, take_dirty);
-	mpmu_pmcs status = vcpu->global_status & vcpu->caps.counters;
+	u64 status = vcpu->global_status;
+
+	vcpu->disabled = 0;
 
 	/* The host also leaves a selector behind where it leaves a counter. */
 	cpu->zero_counters &= ~dirty;
@@ -114,11 +129,31 @@ static mpmu_pmcs read_status(struct mpmu_vcpu *vcpu)
 	return read_register(vcpu, mpmu_desc(vcpu)->status) & vcpu->caps.counters;
 }
 
+/*
+ * May the interrupt of an overflow be on its way?  A status bit alone does not
+ * say so: it stays until the guest clears it, and on AMD the guest sets it
+ * without an exit.
+ */
+static bool just_overflowed(struct mpmu_vcpu *vcpu, mpmu_pmcs status)
+{
+	u32 pmc;
+
+	mpmu_for_each_pmc(pmc, status) {
+		if (mpmu_interrupts(vcpu, pmc) && mpmu_may_have_counted(vcpu, pmc) &&
+		    read_register(vcpu, mpmu_counter_msr(mpmu_desc(vcpu), pmc)) < JUST_WRAPPED)
+			return true;
+	}
+	return false;
+}
+
 static void drain(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, mpmu_pmcs status)
 {
-	if (!(status & mpmu_interrupting(vcpu)))
+	bool briefly = vcpu->drain_debt >= VAIN_DEBT;
+
+	if (!just_overflowed(vcpu, status))
 		return;
-	mpmu_call(vcpu, drain_pmi);
+	if (mpmu_call(vcpu, drain_pmi, briefly) && !briefly)
+		vcpu->drain_debt += VAIN_WAIT;
 	cpu->pmi_latched = true;
 }
 
@@ -186,6 +221,7 @@ static int acquire(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 	mpmu_call(vcpu, route_pmi);
 	vcpu->stats.owner_changes++;
 	vcpu->flags |= MPMU_VCPU_ENTERED;
+	vcpu->drain_debt -= !!vcpu->drain_debt;
 	cpu->owner = vcpu;
 	cpu->pmi_target = vcpu;
 	return 0;

@@ -7,7 +7,7 @@
 
 #define MSR_PERF_CAPABILITIES	0x345
 
-/* More instructions than hardware needs to raise an interrupt. */
+/* More than hardware needs to raise an interrupt; a sixteenth is what it needs. */
 #define DRAIN_POLLS	256
 /* A status bit without an interrupt is not waited for any longer. */
 #define MAX_REFUSALS	100
@@ -169,13 +169,13 @@ static void op_route_pmi(const struct mpmu_vcpu *vcpu)
 }
 
 /* Once the local APIC has latched it, it has the guest's vector for good. */
-static void op_drain_pmi(const struct mpmu_vcpu *vcpu)
+static bool op_drain_pmi(const struct mpmu_vcpu *vcpu, bool briefly)
 {
-	for (u32 i = 0; i < DRAIN_POLLS && !(apic(APIC_LVTPC) & LVT_MASKED); i++) {
-		if (apic(APIC_IRR + VEC_GUEST_PMI / 32 * 0x10) & BIT(VEC_GUEST_PMI % 32))
-			return;
-		__builtin_ia32_pause();
-	}
+	for (u32 i = briefly ? DRAIN_POLLS / 16 : DRAIN_POLLS; i; i--)
+		if (apic(APIC_LVTPC) & LVT_MASKED ||
+		    apic(APIC_IRR + VEC_GUEST_PMI / 32 * 0x10) & BIT(VEC_GUEST_PMI % 32))
+			return false;
+	return true;
 }
 
 #define OP_REQUEST(name, request)				\

@@ -13,8 +13,12 @@
 #include "glue.h"
 #include "lapic.h"
 
-/* More instructions than hardware needs to raise an interrupt. */
+/*
+ * More than hardware needs to raise an interrupt, and what it needs by all that
+ * is known: some 200 instructions, and each poll reads the local APIC twice.
+ */
 #define DRAIN_POLLS 256
+#define BRIEF_POLLS 16
 
 #define VENDOR_OPS(op)		\
 	op(is_encrypted)	\
@@ -122,14 +126,18 @@ static bool guest_pmi_is_latched(void)
  * APIC has latched it, it has the guest's vector, whatever the LVTPC becomes.
  * None comes by an entry that the guest, or the last interrupt, masked.
  */
-void mpmu_kvm_drain_pmi(const struct mpmu_vcpu *core)
+bool mpmu_kvm_drain_pmi(const struct mpmu_vcpu *core, bool briefly)
 {
-	int i;
+	int polls = briefly ? BRIEF_POLLS : DRAIN_POLLS;
 
 	if (read_local_apic(APIC_LVTPC) & APIC_LVT_MASKED)
-		return;
-	for (i = 0; i < DRAIN_POLLS && !guest_pmi_is_latched(); i++)
+		return false;
+	while (!guest_pmi_is_latched()) {
+		if (!--polls)
+			return true;
 		cpu_relax();
+	}
+	return false;
 }
 
 /*

@@ -70,8 +70,9 @@ static void op_route_pmi(const struct mpmu_vcpu *vcpu)
 {
 }
 
-static void op_drain_pmi(const struct mpmu_vcpu *vcpu)
+static bool op_drain_pmi(const struct mpmu_vcpu *vcpu, bool briefly)
 {
+	return false;
 }
 
 static void op_request_pmi(const struct mpmu_vcpu *vcpu)

@@ -50,9 +50,14 @@ struct stub_cpu {
 	bool reclaiming;
 	/* The performance interrupt is late: on its way to the local APIC. */
 	bool late_pmi;
-	/* Late ones that were waited for. */
+	/* Late ones that were waited for, and polls for some that did not come. */
 	u64 drained;
+	u64 polls;
 };
+
+/* How long an interrupt is waited for in vain. */
+#define STUB_DRAIN_POLLS 256
+#define STUB_BRIEF_POLLS 16
 
 /* MSRs that have an intercept bit: the rest is intercepted. */
 #define STUB_BITMAP_LOW    0x800

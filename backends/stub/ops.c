@@ -178,15 +178,20 @@ static void op_route_pmi(const struct mpmu_vcpu *vcpu)
 	cpu->pmu.lvtpc.masked = stub_vcpu_of(vcpu)->lvtpc_masked;
 }
 
-/* What is on its way arrives. */
-static void op_drain_pmi(const struct mpmu_vcpu *vcpu)
+/* What is on its way arrives; a wait in vain does not end before its time. */
+static bool op_drain_pmi(const struct mpmu_vcpu *vcpu, bool briefly)
 {
 	struct stub_cpu *cpu = here(vcpu, "drain_pmi");
+	bool pending = cpu->pmu.pending[STUB_VECTOR_OF_GUEST];
 
 	if (!cpu->pmu.owned || cpu->pmu.lvtpc.route != STUB_VECTOR_OF_GUEST)
 		stub_fault("drain_pmi: the vector is not the guest's");
-	cpu->drained += cpu->late_pmi && cpu->pmu.pending[STUB_VECTOR_OF_GUEST];
+	cpu->drained += cpu->late_pmi && pending;
 	cpu->late_pmi = false;
+	if (pending || cpu->pmu.lvtpc.masked)
+		return false;
+	cpu->polls += briefly ? STUB_BRIEF_POLLS : STUB_DRAIN_POLLS;
+	return true;
 }
 
 static void irqs_must_be_off(const struct mpmu_vcpu *vcpu, const char *op)

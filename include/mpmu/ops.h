@@ -58,10 +58,13 @@ enum mpmu_access {
  *   overwrites them.
  * - route_pmi: route this CPU's performance interrupt to the guest's vector,
  *   masked as the guest's own LVTPC is.
- * - drain_pmi (reclaim): counters stand still and a counter of the guest has
- *   overflowed: wait, briefly, until an interrupt that may be on its way is
+ * - drain_pmi (reclaim): counters stand still and a counter of the guest may
+ *   have overflowed just now: wait until the interrupt that may be on its way is
  *   latched by the local APIC.  It still is the guest's vector, so it reaches
- *   mpmu_pmi() once IRQs are open.  Nothing to do where LVTPC is masked.
+ *   mpmu_pmi() once IRQs are open.  The backend bounds the wait, well above what
+ *   an interrupt takes; if @p briefly is true, just above that, a few polls: the
+ *   guest has made it wait in vain lately.  True: it has waited in vain, to the
+ *   end.  Nothing to wait for where LVTPC is masked.
  * - request_pmi: raise a performance interrupt in the vCPU through its LVTPC,
  *   before its next entry; wakes it.
  * - request_reprogram: call mpmu_vcpu_reprogram() before the next entry.

@@ -134,10 +134,14 @@ struct mpmu_vcpu {
 	mpmu_pmcs counts_instructions;
 	/** The same for retired branches. */
 	mpmu_pmcs counts_branches;
+	/** PMCs whose _hw image was disabled or changed since the vCPU became the owner. */
+	mpmu_pmcs disabled;
 	/** enum mpmu_vcpu_flag bits. */
 	u32 flags;
 	/** Owner changes in a row without an enabled PMC. */
 	u32 idle_switches;
+	/** Owner changes to come that waits in vain for an interrupt have used up. */
+	u32 drain_debt;
 	/** For whoever wants to know; decides nothing. */
 	struct mpmu_stats stats;
 };

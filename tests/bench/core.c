@@ -92,6 +92,14 @@ static void bench_nothing(const struct mpmu_vcpu *vcpu)
 	bench_ops_seen.calls++;
 }
 
+static bool bench_drain_pmi(const struct mpmu_vcpu *vcpu, bool briefly)
+{
+	(void)vcpu;
+	(void)briefly;
+	bench_ops_seen.calls++;
+	return false;
+}
+
 static const struct mpmu_ops bench_ops = {
 	.rdmsr = bench_rdmsr,
 	.wrmsr = bench_wrmsr,
@@ -107,7 +115,7 @@ static const struct mpmu_ops bench_ops = {
 	.disown = bench_nothing,
 	.take_dirty = bench_take_dirty,
 	.route_pmi = bench_nothing,
-	.drain_pmi = bench_nothing,
+	.drain_pmi = bench_drain_pmi,
 	.request_pmi = bench_nothing,
 	.request_reprogram = bench_nothing,
 	.request_intercepts = bench_nothing,

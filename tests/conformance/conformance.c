@@ -519,6 +519,33 @@ static bool late_pmi_is_drained(port_t *port)
 	return port->guest_pmis(port->data) == before + 1;
 }
 
+/* With an interrupt on its way or, as none ever was, in vain. */
+static bool drain(port_t *port)
+{
+	bool in_vain;
+
+	irqs(port, false);
+	in_vain = call(port, drain_pmi, true);
+	irqs(port, true);
+	return in_vain;
+}
+
+static bool drain_is_in_vain(port_t *port)
+{
+	start_counting(port, 0);
+	port->guest_unmask(port->data);
+	run(port, 1);
+	return drain(port);
+}
+
+static bool drain_is_not_in_vain(port_t *port)
+{
+	overflow_soon(port);
+	port->delay_pmi(port->data);
+	run(port, 10);
+	return !drain(port);
+}
+
 static bool request_pmi_arrives(port_t *port)
 {
 	u32 before = port->guest_pmis(port->data);
@@ -669,6 +696,8 @@ static const struct check checks[] = {
 	{"route_pmi: the interrupt is the guest's", NULL, routes_while_owned},
 	{"route_pmi: an overflow is exactly one interrupt", NULL, overflow_is_one_pmi},
 	{"drain_pmi: a late interrupt reaches its guest", can_delay, late_pmi_is_drained},
+	{"drain_pmi: says so after a wait in vain", NULL, drain_is_in_vain},
+	{"drain_pmi: says so after no other", can_delay, drain_is_not_in_vain},
 	{"request_pmi: the guest gets the interrupt", NULL, request_pmi_arrives},
 	{"request_reprogram: done before the next entry", NULL, reprograms_before_entry},
 	{"request_intercepts: done before the next entry", NULL, updates_before_entry},

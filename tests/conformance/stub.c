@@ -119,6 +119,25 @@ static mpmu_pmcs nothing_dirty(const struct mpmu_vcpu *vcpu)
 	return 0;
 }
 
+static bool drain_nothing(const struct mpmu_vcpu *vcpu, bool briefly)
+{
+	(void)vcpu;
+	(void)briefly;
+	return true;
+}
+
+static bool drain_never_in_vain(const struct mpmu_vcpu *vcpu, bool briefly)
+{
+	stub_ops.drain_pmi(vcpu, briefly);
+	return false;
+}
+
+static bool drain_always_in_vain(const struct mpmu_vcpu *vcpu, bool briefly)
+{
+	stub_ops.drain_pmi(vcpu, briefly);
+	return true;
+}
+
 static void request_pmi_twice(const struct mpmu_vcpu *vcpu)
 {
 	stub_ops.request_pmi(vcpu);
@@ -173,7 +192,11 @@ static const struct wrong wrongs[] = {
 	WRONG("disown leaves the route", AMD, disown, disown_leaves_route, "the interrupt is"),
 	WRONG("take_dirty knows nothing", AMD, take_dirty, nothing_dirty, "names each counter"),
 	WRONG("route_pmi does nothing", INTEL, route_pmi, nothing, "the interrupt is the guest's"),
-	WRONG("drain_pmi does nothing", INTEL, drain_pmi, nothing, "a late interrupt"),
+	WRONG("drain_pmi does nothing", INTEL, drain_pmi, drain_nothing, "a late interrupt"),
+	WRONG("drain_pmi is never in vain", AMD, drain_pmi, drain_never_in_vain,
+	      "says so after a wait in vain"),
+	WRONG("drain_pmi is always in vain", INTEL, drain_pmi, drain_always_in_vain,
+	      "says so after no other"),
 	WRONG("request_pmi does nothing", AMD, request_pmi, nothing, "the guest gets"),
 	WRONG("request_pmi twice", INTEL, request_pmi, request_pmi_twice, "the guest gets"),
 	WRONG("request_reprogram does nothing", AMD, request_reprogram, nothing, "done before"),

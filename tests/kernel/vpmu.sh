@@ -4,7 +4,7 @@
 # after machine.sh.
 
 # Lists for one CPU; those that need another one beside the guest's differ.
-vpmu_lists='smoke,state,count,count:--host-event,access,put,windows'
+vpmu_lists='smoke,state,count,count:--host-event,access,put,cost,windows'
 vpmu_seed=${MPMU_SEED:-$RANDOM}
 
 vpmu_prepare()

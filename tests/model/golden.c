@@ -98,6 +98,14 @@ static mpmu_pmcs trace_take_dirty(const struct mpmu_vcpu *vcpu)
 	return dirty;
 }
 
+static bool trace_drain_pmi(const struct mpmu_vcpu *vcpu, bool briefly)
+{
+	bool in_vain = stub_ops.drain_pmi(vcpu, briefly);
+
+	note("drain_pmi %d: %d\n", briefly, in_vain);
+	return in_vain;
+}
+
 #define PLAIN(name)                                            \
 	static void trace_##name(const struct mpmu_vcpu *vcpu) \
 	{                                                      \
@@ -108,7 +116,6 @@ PLAIN(displace)
 PLAIN(replace)
 PLAIN(disown)
 PLAIN(route_pmi)
-PLAIN(drain_pmi)
 PLAIN(request_pmi)
 PLAIN(request_reprogram)
 PLAIN(request_intercepts)

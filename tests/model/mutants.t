@@ -144,7 +144,7 @@ mutant "old request survives a disabling write" access.c 'mpmu_cancel_reprogram(
 mutant "GLOBAL_INUSE without fixed counters" access.c 'MPMU_FIXED_OS | MPMU_FIXED_USR);
 ' '0);
 '
-mutant "GLOBAL_INUSE without PMI" access.c 'mpmu_interrupting(vcpu) ? INUSE_PMI : 0' '0'
+mutant "GLOBAL_INUSE without PMI" access.c 'mpmu_pmcs_with(vcpu, MPMU_SEL_INT, MPMU_FIXED_PMI) ? INUSE_PMI : 0' '0'
 mutant "counter access does not touch" access.c 'by == MPMU_BY_GUEST && uses_pmu(reg, false, 0)' 0
 mutant "reads of control registers touch" access.c 'by == MPMU_BY_GUEST && uses_pmu(reg, false, 0)' 1
 mutant "RDPMC does not touch" access.c 'mpmu_touch(vcpu);
@@ -180,7 +180,7 @@ mutant "FIXED_CTR_CTRL not scrubbed" switch.c '!vcpu->fixed_ctrl_hw' 'true'
 mutant "status not scrubbed" switch.c 'write_register(vcpu, mpmu_desc(vcpu)->status_clear, status, !status);' ';'
 mutant "status of the host taken" switch.c 'mpmu_desc(vcpu)->status) & vcpu->caps.counters' 'mpmu_desc(vcpu)->status)'
 mutant "status bits never go away" switch.c 'vcpu->global_status = mpmu_has' 'vcpu->global_status |= mpmu_has'
-mutant "interrupt in flight left behind" switch.c 'mpmu_call(vcpu, drain_pmi);' ';'
+mutant "interrupt in flight left behind" switch.c 'mpmu_call(vcpu, drain_pmi, briefly)' '0'
 mutant "GLOBAL_CTL not saved (AMD)" switch.c 'vcpu->global_ctrl = read_register(vcpu, msr);' ''
 mutant "no disown" switch.c 'mpmu_call(vcpu, disown);' ''
 mutant "interrupt not routed" switch.c 'mpmu_call(vcpu, route_pmi);' ''
@@ -199,8 +199,13 @@ mutant "untouched entry acquires" switch.c 'if (!mpmu_touched(vcpu))
 mutant "a latched interrupt goes to the next owner" switch.c ' || owed_to_another(cpu, vcpu)' ''
 mutant "a latched interrupt is forgotten by put" switch.c 'cpu->pmi_latched = true;' ''
 mutant "nothing is drained" switch.c 'drain(cpu, cpu->owner, read_status(cpu->owner));' ';'
-mutant "drained without an overflow" switch.c 'if (!(status & mpmu_interrupting(vcpu)))
+mutant "drained without an overflow" switch.c 'if (!just_overflowed(vcpu, status))
 		return;' ''
+mutant "an old overflow is waited for" switch.c '< JUST_WRAPPED)' '< ~0ull)'
+mutant "a counter that did not count is waited for" switch.c 'mpmu_may_have_counted(vcpu, pmc) &&' ''
+mutant "patience has no end" switch.c 'vcpu->drain_debt += VAIN_WAIT;' ';'
+mutant "patience does not come back" switch.c 'vcpu->drain_debt -= !!vcpu->drain_debt;' ''
+mutant "brief waits cost patience" switch.c ' && !briefly)' ')'
 mutant "an interrupt that came is still owed" switch.c 'mpmu_assert(cpu);
 	cpu->pmi_latched = false;' 'mpmu_assert(cpu);'
 mutant "an entry is refused for good" switch.c 'cpu->pmi_latched = false;
@@ -237,6 +242,8 @@ mutant "reset clears statistics" vcpu.c 'vcpu->stats = stats;' ''
 
 mutant "events with a register of the host count" reprogram.c '(consent || !has_extra_register(mpmu_desc(vcpu), eventsel))' '(consent || 1)'
 mutant "a deny list consents" reprogram.c 'filter && filter->action == MPMU_FILTER_ALLOW' 'filter'
+mutant "an overflow before its counter was disabled" registers.c 'vcpu->disabled |= mpmu_bit(pmc);' ';'
+mutant "an overflow before its fixed counter was disabled" registers.c 'vcpu->disabled |= fixed_enabled(vcpu);' ''
 mutant "filter ignored" reprogram.c 'mpmu_filter_allows(filter, eventsel)' 'true'
 mutant "fixed filter ignored" reprogram.c 'mpmu_filter_allows_fixed(filter, pmc - MPMU_FIXED_BASE)' 'true'
 mutant "Host-Only and Guest-Only ignored" reprogram.c '&& mode_matches(vcpu, eventsel)' ''
@@ -258,7 +265,7 @@ mutant "CPL ignored" emulate.c 'if (cpl_matches(vcpu, pmc, cpl))' ''
 mutant "GLOBAL_CTRL ignored" emulate.c 'pmcs & mpmu_global_ctrl_read(cpu, vcpu)' 'pmcs'
 mutant "wrap sets no status" emulate.c 'mpmu_status_set(cpu, vcpu, mpmu_bit(pmc));' ''
 mutant "wrap raises nothing" emulate.c 'mpmu_raise_pmi(vcpu);' ';'
-mutant "wrap without INT raises" emulate.c 'if (mpmu_interrupting(vcpu) & mpmu_bit(pmc))' ''
+mutant "wrap without INT raises" emulate.c 'if (mpmu_interrupts(vcpu, pmc))' ''
 mutant "wrap beyond the width" emulate.c 'value &= mpmu_mask(mpmu_width(&vcpu->caps, pmc));' ''
 mutant "branches not advanced" emulate.c 'return vcpu->counts_branches;' 'return 0;'
 

@@ -68,6 +68,7 @@ unsigned int count_wrong(struct machine *machine, enum guest_body body, uint64_t
 int test_count(void);
 int test_access(void);
 int test_put(void);
+int test_cost(void);
 int test_pmi(void);
 int test_smoke(void);
 int test_exits(void);

@@ -1,0 +1,379 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * switch.c, waits for interrupts: none for an old overflow, few that a guest can
+ * cause, and each for one that is on its way.
+ */
+#include "../lib/unit.h"
+
+#define WORK(n)       (&(struct stub_work){.instructions = (n), .cycles = 1})
+#define COUNTS        0x5300c0ull
+#define LAST          0xfffffffffff0ull
+#define JUST_WRAPPED  0x10000
+/* What one wait in vain may cost each of many owner changes, and some at once. */
+#define POLLS_OF(changes) ((changes) * (STUB_BRIEF_POLLS + 8) + 4 * STUB_DRAIN_POLLS)
+
+/* Where the registers of a vendor's machine are. */
+struct map {
+	const char *model;
+	u32 counter;
+	u32 eventsel;
+	u32 status;
+	u32 status_set;
+	u32 status_clear;
+};
+
+static const struct map intel = {"intel-v5-8-3", 0x4c1, 0x186, 0x38e, 0x391, 0x390};
+static const struct map amd = {"amd-v2",   0xc0010201, 0xc0010200,
+			       0xc0000300, 0xc0000303, 0xc0000302};
+
+struct row {
+	const char *id;
+	void (*run)(struct unit_world *world, const struct map *map);
+	const struct map *map;
+};
+
+/* Counter 0 counts instructions from @start, and interrupts. */
+static struct stub_vcpu *count(struct unit_world *world, const struct map *map, u64 start)
+{
+	struct stub_vcpu *vcpu = &world->vcpu;
+
+	unit_wrmsr(vcpu, map->eventsel, COUNTS);
+	unit_wrmsr(vcpu, map->counter, start);
+	stub_guest_mask_lvtpc(vcpu, false);
+	stub_enter(vcpu);
+	return vcpu;
+}
+
+/* It overflows; the guest gets the interrupt, and acknowledges nothing. */
+static struct stub_vcpu *overflow(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = count(world, map, LAST);
+
+	stub_guest_run(vcpu, WORK(0x20));
+	stub_enter(vcpu);
+	assert_int_equal(vcpu->pmis, 1);
+	stub_guest_mask_lvtpc(vcpu, false);
+	return vcpu;
+}
+
+static void put(struct stub_vcpu *vcpu)
+{
+	stub_enter(vcpu);
+	stub_vcpu_put(vcpu);
+	stub_vcpu_load(vcpu, &vcpu->machine->cpus[0]);
+}
+
+/* The polls of one more put. */
+static u64 polls_of_put(struct stub_vcpu *vcpu)
+{
+	u64 before = vcpu->cpu->polls;
+
+	put(vcpu);
+	return vcpu->cpu->polls - before;
+}
+
+static void host_event(struct unit_world *world, bool on)
+{
+	bool is_amd = world->machine.host.caps.vendor == MPMU_VENDOR_AMD;
+
+	if (on)
+		stub_perf_install(&world->machine, 0, 1,
+				  COUNTS | (is_amd ? STUB_EVENTSEL_HOST_ONLY : 0), 0);
+	else
+		stub_perf_remove(&world->machine, 0);
+}
+
+/* The counter has counted on since. */
+static void counted_on(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = overflow(world, map);
+	u32 i;
+
+	stub_guest_run(vcpu, WORK(JUST_WRAPPED - 0x10));
+	for (i = 0; i < 20; i++)
+		assert_int_equal(polls_of_put(vcpu), 0);
+	assert_int_equal(unit_rdmsr(vcpu, map->status), 1);
+	assert_int_equal(unit_rdmsr(vcpu, map->counter), JUST_WRAPPED);
+}
+
+/* At one less it might be new. */
+static void counted_little(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = overflow(world, map);
+
+	stub_guest_run(vcpu, WORK(JUST_WRAPPED - 0x11));
+	assert_int_equal(unit_rdmsr(vcpu, map->counter), JUST_WRAPPED - 1);
+	assert_int_equal(polls_of_put(vcpu), STUB_DRAIN_POLLS);
+}
+
+/* An event of the host displaces the guest at each exit. */
+static void counted_on_displaced(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = overflow(world, map);
+	u32 i;
+
+	stub_guest_run(vcpu, WORK(JUST_WRAPPED));
+	stub_exit(vcpu);
+	host_event(world, true);
+	vcpu->cpu->polls = 0;
+	for (i = 0; i < 20; i++) {
+		stub_enter(vcpu);
+		stub_exit(vcpu);
+	}
+	assert_int_equal(vcpu->cpu->polls, 0);
+	host_event(world, false);
+}
+
+/* PT uses LVTPC between exit and entry. */
+static void counted_on_resident(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = overflow(world, map);
+
+	stub_guest_run(vcpu, WORK(JUST_WRAPPED));
+	stub_exit(vcpu);
+	world->machine.irqs_off = true;
+	mpmu_drain(&vcpu->cpu->mpmu);
+	world->machine.irqs_off = false;
+	assert_int_equal(vcpu->cpu->polls, 0);
+}
+
+/* A counter that does not count overflows never, whatever the status says. */
+static void never_counted(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = count(world, map, 0);
+
+	unit_wrmsr(vcpu, map->eventsel, COUNTS & ~STUB_EVENTSEL_ENABLE);
+	unit_wrmsr(vcpu, map->status_set, 1);
+	put(vcpu);
+	vcpu->cpu->polls = 0;
+	assert_int_equal(polls_of_put(vcpu), 0);
+	unit_wrmsr(vcpu, map->counter, 5);
+	assert_int_equal(polls_of_put(vcpu), 0);
+	assert_int_equal(unit_rdmsr(vcpu, map->status), 1);
+}
+
+static void never_counted_fixed(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = count(world, map, 0);
+
+	unit_wrmsr(vcpu, 0x38d, 0xb08);
+	unit_wrmsr(vcpu, map->status_set, 2ull << MPMU_FIXED_BASE);
+	put(vcpu);
+	assert_int_equal(polls_of_put(vcpu), 0);
+	unit_wrmsr(vcpu, map->status_set, 4ull << MPMU_FIXED_BASE);
+	assert_int_equal(polls_of_put(vcpu), STUB_DRAIN_POLLS);
+}
+
+/* Masked by the guest: nothing can come, and nothing is held against it. */
+static void masked(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = overflow(world, map);
+	u32 i;
+
+	stub_guest_mask_lvtpc(vcpu, true);
+	for (i = 0; i < 20; i++)
+		assert_int_equal(polls_of_put(vcpu), 0);
+	stub_guest_mask_lvtpc(vcpu, false);
+	assert_int_equal(polls_of_put(vcpu), STUB_DRAIN_POLLS);
+}
+
+/* Each time it looks as if the counter had overflowed just now. */
+static void feign(struct stub_vcpu *vcpu, const struct map *map)
+{
+	unit_wrmsr(vcpu, map->counter, 3);
+	unit_wrmsr(vcpu, map->status_set, 1);
+}
+
+static void feigned(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = count(world, map, 0);
+	u32 i;
+
+	for (i = 0; i < 1000; i++) {
+		feign(vcpu, map);
+		put(vcpu);
+	}
+	assert_in_range(vcpu->cpu->polls, 1000, POLLS_OF(1000));
+}
+
+static void feigned_displaced(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = count(world, map, 0);
+	u32 i;
+
+	stub_exit(vcpu);
+	host_event(world, true);
+	for (i = 0; i < 1000; i++) {
+		feign(vcpu, map);
+		stub_exit(vcpu);
+	}
+	/* Of an entry for each of two accesses, where they exit. */
+	assert_in_range(vcpu->cpu->polls, 1000, POLLS_OF(3000));
+	host_event(world, false);
+}
+
+/* The guest's real interrupts in between do not buy it waits. */
+static void feigned_between(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = count(world, map, 0);
+	u32 i;
+
+	for (i = 0; i < 500; i++) {
+		feign(vcpu, map);
+		put(vcpu);
+		unit_wrmsr(vcpu, map->status_clear, 1);
+		unit_wrmsr(vcpu, map->counter, LAST);
+		stub_guest_mask_lvtpc(vcpu, false);
+		stub_guest_run(vcpu, WORK(0x20));
+		put(vcpu);
+		stub_guest_mask_lvtpc(vcpu, false);
+	}
+	assert_int_equal(vcpu->pmis, 500);
+	assert_in_range(vcpu->cpu->polls, 500, POLLS_OF(1000));
+}
+
+/* Of many waits in vain the first are long, and then one in 32. */
+static void patience(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = overflow(world, map);
+	u32 full = 0, i;
+
+	for (i = 0; i < 5; i++)
+		assert_int_equal(polls_of_put(vcpu), STUB_DRAIN_POLLS);
+	for (i = 0; i < 320; i++)
+		full += polls_of_put(vcpu) == STUB_DRAIN_POLLS;
+	assert_int_equal(full, 10);
+	unit_wrmsr(vcpu, map->status_clear, 1);
+	for (i = 0; i < 5 * 32; i++)
+		assert_int_equal(polls_of_put(vcpu), 0);
+	assert_int_equal(vcpu->mpmu.drain_debt, 0);
+}
+
+/* An overflow whose interrupt is late, as the vCPU leaves. */
+static void late_put(struct stub_vcpu *vcpu, const struct map *map)
+{
+	unit_wrmsr(vcpu, map->counter, LAST);
+	vcpu->cpu->late_pmi = true;
+	stub_guest_run(vcpu, WORK(0x20));
+	assert_true(vcpu->cpu->pmu.pending[STUB_VECTOR_OF_GUEST]);
+	stub_vcpu_put(vcpu);
+	assert_false(vcpu->cpu->late_pmi || vcpu->cpu->pmu.pending[STUB_VECTOR_OF_GUEST]);
+	stub_vcpu_load(vcpu, &vcpu->machine->cpus[0]);
+	stub_enter(vcpu);
+}
+
+/* Waited for in vain until the host has lost its patience: none is lost. */
+static void late_after_feigned(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = count(world, map, 0);
+	u32 i;
+
+	for (i = 0; i < 100; i++) {
+		feign(vcpu, map);
+		put(vcpu);
+	}
+	late_put(vcpu, map);
+	assert_int_equal(vcpu->pmis, 1);
+}
+
+/* The guest has not acknowledged the last one, and the counter wraps again. */
+static void late_again(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = overflow(world, map);
+	u32 i;
+
+	for (i = 0; i < 10; i++)
+		put(vcpu);
+	stub_guest_mask_lvtpc(vcpu, false);
+	late_put(vcpu, map);
+	assert_int_equal(vcpu->pmis, 2);
+}
+
+/* The guest stops the counter, by an exit, before its interrupt comes. */
+static void late_and_disabled(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = count(world, map, LAST);
+
+	vcpu->cpu->late_pmi = true;
+	stub_guest_run(vcpu, WORK(0x20));
+	unit_wrmsr(vcpu, map->eventsel, COUNTS & ~STUB_EVENTSEL_ENABLE);
+	stub_vcpu_put(vcpu);
+	assert_false(vcpu->cpu->pmu.pending[STUB_VECTOR_OF_GUEST]);
+	stub_vcpu_load(vcpu, &world->machine.cpus[0]);
+	stub_enter(vcpu);
+	assert_int_equal(vcpu->pmis, 1);
+}
+
+static void late_and_disabled_fixed(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = &world->vcpu;
+
+	(void)map;
+	unit_wrmsr(vcpu, 0x38f, 7ull << MPMU_FIXED_BASE);
+	unit_wrmsr(vcpu, 0x309, LAST);
+	unit_wrmsr(vcpu, 0x38d, 0x3b);
+	stub_guest_mask_lvtpc(vcpu, false);
+	stub_enter(vcpu);
+	vcpu->cpu->late_pmi = true;
+	stub_guest_run(vcpu, WORK(0x20));
+	unit_wrmsr(vcpu, 0x38d, 0x38);
+	stub_vcpu_put(vcpu);
+	assert_false(vcpu->cpu->pmu.pending[STUB_VECTOR_OF_GUEST]);
+	stub_vcpu_load(vcpu, &world->machine.cpus[0]);
+	stub_enter(vcpu);
+	assert_int_equal(vcpu->pmis, 1);
+}
+
+/* What was disabled in the time of one owner is not so in that of the next. */
+static void disabled_before(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = count(world, map, 0);
+
+	unit_wrmsr(vcpu, map->eventsel, COUNTS & ~STUB_EVENTSEL_ENABLE);
+	assert_int_equal(vcpu->mpmu.disabled, 1);
+	put(vcpu);
+	stub_enter(vcpu);
+	assert_int_equal(vcpu->mpmu.disabled, 0);
+}
+
+#define BOTH(id, run)                  \
+	{id " (Intel)", run, &intel},  \
+	{                              \
+		id " (AMD)", run, &amd \
+	}
+
+static const struct row rows[] = {
+	BOTH("G no wait for an overflow long ago", counted_on),
+	BOTH("G a wait for one that may be new", counted_little),
+	BOTH("G no wait at an exit beside the host", counted_on_displaced),
+	BOTH("G no wait before another use of LVTPC", counted_on_resident),
+	BOTH("G no wait for a counter that did not count", never_counted),
+	{"G no wait for a fixed counter that did not count", never_counted_fixed, &intel},
+	BOTH("G no wait where LVTPC is masked", masked),
+	BOTH("G feigned overflows cost little", feigned),
+	BOTH("G feigned overflows beside the host cost little", feigned_displaced),
+	BOTH("G real ones between them do not pay for them", feigned_between),
+	BOTH("G patience comes back", patience),
+	BOTH("G a late PMI after feigned ones", late_after_feigned),
+	BOTH("G a late PMI on top of an old one", late_again),
+	BOTH("G a late PMI of a counter that is disabled since", late_and_disabled),
+	{"G a late PMI of a fixed counter that is disabled since", late_and_disabled_fixed, &intel},
+	BOTH("G disabled in the time of another owner", disabled_before),
+};
+
+static void check_row(void **state)
+{
+	const struct row *row = *state;
+	struct unit_world world;
+
+	unit_world_init(&world, row->map->model, row->map->model);
+	row->run(&world, row->map);
+	stub_vcpu_put(&world.vcpu);
+	stub_check_invariants(&world.vcpu);
+}
+
+int main(void)
+{
+	UNIT_TABLE(rows, check_row);
+	return unit_run("drain");
+}
