@@ -12,6 +12,6 @@
 rows_prepare
 for personality in intel-v5-8-4 amd-v2; do
 	rows_test "$personality" \
-		capability,exclusion,displace,times,vector,reclaim,nmi,watchdog 300
+		capability,exclusion,failures,displace,times,vector,reclaim,nmi,watchdog 300
 done
 done_testing

@@ -8,7 +8,7 @@
 
 #include "vpmu.h"
 
-int host_event(int cpu, unsigned int flags, uint64_t period)
+int host_event_of(int pid, int cpu, unsigned int flags, uint64_t period)
 {
 	struct perf_event_attr attr = {
 		.type = PERF_TYPE_HARDWARE, .config = PERF_COUNT_HW_INSTRUCTIONS,
@@ -20,10 +20,17 @@ int host_event(int cpu, unsigned int flags, uint64_t period)
 		.exclude_kernel = !!(flags & HOST_EXCLUDE_KERNEL),
 		.pinned = !!(flags & HOST_PINNED),
 	};
-	int fd = (int)syscall(SYS_perf_event_open, &attr, flags & HOST_TASK ? 0 : -1,
-			      flags & HOST_TASK ? -1 : cpu, -1, PERF_FLAG_FD_CLOEXEC);
+	unsigned long open = PERF_FLAG_FD_CLOEXEC | (flags & HOST_CGROUP ? PERF_FLAG_PID_CGROUP : 0);
+	int fd = (int)syscall(SYS_perf_event_open, &attr, pid, cpu, -1, open);
 
 	return fd < 0 ? -errno : fd;
+}
+
+int host_event(int cpu, unsigned int flags, uint64_t period)
+{
+	if (flags & HOST_TASK)
+		return host_event_of(0, -1, flags, period);
+	return host_event_of(-1, cpu, flags, period);
 }
 
 void host_event_enable(int fd, bool on)

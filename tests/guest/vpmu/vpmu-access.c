@@ -85,12 +85,12 @@ static void try_access(struct machine_access *m, struct guest_access access, enu
 	faults = area->result.access_faults;
 	if (direct == FAULTS) {
 		check(faults == (access.op == OP_RDPMC_USER ? 1 : REPEATS),
-		      "%s: %s %#x, %s: faults", m->name, ops[access.op], access.index, what);
+		      "%s, %s: %s %#x: faults", what, m->name, ops[access.op], access.index);
 		return;
 	}
 	want = direct == NEVER || (direct == WHOLE_PMU && !m->whole) ? REPEATS : 0;
-	if (!check(exits == want && !faults, "%s: %s %#x, %s: %s", m->name, ops[access.op],
-		   access.index, what, want ? "one exit each" : "no exit"))
+	if (!check(exits == want && !faults, "%s, %s: %s %#x: %s", what, m->name, ops[access.op],
+		   access.index, want ? "one exit each" : "no exit"))
 		note("%d times: %llu exits, %llu faults", REPEATS, (unsigned long long)exits,
 		     (unsigned long long)faults);
 }
@@ -114,13 +114,13 @@ static void try_counters(struct machine_access *m)
 	for (left = pmu_counters(pmu); left; left &= left - 1) {
 		int bit = __builtin_ctzll(left);
 
-		try_msr(m, pmu_counter(pmu, bit), 5, ALWAYS, "counter");
+		try_msr(m, pmu_counter(pmu, bit), 5, ALWAYS, "C counter");
 		if (bit < 4 && pmu->full_width)
-			try_msr(m, pmu_counter(&legacy, bit), 5, ALWAYS, "counter, old name");
+			try_msr(m, pmu_counter(&legacy, bit), 5, ALWAYS, "C counter, old name");
 		try_access(m, (struct guest_access){ OP_RDPMC, pmu_rdpmc(bit), 0 }, WHOLE_PMU, 0,
-			   "counter");
+			   "C counter");
 		try_access(m, (struct guest_access){ OP_RDPMC_USER, pmu_rdpmc(bit), 0 },
-			   WHOLE_PMU, JOB_PCE, "counter");
+			   WHOLE_PMU, JOB_PCE, "C counter");
 	}
 }
 
@@ -129,19 +129,19 @@ static void try_controls(struct machine_access *m)
 	const struct pmu *pmu = &m->machine.pmu;
 
 	try_msr(m, pmu_eventsel(pmu, 1), pmu_select(pmu, EVENT_CYCLES, MODE_ALL, false), NEVER,
-		"selector");
+		"C selector");
 	if (pmu->nr_fixed)
-		try_msr(m, 0x38d, 0x3, NEVER, "FIXED_CTR_CTRL");
+		try_msr(m, 0x38d, 0x3, NEVER, "C FIXED_CTR_CTRL");
 	if (!pmu->ctrl)
 		return;
-	try_msr(m, pmu->ctrl, 1, WHOLE_PMU, "GLOBAL_CTRL");
+	try_msr(m, pmu->ctrl, 1, WHOLE_PMU, "C GLOBAL_CTRL");
 	try_access(m, (struct guest_access){ OP_RDMSR, pmu->status, 0 }, WHOLE_PMU, 0,
-		   "GLOBAL_STATUS");
+		   "C GLOBAL_STATUS");
 	try_access(m, (struct guest_access){ OP_WRMSR, pmu->ack, 1 }, WHOLE_PMU, 0,
-		   "clears status");
+		   "C clears status");
 	if (pmu->status_set)
 		try_access(m, (struct guest_access){ OP_WRMSR, pmu->status_set, 0 },
-			   pmu->intel ? NEVER : WHOLE_PMU, 0, "sets status");
+			   pmu->intel ? NEVER : WHOLE_PMU, 0, "C sets status");
 }
 
 static void try_faults(struct machine_access *m)
@@ -155,32 +155,92 @@ static void try_faults(struct machine_access *m)
 
 	for (i = 0; i < sizeof(rdpmc) / sizeof(rdpmc[0]); i++)
 		try_access(m, (struct guest_access){ OP_RDPMC, rdpmc[i], 0 }, FAULTS, 0,
-			   "no such counter");
-	try_access(m, (struct guest_access){ OP_RDPMC_USER, 0, 0 }, FAULTS, 0, "CR4.PCE clear");
+			   "C no such counter");
+	try_access(m, (struct guest_access){ OP_RDPMC_USER, 0, 0 }, FAULTS, 0, "C CR4.PCE clear");
+	if (!pmu->ctrl)
+		try_access(m, (struct guest_access){ OP_RDMSR, pmu->intel ? 0x38f : 0xc0000301, 0 },
+			   FAULTS, 0, "D5 GLOBAL_CTRL of version 1");
 	if (!pmu->intel)
 		return;
 	try_access(m, (struct guest_access){ OP_RDMSR, 0x309 + (uint32_t)pmu->nr_fixed, 0 }, FAULTS,
-		   0, "no such fixed counter");
-	if (!pmu->ctrl)
-		try_access(m, (struct guest_access){ OP_RDMSR, 0x38f, 0 }, FAULTS, 0,
-			   "GLOBAL_CTRL of version 1");
-	else
+		   0, "D3 no such fixed counter");
+	if (pmu->ctrl)
 		try_access(m, (struct guest_access){ OP_WRMSR, pmu->status, 1 }, FAULTS, 0,
-			   "GLOBAL_STATUS is read-only");
+			   "D4 GLOBAL_STATUS is read-only");
 	if (!pmu->status_set) {
 		try_access(m, (struct guest_access){ OP_WRMSR, 0x391, 0 }, FAULTS, 0,
-			   "STATUS_SET before version 4");
+			   "D5 STATUS_SET before version 4");
 		try_access(m, (struct guest_access){ OP_RDMSR, 0x392, 0 }, FAULTS, 0,
-			   "GLOBAL_INUSE before version 4");
+			   "D5 GLOBAL_INUSE before version 4");
 	}
-	if (!pmu->full_width)
+	if (pmu->full_width)
+		try_access(m, (struct guest_access){ OP_WRMSR, 0x4c1, 1ULL << 48 }, FAULTS, 0,
+			   "D3 a write beyond the width");
+	else
 		try_access(m, (struct guest_access){ OP_RDMSR, 0x4c1, 0 }, FAULTS, 0,
-			   "no full-width writes");
+			   "D3 no full-width writes");
 	if (pmu->nr_fixed)
 		try_access(m, (struct guest_access){ OP_WRMSR, 0x38d, 1ULL << 40 }, FAULTS, 0,
-			   "FIXED_CTR_CTRL of no counter");
+			   "D2 FIXED_CTR_CTRL of no counter");
 	try_access(m, (struct guest_access){ OP_WRMSR, 0x186, 1ULL << 40 }, FAULTS, 0,
-		   "reserved bit of a selector");
+		   "D1 reserved bit of a selector");
+}
+
+static void try_value(struct machine_access *m, uint32_t msr, uint64_t value, uint64_t want,
+		      const char *what)
+{
+	struct guest_cpu *area = m->machine.vm.cpu[0].area;
+
+	prepare(m, &area->job);
+	area->job.access = (struct guest_access){ OP_WRMSR, msr, value };
+	job_read(&area->job, OP_RDMSR, msr);
+	if (machine_run(&m->machine))
+		fatal("the guest ended");
+	if (!check(!area->result.access_faults && area->result.read[0] == want, "%s, %s", what,
+		   m->name))
+		note("%#x reads %#llx, want %#llx", msr, (unsigned long long)area->result.read[0],
+		     (unsigned long long)want);
+}
+
+/* Counter and selector 1: the first counter runs. */
+static void try_values(struct machine_access *m)
+{
+	const struct pmu *pmu = &m->machine.pmu;
+	const uint64_t selector = pmu_select(pmu, EVENT_BRANCHES, MODE_USER, true);
+	const uint64_t counters = pmu_counters(pmu);
+	struct pmu legacy = *pmu;
+
+	legacy.full_width = false;
+	try_value(m, pmu_eventsel(pmu, 1), selector, selector, "D1 a selector reads as written");
+	if (!pmu->intel)
+		try_value(m, pmu_eventsel(pmu, 1), selector | 1ULL << 60, selector,
+			  "D1 reserved bits of a selector are dropped");
+	if (pmu->intel)
+		try_value(m, pmu_counter(&legacy, 1), 0x80000005, 0xffff80000005,
+			  "D3 the old name extends the sign");
+	else
+		try_value(m, pmu_counter(pmu, 1), 1ULL << 48 | 5, 5,
+			  "D3 what is beyond the width is dropped");
+	if (pmu->nr_fixed)
+		try_value(m, 0x38d, 0x3, 0x3, "D2 FIXED_CTR_CTRL reads as written");
+	if (pmu->ctrl)
+		try_value(m, pmu->ctrl, pmu->intel ? counters : ~0ULL, counters,
+			  "D4 GLOBAL_CTRL has a bit for each counter");
+}
+
+/* Row D8, in the registers as they are while the guest runs. */
+static void try_hardware(struct machine_access *m)
+{
+	const struct guest_cpu *area = m->machine.vm.cpu[0].area;
+	const unsigned long long *selectors = area->regs.eventsel;
+
+	if (m->machine.pmu.intel)
+		return;
+	try_value(m, pmu_eventsel(&m->machine.pmu, 1), 0, 0, "D8 a selector is zeroed");
+	check((selectors[0] >> 40 & 3) == 1, "D8 GuestOnly and not HostOnly in hardware, %s (%#llx)",
+	      m->name, selectors[0]);
+	check(!selectors[1], "D8 nothing in hardware of a selector that is 0, %s (%#llx)", m->name,
+	      selectors[1]);
 }
 
 static void try_machine(const char *name, const struct vm_config *config)
@@ -195,6 +255,55 @@ static void try_machine(const char *name, const struct vm_config *config)
 	try_counters(&m);
 	try_controls(&m);
 	try_faults(&m);
+	try_values(&m);
+	try_hardware(&m);
+	machine_stop(&m.machine);
+}
+
+/* Registers of what a mediated PMU does not have. */
+static const struct foreign {
+	uint32_t msr;
+	bool intel;
+	const char *what;
+} foreign[] = {
+	{ 0x3f1, true, "B9 PEBS_ENABLE" },
+	{ 0x1a6, true, "B9 OFFCORE_RSP" },
+	{ 0x1c9, true, "B9 the top of the LBR stack" },
+	{ 0x14ce, true, "B9 the control of architectural LBRs" },
+	{ 0xc0011030, false, "B9 the control of IBS" },
+};
+
+static void not_offered_intel(struct vcpu *vcpu)
+{
+	uint64_t value;
+
+	check(!vcpu_get_msr(vcpu, 0x345, &value) && !(value & ~0x2000ULL),
+	      "B9 PERF_CAPABILITIES has full-width writes alone");
+	check(!vcpu_get_msr(vcpu, 0x1a0, &value) && (value & 0x1800) == 0x1800,
+	      "B9 MISC_ENABLE says that BTS and PEBS are unavailable");
+}
+
+static bool has_ibs(const struct vm *vm)
+{
+	const struct kvm_cpuid_entry2 *leaf = vm_cpuid(vm, 0x80000001);
+
+	return leaf && leaf->ecx & 1U << 10;
+}
+
+static void try_not_offered(void)
+{
+	struct machine_access m = { .name = "default" };
+	size_t i;
+
+	machine_start(&m.machine, &(struct vm_config){ 0 });
+	if (m.machine.pmu.intel)
+		not_offered_intel(&m.machine.vm.cpu[0]);
+	else
+		check(!has_ibs(&m.machine.vm), "B9 CPUID has no IBS");
+	for (i = 0; i < sizeof(foreign) / sizeof(foreign[0]); i++)
+		if (foreign[i].intel == m.machine.pmu.intel)
+			try_access(&m, (struct guest_access){ OP_RDMSR, foreign[i].msr, 0 }, FAULTS,
+				   0, foreign[i].what);
 	machine_stop(&m.machine);
 }
 
@@ -229,7 +338,7 @@ static void try_model(void)
 		want.nr_fixed = smaller(want.nr_fixed, 3);
 	}
 	if (!check(machine.pmu.version == want.version && machine.pmu.nr_gp == want.nr_gp &&
-		   machine.pmu.nr_fixed == want.nr_fixed, "the default model is the policy's"))
+		   machine.pmu.nr_fixed == want.nr_fixed, "B7 the default model is the policy's"))
 		note("version %d, %d GP, %d fixed, not %d, %d, %d", machine.pmu.version,
 		     machine.pmu.nr_gp, machine.pmu.nr_fixed, want.version, want.nr_gp,
 		     want.nr_fixed);
@@ -252,7 +361,7 @@ static void try_untouched(void)
 	if (machine_run(&machine))
 		fatal("the guest ended");
 	check(exits_of(&machine.pmu, area, EXIT_RDMSR) == 1,
-	      "untouched: the first read of a counter exits, those after it do not");
+	      "C untouched: the first read of a counter exits, those after it do not");
 	note("%llu exits", (unsigned long long)exits_of(&machine.pmu, area, EXIT_RDMSR));
 	machine_stop(&machine);
 }
@@ -263,6 +372,7 @@ int test_access(void)
 		fatal("the emulator counts the exits");
 	try_model();
 	try_untouched();
+	try_not_offered();
 	try_machine("default", &(struct vm_config){ 0 });
 	try_machine("4 GP counters", &(struct vm_config){ .nr_gp = 4 });
 	try_machine("version 1", &(struct vm_config){ .version = 1, .nr_fixed = -1 });

@@ -31,16 +31,16 @@ struct kind {
 };
 
 static const struct kind kinds[] = {
-	{ "a loop", BODY_PLAIN, 4, 1, 1000, EXIT_NONE, false, false, 0 },
-	{ "CPUID", BODY_CPUID, 4, 1, 100, EXIT_CPUID, false, false, 0 },
-	{ "a port in the kernel", BODY_PORT_KERNEL, 4, 1, 100, EXIT_IO, false, false, 0 },
-	{ "a port in user space", BODY_PORT_USER, 4, 1, 100, EXIT_IO, false, false, 0 },
-	{ "HLT", BODY_HLT, 0, 0, 100, EXIT_HLT, true, false, 0 },
-	{ "nested page faults", BODY_TOUCH, 4, 1, 100, EXIT_PAGE, false, false, 0 },
-	{ "a mixture", BODY_MIXED, 31, 8, 100, EXIT_CPUID, false, false, 0 },
-	{ "REP strings", BODY_REP, 5, 1, 100, EXIT_NONE, false, false, 0 },
-	{ "interrupts", BODY_PLAIN, 4, 1, 1000000, EXIT_INTERRUPT, false, false, 0 },
-	{ "preemption by a counting vCPU", BODY_PLAIN, 4, 1, 200000, EXIT_INTERRUPT, false, true, 0 },
+	{ "D3 a loop", BODY_PLAIN, 4, 1, 1000, EXIT_NONE, false, false, 0 },
+	{ "H CPUID", BODY_CPUID, 4, 1, 100, EXIT_CPUID, false, false, 0 },
+	{ "H a port in the kernel", BODY_PORT_KERNEL, 4, 1, 100, EXIT_IO, false, false, 0 },
+	{ "H a port in user space", BODY_PORT_USER, 4, 1, 100, EXIT_IO, false, false, 0 },
+	{ "D3 HLT", BODY_HLT, 0, 0, 100, EXIT_HLT, true, false, 0 },
+	{ "D3 nested page faults", BODY_TOUCH, 4, 1, 100, EXIT_PAGE, false, false, 0 },
+	{ "H a mixture", BODY_MIXED, 31, 8, 100, EXIT_CPUID, false, false, 0 },
+	{ "D3 REP strings", BODY_REP, 5, 1, 100, EXIT_NONE, false, false, 0 },
+	{ "D3 interrupts", BODY_PLAIN, 4, 1, 1000000, EXIT_INTERRUPT, false, false, 0 },
+	{ "E4 preemption by a counting vCPU", BODY_PLAIN, 4, 1, 200000, EXIT_INTERRUPT, false, true, 0 },
 };
 
 static const struct combo {
@@ -387,7 +387,7 @@ static void run_model(const char *name, const struct vm_config *config)
 	for (user = 0; user < 2; user++)
 		wrong += count_wrong(&machine, BODY_PLAIN, 1000, user) +
 			 count_wrong(&machine, BODY_CPUID, 100, user);
-	check(!wrong, "a PMU with %s counts exactly (%d GP, %d fixed)", name, machine.pmu.nr_gp,
+	check(!wrong, "B7 a PMU with %s counts exactly (%d GP, %d fixed)", name, machine.pmu.nr_gp,
 	      machine.pmu.nr_fixed);
 	machine_stop(&machine);
 }

@@ -122,7 +122,7 @@ int test_exits(void)
 		if (use == NO_PMU)
 			base = median.instructions;
 		check(median.accesses > -0.05 && median.accesses < 0.05,
-		      "a CPUID exit with %s: no access to a PMU register", uses[use]);
+		      "E5 a CPUID exit with %s: no access to a PMU register", uses[use]);
 		printf("# table: %-12s %10.2f %14.1f %7.3f   %.1f to %.1f\n", uses[use],
 		       median.accesses, median.instructions, median.instructions / base,
 		       s[0].instructions, s[SLOPES - 1].instructions);

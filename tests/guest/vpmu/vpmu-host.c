@@ -13,7 +13,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -44,29 +47,29 @@ static void test_exclusion(void)
 	int fd, status;
 
 	fd = host_event(options.cpu, 0, 0);
-	check(fd >= 0, "no VM: an event that includes guests opens");
+	check(fd >= 0, "A4 no VM: an event that includes guests opens");
 	status = vm_create(&vm, &(struct vm_config){ 0 });
-	check(status == -EBUSY, "with it: a vCPU with a PMU is refused, EBUSY (%d)", status);
+	check(status == -EBUSY, "B6 with it: a vCPU with a PMU is refused, EBUSY (%d)", status);
 	if (!status)
 		vm_destroy(&vm);
 	status = vm_create(&vm, &(struct vm_config){ .no_pmu = true });
-	check(!status, "with it: a vCPU without a PMU is not (%d)", status);
+	check(!status, "B4 with it: a vCPU without a PMU is not (%d)", status);
 	if (!status)
 		vm_destroy(&vm);
 	host_event_close(fd);
 
 	machine_start(&machine, &(struct vm_config){ 0 });
 	fd = host_event(options.cpu, 0, 0);
-	check(fd == -EOPNOTSUPP, "a VM: an event that includes guests is refused (%d)", fd);
+	check(fd == -EOPNOTSUPP, "A4 a VM: an event that includes guests is refused (%d)", fd);
 	fd = host_event(options.cpu, HOST_EXCLUDE_HOST, 0);
-	check(fd == -EOPNOTSUPP, "a VM: an event of guests only is refused (%d)", fd);
+	check(fd == -EOPNOTSUPP, "A4 a VM: an event of guests only is refused (%d)", fd);
 	fd = host_event(options.cpu, HOST_EXCLUDE_GUEST, 0);
-	check(fd >= 0, "a VM: an event that excludes guests opens (%d)", fd);
+	check(fd >= 0, "A4 a VM: an event that excludes guests opens (%d)", fd);
 	host_event_close(fd);
-	check(!count_rounds(&machine, 1), "the guest counts exactly after these");
+	check(!count_rounds(&machine, 1), "A4 the guest counts exactly after these");
 	machine_stop(&machine);
 	fd = host_event(options.cpu, 0, 0);
-	check(fd >= 0, "the VM is gone: an event that includes guests opens (%d)", fd);
+	check(fd >= 0, "A4 the VM is gone: an event that includes guests opens (%d)", fd);
 	host_event_close(fd);
 }
 
@@ -92,13 +95,13 @@ static void test_failed_vcpu(void)
 	int kvm = open("/dev/kvm", O_RDWR), vm = ioctl(kvm, KVM_CREATE_VM, 0UL), fd, vcpu;
 
 	check(!ioctl(vm, KVM_SET_TSS_ADDR, 0xfffbd000UL) && !ioctl(vm, KVM_CREATE_IRQCHIP),
-	      "a VM with a local APIC");
-	check(create_vcpu_in_vain(vm) == -EMFILE, "its first vCPU cannot be made");
-	check(!ioctl(vm, KVM_ENABLE_CAP, &cap), "it gives up its PMU then");
+	      "B4 a VM with a local APIC");
+	check(create_vcpu_in_vain(vm) == -EMFILE, "B4 its first vCPU cannot be made");
+	check(!ioctl(vm, KVM_ENABLE_CAP, &cap), "B4 it gives up its PMU then");
 	vcpu = ioctl(vm, KVM_CREATE_VCPU, 0UL);
-	check(vcpu >= 0, "and gets a vCPU");
+	check(vcpu >= 0, "B4 and gets a vCPU");
 	fd = host_event(options.cpu, 0, 0);
-	check(fd >= 0, "beside which an event that includes guests opens (%d)", fd);
+	check(fd >= 0, "B4 beside which an event that includes guests opens (%d)", fd);
 	host_event_close(fd);
 	close(vcpu);
 	close(vm);
@@ -128,59 +131,126 @@ static void test_both_kinds(bool emulated_first)
 	for (round = 0; round < ROUNDS; round++)
 		for (i = 0; i < 2; i++)
 			wrong[i] += count_wrong(&machines[i], BODY_PLAIN, 10000, round & 1);
-	check(!wrong[0], "two VMs, %s: the emulated PMU counts exactly", order);
-	check(!wrong[1], "two VMs, %s: the mediated PMU counts exactly", order);
+	check(!wrong[0], "B5 two VMs, %s: the emulated PMU counts exactly", order);
+	check(!wrong[1], "B4 two VMs, %s: the mediated PMU counts exactly", order);
 	for (i = 0; i < 2; i++)
 		machine_stop(&machines[i]);
 }
 
-/* What takes the PMU away while the guest counts, each a thread. */
+#ifndef KVM_CAP_VM_TYPES
+#define KVM_CAP_VM_TYPES 235
+#endif
+#define VM_TYPE_SEV_ES	3
+#define VM_TYPE_SNP	4
+
+/* 0 if a VM of that type gets a vCPU, which leaves events that count guests alone. */
+static int protected_vm(unsigned long type)
+{
+	int kvm = open("/dev/kvm", O_RDWR), vm = ioctl(kvm, KVM_CREATE_VM, type), vcpu = -1;
+	int status, event;
+
+	if (vm >= 0 && !ioctl(vm, KVM_CREATE_IRQCHIP))
+		vcpu = ioctl(vm, KVM_CREATE_VCPU, 0UL);
+	status = vcpu < 0 ? -errno : 0;
+	event = host_event(options.cpu, 0, 0);
+	if (!status && event < 0)
+		status = event;
+	host_event_close(event);
+	close(vcpu);
+	close(vm);
+	close(kvm);
+	return status;
+}
+
+/* Row B8: what the hypervisor cannot look into has no mediated PMU. */
+static void test_protected(struct machine *machine)
+{
+	static const struct {
+		unsigned long type;
+		const char *name;
+	} types[] = { { VM_TYPE_SEV_ES, "SEV-ES" }, { VM_TYPE_SNP, "SEV-SNP" } };
+	int offered = ioctl(vmm_open(), KVM_CHECK_EXTENSION, KVM_CAP_VM_TYPES);
+	struct kvm_sev_cmd init = { .id = KVM_SEV_ES_INIT };
+	size_t i;
+
+	for (i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		bool known = offered & 1 << types[i].type;
+		int status = protected_vm(types[i].type), want = known ? 0 : -EINVAL;
+
+		check(status == want, "B8 a VM of type %s is %s (%d)", types[i].name,
+		      known ? "not mediated" : "refused", status);
+	}
+	check(ioctl(machine->vm.fd, KVM_MEMORY_ENCRYPT_OP, &init) == -1,
+	      "B8 a VM with vCPUs does not become one of SEV-ES");
+	check(!count_rounds(machine, 1), "B8 the guest counts exactly after that");
+}
+
+static bool write_sysctl(const char *path, const char *value)
+{
+	FILE *file = fopen(path, "w");
+	bool ok = file && fputs(value, file) >= 0;
+
+	return file && !fclose(file) && ok;
+}
+
+/*
+ * What takes the PMU away while the guest counts, each a thread.  A round says
+ * whether it happened.
+ */
 struct disturber {
 	const char *name;
-	void (*round)(void);
+	bool (*round)(void);
 	bool here;		/* on the guest's CPU, above it, with pauses */
+	bool puts;		/* the guest has been put before it happens */
 };
 
 static volatile bool stop_disturbing;
 static volatile unsigned int rounds_done;
 static int disturber_fd = -1;
 
-static void round_toggle(void)
+static bool round_toggle(void)
 {
 	host_event_enable(disturber_fd, true);
 	spin_between_reclaims();
 	host_event_enable(disturber_fd, false);
 	spin_between_reclaims();
+	return true;
 }
 
-static void round_open(void)
+static bool round_open(void)
 {
 	host_event_close(host_event(options.cpu, HOST_EXCLUDE_GUEST, 0));
 	spin_between_reclaims();
+	return true;
 }
 
-/* More events than counters: perf rotates them. */
-static void round_rotate(void)
+/* More events than counters: perf rotates them, so that in the end each has counted. */
+static bool round_rotate(void)
 {
+	bool all = true;
 	int fds[16], i;
 
 	for (i = 0; i < 16; i++)
 		fds[i] = host_event(options.cpu, HOST_EXCLUDE_GUEST, 0);
-	usleep(20000);
-	for (i = 0; i < 16; i++)
+	usleep(40000);
+	for (i = 0; i < 16; i++) {
+		all &= host_event_read(fds[i]) > 0;
 		host_event_close(fds[i]);
+	}
+	return all;
 }
 
-static void round_task(void)
+static bool round_task(void)
 {
 	int fd = host_event(0, HOST_TASK | HOST_EXCLUDE_GUEST, 0);
+	bool counted = host_event_read(fd) > 0;
 
-	host_event_read(fd);
 	host_event_close(fd);
+	return counted;
 }
 
 /* A mapped event lets its task use RDPMC: CR4.PCE, dirty counters cleared. */
-static void round_rdpmc(void)
+static bool round_rdpmc(void)
 {
 	int fd = host_event(0, HOST_TASK | HOST_EXCLUDE_GUEST, 0);
 	void *page = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
@@ -189,23 +259,98 @@ static void round_rdpmc(void)
 	if (page != MAP_FAILED)
 		munmap(page, 4096);
 	host_event_close(fd);
+	return page != MAP_FAILED;
 }
 
-static void round_sample(void)
+static bool round_sample(void)
 {
 	int fd = host_event(options.cpu, HOST_EXCLUDE_GUEST, 20000);
 
 	usleep(5000);
 	host_event_close(fd);
+	return true;
+}
+
+/* Does the ring hold a record of that type? */
+static bool ring_has(const struct perf_event_mmap_page *ring, uint32_t type)
+{
+	const char *data = (const char *)ring + ring->data_offset;
+	const struct perf_event_header *header;
+	uint64_t at;
+
+	for (at = 0; at < ring->data_head && at + sizeof(*header) <= ring->data_size;
+	     at += header->size) {
+		header = (const void *)(data + at);
+		if (header->type == type)
+			return true;
+	}
+	return false;
+}
+
+/* More samples than perf allows in a tick: it stops the event until the next one. */
+static bool round_throttle(void)
+{
+	const size_t size = 17 * 4096;
+	int fd = host_event(options.cpu, HOST_EXCLUDE_GUEST, 100);
+	void *ring = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	bool throttled = false;
+
+	usleep(12000);
+	host_event_enable(fd, false);
+	if (ring != MAP_FAILED) {
+		throttled = ring_has(ring, PERF_RECORD_THROTTLE);
+		munmap(ring, size);
+	}
+	host_event_close(fd);
+	return throttled;
+}
+
+#define CGROUP	"/tmp/vpmu-cgroup"
+
+/* An event of a control group with one task, this one: its switches are the group's. */
+static int cgroup_event(void)
+{
+	char tid[16];
+	int dir, fd;
+
+	mkdir(CGROUP, 0755);
+	mount("none", CGROUP, "cgroup", 0, "perf_event");
+	mkdir(CGROUP "/one", 0755);
+	snprintf(tid, sizeof(tid), "%ld", syscall(SYS_gettid));
+	if (!write_sysctl(CGROUP "/one/tasks", tid))
+		fatal("no task in a control group");
+	dir = open(CGROUP "/one", O_RDONLY | O_CLOEXEC);
+	fd = host_event_of(dir, options.cpu, HOST_EXCLUDE_GUEST | HOST_CGROUP, 0);
+	close(dir);
+	return fd;
+}
+
+static bool round_cgroup(void)
+{
+	static int fd = -1;
+	static uint64_t last;
+	uint64_t before = last;
+
+	if (fd < 0)
+		fd = cgroup_event();
+	last = host_event_read(fd);
+	if (!stop_disturbing)
+		return last > before;
+	host_event_close(fd);
+	fd = -1;
+	last = 0;
+	return false;
 }
 
 static const struct disturber disturbers[] = {
-	{ "a host event comes and goes", round_toggle, false },
-	{ "host events open and close", round_open, false },
-	{ "host events rotate", round_rotate, false },
-	{ "a host event samples", round_sample, false },
-	{ "another task counts", round_task, true },
-	{ "another task uses RDPMC", round_rdpmc, true },
+	{ "A11 a host event comes and goes", round_toggle, false, false },
+	{ "A11 host events open and close", round_open, false, false },
+	{ "A11 host events rotate", round_rotate, false, false },
+	{ "A11 a host event samples", round_sample, false, false },
+	{ "A11 a host event is throttled", round_throttle, false, false },
+	{ "A11 another task counts", round_task, true, true },
+	{ "A11 another task uses RDPMC", round_rdpmc, true, true },
+	{ "A11 a control group of another task counts", round_cgroup, true, false },
 };
 
 static void *disturb(void *argument)
@@ -219,16 +364,24 @@ static void *disturb(void *argument)
 	else
 		vmm_pin(!options.cpu);
 	while (!stop_disturbing) {
-		disturber->round();
-		rounds_done++;
+		rounds_done += disturber->round();
 		if (disturber->here)
 			nanosleep(&pause, NULL);
 	}
 	return NULL;
 }
 
+static uint64_t reclaims(void)
+{
+	struct mpmu_watch watch;
+
+	MPMU_MAGIC_NOP_RDI(MPMU_CMD_READ_WATCH, 0, &watch);
+	return watch.hits[MPMU_WATCH_RECLAIM];
+}
+
 static void test_disturbed(struct machine *machine, const struct disturber *disturber)
 {
+	uint64_t before = reclaims();
 	pthread_t thread;
 	unsigned int wrong;
 
@@ -243,7 +396,10 @@ static void test_disturbed(struct machine *machine, const struct disturber *dist
 	host_event_close(disturber_fd);
 	check(!wrong, "%s: the guest counts exactly", disturber->name);
 	check(rounds_done >= 3, "%s: and often", disturber->name);
-	note("%u times", rounds_done);
+	if (!disturber->puts)
+		check(reclaims() - before >= 3, "%s: the guest's PMU is taken away",
+		      disturber->name);
+	note("%u times, %llu reclaims", rounds_done, (unsigned long long)(reclaims() - before));
 }
 
 /* Interrupts of the vector, on all CPUs. */
@@ -287,16 +443,8 @@ static void test_vector(struct machine *machine)
 	if (machine_run(machine))
 		fatal("the guest ended");
 	check(vpmi_count() - before == area->result.pmis,
-	      "/proc/interrupts: VPMI counts the guest's PMIs (%llu, %llu)",
+	      "A8 /proc/interrupts: VPMI counts the guest's PMIs (%llu, %llu)",
 	      (unsigned long long)(vpmi_count() - before), (unsigned long long)area->result.pmis);
-}
-
-static bool write_sysctl(const char *path, const char *value)
-{
-	FILE *file = fopen(path, "w");
-	bool ok = file && fputs(value, file) >= 0;
-
-	return file && !fclose(file) && ok;
 }
 
 /* Row A12: the watchdog's event excludes guests, so it may exist. */
@@ -308,8 +456,8 @@ static void test_watchdog(struct machine *machine)
 		skip("this kernel has no hard lockup detector", "the NMI watchdog");
 		return;
 	}
-	check(write_sysctl(path, "1\n"), "the NMI watchdog starts beside a VM");
-	check(!count_rounds(machine, 1), "the guest counts exactly beside the NMI watchdog");
+	check(write_sysctl(path, "1\n"), "A12 the NMI watchdog starts beside a VM");
+	check(!count_rounds(machine, 1), "A12 the guest counts exactly beside the NMI watchdog");
 	write_sysctl(path, "0\n");
 }
 
@@ -331,9 +479,13 @@ int test_host(void)
 		test_vector(&machine);
 	if (wanted("watchdog"))
 		test_watchdog(&machine);
+	if (wanted("protected"))
+		test_protected(&machine);
+	emu_watch(MPMU_WATCH_RECLAIM, kernel_function("x86_guest_pmu_reclaim"));
 	for (i = 0; i < sizeof(disturbers) / sizeof(disturbers[0]); i++)
 		if (wanted(disturbers[i].name))
 			test_disturbed(&machine, &disturbers[i]);
+	emu_watch(MPMU_WATCH_RECLAIM, 0);
 	machine_stop(&machine);
 	return 0;
 }

@@ -277,11 +277,11 @@ static int run_all(struct machine *machine, bool vector)
 			return -1;
 		add_disturbance(&was, 1, vcpu);
 		emu_pmi_delay(0);
-		judge(&run, vcpu->area, vector ? "fixed vector" : "NMI", &was, &total);
+		judge(&run, vcpu->area, vector ? "G fixed vector" : "G NMI", &was, &total);
 	}
 	if (options.scale == 1 && !*options.only)
 		check(total >= 10000, "%s: over 10,000 overflows (%llu)",
-		      vector ? "fixed vector" : "NMI", (unsigned long long)total);
+		      vector ? "G fixed vector" : "G NMI", (unsigned long long)total);
 	return 0;
 }
 

@@ -105,20 +105,20 @@ static void check_kept(const struct pmu *pmu, const struct guest_cpu *area)
 
 		wrong += turned < 4 * PUTS || turned > 4 * PUTS + 20;
 	}
-	check(!wrong, "put: the guest's counters lost nothing");
-	if (!check(status == want, "put: the guest's status kept the bits of counters that wrapped"))
+	check(!wrong, "E1 put: the guest's counters lost nothing");
+	if (!check(status == want, "E1 put: the guest's status kept the bits of counters that wrapped"))
 		note("status %#llx, want %#llx", (unsigned long long)status,
 		     (unsigned long long)want);
 }
 
 static void report(const char *when)
 {
-	check(dumps >= 100, "put, %s: at least 100 puts (%u)", when, dumps);
-	check(!left_selector, "put, %s: no selector is left", when);
-	check(!left_counter, "put, %s: no counter value is left", when);
-	check(!left_status, "put, %s: no status bit is left", when);
-	check(!left_control, "put, %s: GLOBAL_CTRL and FIXED_CTR_CTRL are as perf left them", when);
-	check(!left_lvtpc, "put, %s: LVTPC is as perf left it", when);
+	check(dumps >= 100, "E1 put, %s: at least 100 puts (%u)", when, dumps);
+	check(!left_selector, "E1 put, %s: no selector is left", when);
+	check(!left_counter, "E1 put, %s: no counter value is left", when);
+	check(!left_status, "E1 put, %s: no status bit is left", when);
+	check(!left_control, "E1 put, %s: GLOBAL_CTRL and FIXED_CTR_CTRL are as perf left them", when);
+	check(!left_lvtpc, "E1 put, %s: LVTPC is as perf left it", when);
 	left_selector = left_counter = left_status = left_control = left_lvtpc = dumps = 0;
 }
 

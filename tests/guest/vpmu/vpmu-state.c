@@ -121,12 +121,12 @@ static void test_refusals(struct machine *machine)
 	get_state(machine, &before);
 	if (machine->pmu.intel) {
 		check(vcpu_set_msr(vcpu, 0x186, 1ULL << 40) == -EINVAL,
-		      "a selector with reserved bits is refused");
+		      "D6 a selector with reserved bits is refused");
 		check(vcpu_set_msr(vcpu, machine->pmu.ctrl, 1ULL << 20) == -EINVAL,
-		      "GLOBAL_CTRL with a counter that is not there is refused");
+		      "D6 GLOBAL_CTRL with a counter that is not there is refused");
 	}
 	get_state(machine, &after);
-	check(!differing(&before, &after), "what is refused changes nothing");
+	check(!differing(&before, &after), "D7 what is refused changes nothing");
 }
 
 int test_state(void)
@@ -140,19 +140,19 @@ int test_state(void)
 	if (machine_run(&from))
 		return -1;
 	here = advance(&from, 0);
-	check(!get_state(&from, &saved), "every register can be read");
-	check(saved.value[saved.nr - 2] & 2, "the overflow waits in the status");
+	check(!get_state(&from, &saved), "D6 every register can be read");
+	check(saved.value[saved.nr - 2] & 2, "D7 the overflow waits in the status");
 	machine_start(&to, &(struct vm_config){ 0 });
-	check(!set_state(&to, &saved), "every register can be written");
+	check(!set_state(&to, &saved), "D6 every register can be written");
 	check(!get_state(&to, &restored) && !differing(&saved, &restored),
-	      "the other VM has the same values");
+	      "D7 the other VM has the same values");
 	/* The OUT that its vCPU stopped at is not of this state: run past it. */
 	advance(&to, 0);
 	there = advance(&to, 0);
-	check(here == there && here >= 2000, "the other VM counts on, as fast (%llu, %llu)",
+	check(here == there && here >= 2000, "D7 the other VM counts on, as fast (%llu, %llu)",
 	      (unsigned long long)here, (unsigned long long)there);
 	get_state(&to, &restored);
-	check(restored.value[restored.nr - 2] & 2, "the overflow still waits");
+	check(restored.value[restored.nr - 2] & 2, "D7 the overflow still waits");
 	test_refusals(&to);
 	machine_stop(&to);
 	machine_stop(&from);

@@ -125,16 +125,16 @@ static void judge(const struct span *span, const char *guest, const char *exits,
 	     exits, (unsigned long long)span->windows, (unsigned long long)span->entries,
 	     span->windows ? (double)span->inside / (double)span->windows : 0,
 	     (unsigned long long)span->longest);
-	check(!span->user, "%s, %s: user instructions of the host exact (%lld lacking)", guest,
+	check(!span->user, "A2 %s, %s: user instructions of the host exact (%lld lacking)", guest,
 	      exits, (long long)span->user);
 	check(span->kernel == span->inside + span->outside,
-	      "%s, %s: kernel instructions counted and not counted are the truth (%lld, %lld)",
+	      "A2 %s, %s: kernel instructions counted and not counted are the truth (%lld, %lld)",
 	      guest, exits, (long long)span->kernel, (long long)(span->inside + span->outside));
-	check(!span->outside, "%s, %s: all are counted outside the windows (%lld not)", guest, exits,
+	check(!span->outside, "A2 %s, %s: all are counted outside the windows (%lld not)", guest, exits,
 	      (long long)span->outside);
-	check(span->windows == windows, "%s, %s: as many windows as entries that displace", guest,
+	check(span->windows == windows, "J %s, %s: as many windows as entries that displace", guest,
 	      exits);
-	check(span->longest <= MAX_WINDOW, "%s, %s: no window longer than %d instructions", guest,
+	check(span->longest <= MAX_WINDOW, "A2 %s, %s: no window longer than %d instructions", guest,
 	      exits, MAX_WINDOW);
 }
 

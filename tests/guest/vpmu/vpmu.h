@@ -48,7 +48,10 @@ int machine_run(struct machine *machine);
 #define HOST_DISABLED		0x10
 #define HOST_PINNED		0x20
 #define HOST_TASK		0x40
+#define HOST_CGROUP		0x80
 
+/* Of a task, of a CPU (pid -1), or of a control group's directory on a CPU. */
+int host_event_of(int pid, int cpu, unsigned int flags, uint64_t period);
 int host_event(int cpu, unsigned int flags, uint64_t period);
 void host_event_enable(int fd, bool on);
 uint64_t host_event_read(int fd);

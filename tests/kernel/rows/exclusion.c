@@ -10,6 +10,8 @@
 #include "rows.h"
 
 #define RACES	300
+#define FAILURES	4000	/* of each way in which an event cannot be made */
+#define LOSS	2048	/* KiB: an event has more than one of them */
 
 static long long create(void)
 {
@@ -122,6 +124,76 @@ static void test_emulated(void)
 	check_eq(counter(1, 0), 0, "A4: a kernel event that counts guests, and");
 	check_eq(create(), -EBUSY, "A4: no mediated VM beside it");
 	counter(0, 0);
+}
+
+static long long free_memory(void)
+{
+	return figure_in("/proc/meminfo", "MemFree: %llu");
+}
+
+static int fail_refused(void)
+{
+	return open_instructions(EV_GUEST);
+}
+
+static int fail_type(void)
+{
+	return open_event(0x7fffffff, 0, 0, 0, -1, -1);
+}
+
+static int fail_config(void)
+{
+	return open_event(PERF_TYPE_HARDWARE, 0xff, 0, 0, -1, -1);
+}
+
+/* The leader is on every CPU: known to be wrong once the event is made. */
+static int fail_group(void)
+{
+	int leader = open_instructions(0);
+	int fd = open_event(PERF_TYPE_HARDWARE, PERF_COUNT_HW_INSTRUCTIONS, 0, 0, 0, leader);
+
+	close(leader);
+	return fd;
+}
+
+static const struct failure {
+	const char *name;
+	int (*open)(void);
+	int error;
+} failures[] = {
+	{ "beside a mediated VM", fail_refused, -EOPNOTSUPP },
+	{ "of no PMU", fail_type, -ENOENT },
+	{ "that no PMU has", fail_config, -EINVAL },
+	{ "on another CPU than its group", fail_group, -EINVAL },
+};
+
+/* Row A3: whatever was allocated for an event that cannot be made is freed. */
+static void test_failure(const struct failure *failure)
+{
+	long long before, lost;
+	int wrong = 0;
+
+	failure->open();
+	usleep(100000);
+	before = free_memory();
+	for (int i = 0; i < FAILURES; i++)
+		wrong += failure->open() != failure->error;
+	usleep(100000);
+	lost = before - free_memory();
+	check_eq(wrong, 0, "A3: an event %s is refused", failure->name);
+	check(lost < LOSS, "A3: an event %s: no memory is lost (%lld KiB)", failure->name, lost);
+}
+
+void test_failures(void)
+{
+	create();
+	for (size_t i = 0; i < sizeof(failures) / sizeof(failures[0]); i++)
+		test_failure(&failures[i]);
+	check_eq(counter(1, 0), -EOPNOTSUPP, "A3: an event of the kernel's beside a mediated VM");
+	release();
+	check_eq(opens(EV_GUEST), 0, "A3: no event is left that would count guests");
+	check_eq(create(), 0, "A3: nor one that keeps a VM from being created");
+	release();
 }
 
 /* Odd: the race is on; even: both are done, and cleaned up. */

@@ -28,16 +28,7 @@ static struct perfrow call(unsigned long request, unsigned long long arg)
 
 static uint64_t intr_total(void)
 {
-	unsigned long long total = 0;
-	FILE *in = fopen("/proc/stat", "r");
-	char line[8192];
-
-	while (in && fgets(line, sizeof(line), in))
-		if (sscanf(line, "intr %llu", &total) == 1)
-			break;
-	if (in)
-		fclose(in);
-	return total;
+	return figure_in("/proc/stat", "intr %llu");
 }
 
 void test_vector(void)
@@ -326,7 +317,7 @@ static void test_pt(void)
 
 	check_eq(interrupts("VPMI"), vectors + 1, "A9: PT raises the guest's vector");
 	check_eq(after.regs.global_status, before.regs.global_status,
-		 "A9: its status bit is acknowledged, no other");
+		 "E3: its status bit is acknowledged, no other");
 	check_eq(after.pmis, before.pmis + 1, "A9: with a counter's bit set the guest is told");
 	check(after.owned, "A9: the owner stays");
 	on_cpu(1, PERFROW_DISOWN, 0);

@@ -158,6 +158,21 @@ int number_in(const char *path)
 	return number;
 }
 
+/* Of the first line that has the format; 0 if none has. */
+uint64_t figure_in(const char *path, const char *format)
+{
+	unsigned long long figure = 0;
+	FILE *in = fopen(path, "r");
+	char line[8192];
+
+	while (in && fgets(line, sizeof(line), in))
+		if (sscanf(line, format, &figure) == 1)
+			break;
+	if (in)
+		fclose(in);
+	return figure;
+}
+
 bool write_to(const char *path, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CLOEXEC);
@@ -204,6 +219,7 @@ static const struct {
 } parts[] = {
 	{ "capability", test_capability },
 	{ "exclusion", test_exclusion },
+	{ "failures", test_failures },
 	{ "displace", test_displace },
 	{ "times", test_times },
 	{ "vector", test_vector },

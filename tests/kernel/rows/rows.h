@@ -40,12 +40,14 @@ void run_on(int cpu);
 int cpus(void);
 uint64_t interrupts(const char *name);
 int number_in(const char *path);
+uint64_t figure_in(const char *path, const char *format);
 bool write_to(const char *path, const char *text);
 bool kernel_said(const char *text);
 bool is_intel(void);
 
 void test_capability(void);
 void test_exclusion(void);
+void test_failures(void);
 void test_displace(void);
 void test_times(void);
 void test_vector(void);
