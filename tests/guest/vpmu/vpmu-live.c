@@ -27,27 +27,21 @@
 
 /* --- the vCPU in a thread of its own --- */
 
-struct runner {
-	struct machine *machine;
-	pthread_t thread;
-	volatile pid_t tid;
-	volatile bool done;
-	int cpu;
-	int status;
-};
-
 static void *run(void *argument)
 {
 	struct runner *runner = argument;
 
 	vmm_pin(runner->cpu);
 	runner->tid = (pid_t)syscall(SYS_gettid);
-	runner->status = machine_run(runner->machine);
+	/* A machine that goes to sleep interrupts it. */
+	do {
+		runner->status = machine_run(runner->machine);
+	} while (runner->status == -EINTR);
 	runner->done = true;
 	return NULL;
 }
 
-static void runner_start(struct runner *runner, struct machine *machine, int cpu)
+void runner_start(struct runner *runner, struct machine *machine, int cpu)
 {
 	*runner = (struct runner){ .machine = machine, .cpu = cpu };
 	if (pthread_create(&runner->thread, NULL, run, runner))
@@ -56,7 +50,7 @@ static void runner_start(struct runner *runner, struct machine *machine, int cpu
 		usleep(100);
 }
 
-static int runner_end(struct runner *runner)
+int runner_end(struct runner *runner)
 {
 	pthread_join(runner->thread, NULL);
 	return runner->status;
@@ -229,8 +223,8 @@ int test_wait(void)
 
 /* --- PMIs, disturbed --- */
 
-static void pmi_job(const struct pmu *pmu, struct guest_job *job, enum guest_body body,
-		    uint64_t hits, bool vector)
+void pmi_job(const struct pmu *pmu, struct guest_job *job, enum guest_body body, uint64_t hits,
+	     bool vector)
 {
 	job_clear(job, pmu);
 	job_write(job, pmu->ack, pmu_counters(pmu));
@@ -248,7 +242,7 @@ static void pmi_job(const struct pmu *pmu, struct guest_job *job, enum guest_bod
 }
 
 /* By both CPUs; nobody else makes counter 0 wrap. */
-static uint64_t overflows(void)
+uint64_t overflows(void)
 {
 	static struct mpmu_truth truth;
 	uint64_t sum = 0;
@@ -263,7 +257,7 @@ static uint64_t overflows(void)
 	return sum;
 }
 
-static void judge(const struct guest_result *result, uint64_t wraps, uint64_t hits, const char *how)
+void judge_pmis(const struct guest_result *result, uint64_t wraps, uint64_t hits, const char *how)
 {
 	check(result->pmi_hits[0] == wraps && wraps >= hits,
 	      "%s: as many overflows handled as there were", how);
@@ -304,7 +298,7 @@ static void test_migration(struct machine *machine, bool vector)
 	if (runner_end(&runner))
 		fatal("the guest ended");
 	check(moves >= 100, "%s: at least 100 times (%u)", how, moves);
-	judge(&area->result, overflows() - before, hits, how);
+	judge_pmis(&area->result, overflows() - before, hits, how);
 }
 
 /* --- save and restore --- */
@@ -426,7 +420,7 @@ static void test_restore(struct machine *machine, bool vector)
 	check(moved >= hits, "%s: at least %llu times (%u)", how, (unsigned long long)hits, moved);
 	check(waiting >= hits / 10, "%s: an interrupt waits in some of the saved states (%u)", how,
 	      waiting);
-	judge(&vcpu->area->result, overflows() - before, hits, how);
+	judge_pmis(&vcpu->area->result, overflows() - before, hits, how);
 	machine_stop(&twin);
 }
 

@@ -29,6 +29,8 @@ static const struct {
 	{ "state", test_state, "a PMU moves to another VM and counts on" },
 	{ "live", test_live, "a guest that counts while its VM is changed and moved" },
 	{ "wait", test_wait, "for whom the ioctl of the filter waits" },
+	{ "power", test_power, "a guest that counts while its CPU goes and comes" },
+	{ "sleep", test_sleep, "a guest that counts while the machine is suspended" },
 	{ "pmi", test_pmi, "one interrupt per overflow" },
 };
 

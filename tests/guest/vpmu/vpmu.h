@@ -3,6 +3,9 @@
 #ifndef VPMU_H
 #define VPMU_H
 
+#include <pthread.h>
+#include <sys/types.h>
+
 #include "../emu.h"
 #include "pmu.h"
 
@@ -58,6 +61,29 @@ uint64_t host_event_read(int fd);
 void host_event_close(int fd);
 void spin_between_reclaims(void);
 
+/* The first vCPU in a thread of its own, on that CPU to begin with. */
+struct runner {
+	struct machine *machine;
+	pthread_t thread;
+	volatile pid_t tid;
+	volatile bool done;
+	int cpu;
+	int status;
+};
+
+void runner_start(struct runner *runner, struct machine *machine, int cpu);
+int runner_end(struct runner *runner);
+
+/*
+ * Interrupts of counter 0 until there were so many, as NMI or fixed vector; how
+ * often it wrapped so far, on whichever CPU; and whether each wrap was handled
+ * once.
+ */
+void pmi_job(const struct pmu *pmu, struct guest_job *job, enum guest_body body, uint64_t hits,
+	     bool vector);
+uint64_t overflows(void);
+void judge_pmis(const struct guest_result *result, uint64_t wraps, uint64_t hits, const char *how);
+
 /* Is this one of those that --only wants? */
 bool wanted(const char *name);
 
@@ -80,5 +106,7 @@ int test_windows(void);
 int test_state(void);
 int test_live(void);
 int test_wait(void);
+int test_power(void);
+int test_sleep(void);
 
 #endif
