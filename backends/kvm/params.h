@@ -38,9 +38,9 @@ static const struct kernel_param_ops kvm_mpmu_policy_ops = {
 	.get = kvm_mpmu_get_policy,
 };
 
-static bool enable_mediated_pmu = true;
+static bool enable_mediated_pmu;
 module_param(enable_mediated_pmu, bool, 0444);
-MODULE_PARM_DESC(enable_mediated_pmu, "Give VMs the real PMU while they use it (default: Y)");
+MODULE_PARM_DESC(enable_mediated_pmu, "Give VMs the real PMU while they use it (default: N)");
 
 static int mediated_pmu_policy = MPMU_POLICY_COMPAT;
 module_param_cb(mediated_pmu_policy, &kvm_mpmu_policy_ops, &mediated_pmu_policy, 0444);

@@ -15,7 +15,7 @@ machine_prepare "$tree" "$MPMU_TOP/tests/guest/main-kselftests" "$program" "${mo
 
 for personality in intel-v5-8-4 intel-v5-nosave amd-v2; do
 	machine_test "$personality" "$personality" \
-		--append 'mpmu.tests=nested mpmu.kvm=mediated_pmu_policy=full'
+		--append 'mpmu.tests=nested mpmu.kvm=enable_mediated_pmu=1,mediated_pmu_policy=full'
 	try "I $personality: the test runs" grep -qx '# nested: exit 0' "$MACHINE_CONSOLE"
 done
 done_testing

@@ -12,7 +12,7 @@
 kselftests_prepare mpmu-y
 for personality in intel-v5-8-3 intel-v5-nosave; do
 	kselftests_run "$personality" \
-		pmu_counters_test,pmu_event_filter_test,vmx_pmu_caps_test 2400
+		pmu_counters_test,pmu_event_filter_test,vmx_pmu_caps_test 2400 enable_mediated_pmu=1
 	kselftests_parts "$personality"
 done
 done_testing
