@@ -38,19 +38,34 @@ static inline struct mpmu_vcpu *vcpu_to_core(struct kvm_vcpu *vcpu)
 	return &vcpu->arch.mpmu->core;
 }
 
+/* What a policy offers a guest at most, and how CPUID says it. */
+struct kvm_mpmu_model {
+	struct mpmu_caps caps;
+	struct mpmu_cpuid leaves;
+};
+
+#define KVM_MPMU_NR_POLICIES (MPMU_POLICY_FULL + 1)
+
 extern struct mpmu_host kvm_mpmu_host;
-/* What a guest may have at most. */
-extern struct mpmu_caps kvm_mpmu_offer;
+extern struct kvm_mpmu_model kvm_mpmu_models[KVM_MPMU_NR_POLICIES];
+/* What the host lacks for mediated PMUs, NULL: nothing. */
+extern const char *kvm_mpmu_missing;
 extern const struct mpmu_ops kvm_mpmu_ops;
 DECLARE_PER_CPU(struct mpmu_cpu, kvm_mpmu_cpu);
 
-/* Mediated PMUs are possible and wanted: host and offer are valid. */
-static inline bool kvm_mpmu_enabled(void)
+/* Mediated PMUs are possible: host and models are valid. */
+static inline bool kvm_mpmu_possible(void)
 {
 	return kvm_mpmu_host.ops;
 }
 
 void kvm_mpmu_set_vendor(const struct kvm_mpmu_vendor *vendor);
 bool kvm_mpmu_vm_is_encrypted(struct kvm *kvm);
+
+/* The vendor module is set up, and goes. */
+void kvm_mpmu_start_default(const struct kvm_mpmu_vendor *vendor);
+void kvm_mpmu_stop_default(void);
+/* The model that the VM's policy lets a mediated PMU have. */
+const struct kvm_mpmu_model *kvm_mpmu_vm_model(const struct kvm *kvm);
 
 #endif

@@ -3,8 +3,6 @@
  * The machine: what its PMU can do, what guests are offered, and the hooks of
  * perf and of the CPUs' life.
  */
-#define pr_fmt(fmt) KBUILD_MODNAME ": mediated PMU: " fmt
-
 #include <linux/bitops.h>
 #include <linux/perf_event.h>
 
@@ -15,11 +13,9 @@
 #include "cpuid.h"
 #include "pmu.h"
 
-/* All of PERF_CAPABILITIES that a mediated PMU has. */
-#define PERF_CAP_FW_WRITES BIT_ULL(13)
-
 struct mpmu_host kvm_mpmu_host __read_mostly;
-struct mpmu_caps kvm_mpmu_offer __read_mostly;
+struct kvm_mpmu_model kvm_mpmu_models[KVM_MPMU_NR_POLICIES] __read_mostly;
+const char *kvm_mpmu_missing;
 DEFINE_PER_CPU(struct mpmu_cpu, kvm_mpmu_cpu);
 
 static void handle_pmi(void)
@@ -92,6 +88,27 @@ static void limit_offer(struct mpmu_caps *offer)
 					  MPMU_FIXED_BASE));
 }
 
+static const char *make_model(struct kvm_mpmu_model *model, const struct mpmu_caps *host,
+			      enum mpmu_policy policy)
+{
+	mpmu_caps_offer(&model->caps, host, policy);
+	limit_offer(&model->caps);
+	/* KVM has no leaf 23H, which alone can tell of gaps. */
+	if (mpmu_caps_encode(&model->leaves, &model->caps) || model->leaves.leaf_23_eax)
+		return "counters without gaps";
+	return NULL;
+}
+
+static const char *make_models(const struct mpmu_caps *host)
+{
+	const char *missing = NULL;
+	int policy;
+
+	for (policy = 0; policy < KVM_MPMU_NR_POLICIES && !missing; policy++)
+		missing = make_model(&kvm_mpmu_models[policy], host, policy);
+	return missing;
+}
+
 static const char *setup(const struct kvm_mpmu_vendor *vendor)
 {
 	struct mpmu_caps caps;
@@ -99,13 +116,11 @@ static const char *setup(const struct kvm_mpmu_vendor *vendor)
 
 	if (!enable_pmu)
 		return "KVM's vPMU (enable_pmu)";
-	missing = vendor->missing() ?: read_host_caps(&caps, vendor);
+	missing = vendor->missing() ?: read_host_caps(&caps, vendor) ?: make_models(&caps);
 	if (missing)
 		return missing;
 
 	kvm_mpmu_set_vendor(vendor);
-	mpmu_caps_offer(&kvm_mpmu_offer, &caps, *vendor->policy);
-	limit_offer(&kvm_mpmu_offer);
 	if (x86_perf_register_reclaim(reclaim))
 		return "exclusive use of perf's interface";
 	if (mpmu_host_init(&kvm_mpmu_host, &kvm_mpmu_ops, &caps)) {
@@ -116,34 +131,23 @@ static const char *setup(const struct kvm_mpmu_vendor *vendor)
 	return NULL;
 }
 
+/* Whatever the parameter says now: it may change, and VMs may ask. */
 void __kvm_mpmu_hardware_setup(const struct kvm_mpmu_vendor *vendor)
 {
-	const char *missing;
-
-	if (!*vendor->enable)
-		return;
-
-	missing = setup(vendor);
-	if (missing) {
-		*vendor->enable = false;
-		pr_info("not available, this host lacks: %s\n", missing);
-		return;
-	}
-	/* PEBS and BTS are for VMs with an emulated PMU, not for the default kind. */
-	kvm_cpu_cap_clear(X86_FEATURE_DS);
-	kvm_cpu_cap_clear(X86_FEATURE_DTES64);
+	kvm_mpmu_missing = setup(vendor);
+	kvm_mpmu_start_default(vendor);
 }
 EXPORT_SYMBOL_GPL(__kvm_mpmu_hardware_setup);
 
 void __kvm_mpmu_hardware_unsetup(void)
 {
-	if (!kvm_mpmu_enabled())
+	kvm_mpmu_stop_default();
+	if (!kvm_mpmu_possible())
 		return;
 
 	kvm_set_mediated_pmi_handler(NULL);
 	x86_perf_unregister_reclaim();
 	memset(&kvm_mpmu_host, 0, sizeof(kvm_mpmu_host));
-	memset(&kvm_mpmu_offer, 0, sizeof(kvm_mpmu_offer));
 }
 EXPORT_SYMBOL_GPL(__kvm_mpmu_hardware_unsetup);
 
@@ -159,56 +163,4 @@ void __kvm_mpmu_cpu_offline(void)
 	local_irq_save(flags);
 	reclaim();
 	local_irq_restore(flags);
-}
-
-static u32 nr_gp(void)
-{
-	return hweight64(kvm_mpmu_offer.counters & MPMU_GP_MASK);
-}
-
-u32 __kvm_mpmu_nr_fixed(void)
-{
-	return hweight64(kvm_mpmu_offer.counters & MPMU_FIXED_MASK);
-}
-
-static void override_leaf_0a(struct kvm_cpuid_entry2 *entry)
-{
-	union cpuid10_eax eax = { .full = entry->eax };
-	union cpuid10_edx edx = { .full = entry->edx };
-
-	eax.split.version_id = kvm_mpmu_offer.version;
-	eax.split.num_counters = nr_gp();
-	eax.split.bit_width = kvm_mpmu_offer.gp_width;
-	edx.split.num_counters_fixed = __kvm_mpmu_nr_fixed();
-	edx.split.bit_width_fixed = kvm_mpmu_offer.fixed_width;
-	entry->eax = eax.full;
-	entry->edx = edx.full;
-	if (kvm_mpmu_offer.version >= 5)
-		entry->ecx = (kvm_mpmu_offer.counters & MPMU_FIXED_MASK) >> MPMU_FIXED_BASE;
-}
-
-static void override_leaf_80000022(struct kvm_cpuid_entry2 *entry)
-{
-	union cpuid_0x80000022_ebx ebx = { .full = entry->ebx };
-
-	ebx.split.num_core_pmc = nr_gp();
-	entry->ebx = ebx.full;
-}
-
-void __kvm_mpmu_override_cpuid(struct kvm_cpuid_entry2 *entry)
-{
-	if (!kvm_mpmu_enabled())
-		return;
-
-	if (entry->function == 0xa && kvm_mpmu_offer.vendor == MPMU_VENDOR_INTEL)
-		override_leaf_0a(entry);
-	if (entry->function == 0x80000022 && kvm_mpmu_offer.vendor == MPMU_VENDOR_AMD)
-		override_leaf_80000022(entry);
-}
-
-u64 __kvm_mpmu_filter_perf_cap(struct kvm_vcpu *vcpu, u64 perf_cap)
-{
-	bool mediated = vcpu ? kvm_vcpu_has_mediated_pmu(vcpu) : kvm_mpmu_enabled();
-
-	return mediated ? perf_cap & PERF_CAP_FW_WRITES : perf_cap;
 }

@@ -12,6 +12,14 @@
 /* Fixed counters that KVM's list of MSRs to save has room for. */
 #define KVM_MPMU_MAX_FIXED 7
 
+/* What KVM_CAP_PMU_CAPABILITY has beside KVM_PMU_CAP_DISABLE. */
+#define KVM_MPMU_POLICIES (KVM_PMU_CAP_POLICY_COMPAT | KVM_PMU_CAP_POLICY_FULL)
+#ifdef CONFIG_MPMU
+#define KVM_MPMU_CAP_MASK (KVM_PMU_CAP_EMULATED | KVM_PMU_CAP_MEDIATED | KVM_MPMU_POLICIES)
+#else
+#define KVM_MPMU_CAP_MASK 0
+#endif
+
 /*
  * The vendor's part.  All slots of a vCPU run with IRQs off on the CPU that it
  * is loaded on; slots that read or write a VMCS find the vCPU's own loaded.
@@ -41,12 +49,25 @@ void __kvm_mpmu_hardware_unsetup(void);
 void __kvm_mpmu_cpu_online(void);
 void __kvm_mpmu_cpu_offline(void);
 
+/*
+ * Write a module's enable_mediated_pmu.  -EOPNOTSUPP, with a line in the log: Y
+ * where the host cannot; while the module loads, its setup says so instead.
+ */
+int kvm_mpmu_set_default(bool *enable, bool value);
+
 /* What user space is offered. */
-void __kvm_mpmu_override_cpuid(struct kvm_cpuid_entry2 *entry);
+void __kvm_mpmu_override_cpuid(struct kvm_cpuid_entry2 *entries, int nr);
 u64 __kvm_mpmu_filter_perf_cap(struct kvm_vcpu *vcpu, u64 perf_cap);
 u32 __kvm_mpmu_nr_fixed(void);
+u32 __kvm_mpmu_impossible(void);
+int kvm_mpmu_dev_get_attr(const struct kvm_device_attr *attr);
+int kvm_mpmu_dev_has_attr(const struct kvm_device_attr *attr);
 
 /* A VM. */
+void __kvm_mpmu_init_vm(struct kvm *kvm);
+int __kvm_mpmu_choose(struct kvm *kvm, u64 flags);
+int kvm_mpmu_vm_get_attr(struct kvm *kvm, const struct kvm_device_attr *attr);
+int kvm_mpmu_vm_has_attr(const struct kvm_device_attr *attr);
 int __kvm_mpmu_vm_create(struct kvm *kvm);
 void __kvm_mpmu_vm_destroy(struct kvm *kvm);
 size_t __kvm_mpmu_filter_size(u32 nevents);
@@ -132,11 +153,14 @@ static inline void kvm_mpmu_cpu_offline(void)
 		__kvm_mpmu_cpu_offline();
 }
 
+/* In KVM's cpuid.c: an entry as KVM_GET_SUPPORTED_CPUID has it for an emulated PMU. */
+int kvm_mpmu_emulated_cpuid(struct kvm_cpuid_entry2 *entry, u32 function);
+
 /* Describe the kind of PMU that a VM gets by default. */
-static inline void kvm_mpmu_override_cpuid(struct kvm_cpuid_entry2 *entry)
+static inline void kvm_mpmu_override_cpuid(struct kvm_cpuid_entry2 *entries, int nr)
 {
 	if (IS_ENABLED(CONFIG_MPMU))
-		__kvm_mpmu_override_cpuid(entry);
+		__kvm_mpmu_override_cpuid(entries, nr);
 }
 
 /* The same for PERF_CAPABILITIES; vcpu may be NULL. */
@@ -148,6 +172,31 @@ static inline u64 kvm_mpmu_filter_perf_cap(struct kvm_vcpu *vcpu, u64 perf_cap)
 static inline u32 kvm_mpmu_nr_fixed(void)
 {
 	return IS_ENABLED(CONFIG_MPMU) ? __kvm_mpmu_nr_fixed() : 0;
+}
+
+/* Flags of KVM_CAP_PMU_CAPABILITY that no VM of this host can have. */
+static inline u32 kvm_mpmu_impossible(void)
+{
+	return IS_ENABLED(CONFIG_MPMU) ? __kvm_mpmu_impossible() : 0;
+}
+
+/* Is it the attribute that describes a PMU? */
+#define kvm_mpmu_is_attr(device) \
+	(IS_ENABLED(CONFIG_MPMU) && (device)->group == KVM_X86_GRP_PMU)
+
+static inline void kvm_mpmu_init_vm(struct kvm *kvm)
+{
+	if (IS_ENABLED(CONFIG_MPMU))
+		__kvm_mpmu_init_vm(kvm);
+}
+
+/*
+ * Flags of KVM_CAP_PMU_CAPABILITY for a VM without a vCPU; kvm->lock is held.
+ * -EINVAL: they contradict each other; -EOPNOTSUPP: the host cannot.
+ */
+static inline int kvm_mpmu_choose(struct kvm *kvm, u64 flags)
+{
+	return IS_ENABLED(CONFIG_MPMU) ? __kvm_mpmu_choose(kvm, flags) : 0;
 }
 
 /* kvm->lock is held, a vCPU is about to be created. */

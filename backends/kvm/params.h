@@ -13,6 +13,8 @@
 
 #include <mpmu/caps.h>
 
+#include "kvm_mpmu.h"
+
 static const char * const kvm_mpmu_policies[] = {
 	[MPMU_POLICY_COMPAT] = "compat",
 	[MPMU_POLICY_FULL] = "full",
@@ -24,7 +26,7 @@ static int kvm_mpmu_set_policy(const char *name, const struct kernel_param *para
 
 	if (policy < 0)
 		return policy;
-	*(int *)param->arg = policy;
+	WRITE_ONCE(*(int *)param->arg, policy);
 	return 0;
 }
 
@@ -38,12 +40,27 @@ static const struct kernel_param_ops kvm_mpmu_policy_ops = {
 	.get = kvm_mpmu_get_policy,
 };
 
+static int kvm_mpmu_set_enable(const char *text, const struct kernel_param *param)
+{
+	bool value = true;
+	int r = text ? kstrtobool(text, &value) : 0;
+
+	return r ?: kvm_mpmu_set_default(param->arg, value);
+}
+
+static const struct kernel_param_ops kvm_mpmu_enable_ops = {
+	.flags = KERNEL_PARAM_OPS_FL_NOARG,
+	.set = kvm_mpmu_set_enable,
+	.get = param_get_bool,
+};
+
+/* Both are for VMs that are made from then on, and ask for nothing. */
 static bool enable_mediated_pmu;
-module_param(enable_mediated_pmu, bool, 0444);
+module_param_cb(enable_mediated_pmu, &kvm_mpmu_enable_ops, &enable_mediated_pmu, 0644);
 MODULE_PARM_DESC(enable_mediated_pmu, "Give VMs the real PMU while they use it (default: N)");
 
 static int mediated_pmu_policy = MPMU_POLICY_COMPAT;
-module_param_cb(mediated_pmu_policy, &kvm_mpmu_policy_ops, &mediated_pmu_policy, 0444);
+module_param_cb(mediated_pmu_policy, &kvm_mpmu_policy_ops, &mediated_pmu_policy, 0644);
 MODULE_PARM_DESC(mediated_pmu_policy, "What a mediated PMU has: compat (default) or full");
 
 #endif

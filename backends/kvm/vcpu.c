@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A VM and its vCPUs: which kind of PMU, its life, its registers and requests.
+ * The PMU of a vCPU: its life, its registers and requests.
  */
 #include <linux/perf_event.h>
 #include <linux/slab.h>
@@ -21,44 +21,6 @@ static_assert((int)MPMU_NOT_PMU == KVM_MSR_RET_UNSUPPORTED, "a KVM MSR handler's
 static_assert((int)MPMU_FILTER_ALLOW == KVM_PMU_EVENT_ALLOW, "KVM's filter actions");
 static_assert((int)MPMU_FILTER_DENY == KVM_PMU_EVENT_DENY, "KVM's filter actions");
 static_assert(MPMU_FILTER_MASKED == KVM_PMU_EVENT_FLAG_MASKED_EVENTS, "KVM's filter flags");
-
-/*
- * The kind of PMU is decided as the first vCPU is created; anew, if that failed
- * after the decision.
- */
-static bool wants_mediated_pmu(struct kvm *kvm)
-{
-	return kvm_mpmu_enabled() && kvm->arch.enable_pmu && irqchip_in_kernel(kvm) &&
-	       !kvm_mpmu_vm_is_encrypted(kvm);
-}
-
-int __kvm_mpmu_vm_create(struct kvm *kvm)
-{
-	int r;
-
-	lockdep_assert_held(&kvm->lock);
-	if (kvm->created_vcpus || kvm->arch.has_mediated_pmu == wants_mediated_pmu(kvm))
-		return 0;
-
-	if (kvm->arch.has_mediated_pmu) {
-		perf_release_mediated_pmu();
-		kvm->arch.has_mediated_pmu = false;
-		return 0;
-	}
-
-	r = perf_create_mediated_pmu();
-	if (r)
-		return r;
-
-	kvm->arch.has_mediated_pmu = true;
-	return 0;
-}
-
-void __kvm_mpmu_vm_destroy(struct kvm *kvm)
-{
-	if (kvm->arch.has_mediated_pmu)
-		perf_release_mediated_pmu();
-}
 
 static void kick(struct irq_work *work)
 {
@@ -147,7 +109,7 @@ static void read_guest_leaves(struct kvm_vcpu *vcpu, struct mpmu_cpuid *leaves)
 		leaves->perf_capabilities = vcpu->arch.perf_capabilities;
 }
 
-/* The guest's model, as its CPUID and the machine's offer allow. */
+/* The guest's model, as its CPUID and the policy of its VM allow. */
 static void read_guest_caps(struct kvm_vcpu *vcpu, struct mpmu_caps *caps)
 {
 	struct mpmu_cpuid leaves;
@@ -157,7 +119,7 @@ static void read_guest_caps(struct kvm_vcpu *vcpu, struct mpmu_caps *caps)
 	if (!vcpu->arch.cpuid_nent || mpmu_caps_decode(caps, &leaves))
 		return;
 
-	mpmu_caps_clamp(caps, &kvm_mpmu_offer);
+	mpmu_caps_clamp(caps, &kvm_mpmu_vm_model(vcpu->kvm)->caps);
 	/* Guest-Only and Host-Only wait for nested virtualization. */
 	caps->features &= ~MPMU_FEAT_SVM;
 }
@@ -263,7 +225,7 @@ EXPORT_SYMBOL_GPL(kvm_mpmu_rdpmc_intercepted);
 
 size_t __kvm_mpmu_filter_size(u32 nevents)
 {
-	return kvm_mpmu_enabled() ? mpmu_filter_size(nevents) : 0;
+	return kvm_mpmu_possible() ? mpmu_filter_size(nevents) : 0;
 }
 
 int __kvm_mpmu_compile_filter(struct kvm_x86_pmu_event_filter *filter)
@@ -276,7 +238,7 @@ int __kvm_mpmu_compile_filter(struct kvm_x86_pmu_event_filter *filter)
 		.events = filter->events,
 	};
 
-	if (!kvm_mpmu_enabled())
+	if (!kvm_mpmu_possible())
 		return 0;
 
 	filter->mpmu = (void *)&filter->events[filter->nevents];

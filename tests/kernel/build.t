@@ -26,7 +26,7 @@ release()
 	local part tree=$work/$1
 
 	for part in arch/x86 include kernel virt/lib tools/arch/x86 tools/include tools/perf/trace \
-		Documentation/admin-guide scripts/kconfig arch/x86/boot arch/x86/kvm init usr \
+		Documentation/{admin-guide,virt} scripts/kconfig arch/x86/boot arch/x86/kvm init usr \
 		tools/testing/selftests/kvm/{x86_64,include/x86_64}; do
 		mkdir -p "$tree/$part"
 	done

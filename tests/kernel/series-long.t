@@ -23,7 +23,8 @@ stage()
 	local built=$1 part
 
 	rm -rf "$work/tree"
-	for part in arch/x86 include init kernel virt Documentation/admin-guide tools/perf/trace; do
+	for part in arch/x86 include init kernel virt Documentation/{admin-guide,virt} \
+		tools/{arch/x86,include,perf/trace}; do
 		mkdir -p "$work/tree/$(dirname "$part")"
 		cp -a "$pristine/$part" "$work/tree/$part"
 	done

@@ -173,14 +173,80 @@ static void limit_pmu(struct kvm_cpuid2 *cpuid, const struct vm_config *config)
 		leaf->ecx &= ~(1U << 23);
 }
 
+struct kvm_cpuid2 *supported_cpuid(void)
+{
+	struct kvm_cpuid2 *cpuid;
+
+	cpuid = calloc(1, sizeof(*cpuid) + MAX_CPUID * sizeof(cpuid->entries[0]));
+	if (!cpuid)
+		return NULL;
+	cpuid->nent = MAX_CPUID;
+	if (!ioctl(vmm_open(), KVM_GET_SUPPORTED_CPUID, cpuid))
+		return cpuid;
+	free(cpuid);
+	return NULL;
+}
+
+int pmu_info_get(int fd, uint64_t attr, struct kvm_pmu_info *info)
+{
+	struct kvm_device_attr device = {
+		.group = KVM_X86_GRP_PMU, .attr = attr, .addr = (uintptr_t)info,
+	};
+
+	memset(info, 0, sizeof(*info));
+	info->size = sizeof(*info);
+	return ioctl(fd, KVM_GET_DEVICE_ATTR, &device) ? -errno : 0;
+}
+
+/* An entry that the list lacks is 0. */
+static struct kvm_cpuid_entry2 *make_leaf(struct kvm_cpuid2 *cpuid, uint32_t leaf)
+{
+	struct kvm_cpuid_entry2 *entry = find_leaf(cpuid, leaf);
+
+	if (entry || cpuid->nent == MAX_CPUID)
+		return entry;
+	entry = &cpuid->entries[cpuid->nent++];
+	memset(entry, 0, sizeof(*entry));
+	entry->function = leaf;
+	return entry;
+}
+
+void pmu_info_apply(const struct kvm_pmu_info *info, struct kvm_cpuid2 *cpuid)
+{
+	uint32_t i, r;
+
+	for (i = 0; i < info->nr_cpuid; i++) {
+		const struct kvm_pmu_cpuid *bits = &info->cpuid[i];
+		struct kvm_cpuid_entry2 *entry = make_leaf(cpuid, bits->function);
+		uint32_t *const regs[4] = { &entry->eax, &entry->ebx, &entry->ecx, &entry->edx };
+
+		for (r = 0; r < 4; r++)
+			*regs[r] = (*regs[r] & ~bits->mask[r]) | bits->value[r];
+	}
+}
+
+int vm_choose_pmu(int fd, uint64_t flags)
+{
+	struct kvm_enable_cap cap = { .cap = KVM_CAP_PMU_CAPABILITY, .args = { flags } };
+
+	return ioctl(fd, KVM_ENABLE_CAP, &cap) ? -errno : 0;
+}
+
+/* The first vCPU exists: the kind of the VM's PMU is decided. */
 static int get_cpuid(struct vm *vm, const struct vm_config *config)
 {
-	vm->cpuid = calloc(1, sizeof(*vm->cpuid) + MAX_CPUID * sizeof(vm->cpuid->entries[0]));
+	struct kvm_pmu_info info;
+	int status;
+
+	vm->cpuid = supported_cpuid();
 	if (!vm->cpuid)
-		return -ENOMEM;
-	vm->cpuid->nent = MAX_CPUID;
-	if (ioctl(kvm_fd, KVM_GET_SUPPORTED_CPUID, vm->cpuid))
-		return -errno;
+		return -EIO;
+	if (config->choose || config->follow) {
+		status = pmu_info_get(vm->fd, KVM_X86_PMU_INFO, &info);
+		if (status)
+			return status;
+		pmu_info_apply(&info, vm->cpuid);
+	}
 	limit_pmu(vm->cpuid, config);
 	return 0;
 }
@@ -188,7 +254,7 @@ static int get_cpuid(struct vm *vm, const struct vm_config *config)
 static int vcpu_create(struct vm *vm, int index, const struct vm_config *config)
 {
 	struct vcpu *vcpu = &vm->cpu[index];
-	int size = ioctl(kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+	int size = ioctl(kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0), status;
 
 	vcpu->vm = vm;
 	vcpu->index = index;
@@ -197,6 +263,9 @@ static int vcpu_create(struct vm *vm, int index, const struct vm_config *config)
 	if (vcpu->fd < 0)
 		return -errno;
 	vm->nr_cpus = index + 1;
+	status = vm->cpuid ? 0 : get_cpuid(vm, config);
+	if (status)
+		return status;
 	vcpu->run = mmap(NULL, (size_t)size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
 	if (vcpu->run == MAP_FAILED || ioctl(vcpu->fd, KVM_SET_CPUID2, vm->cpuid))
 		return -errno;
@@ -223,10 +292,11 @@ static int get_memory(struct vm *vm, const struct vm_config *config)
 static int vm_fill(struct vm *vm, const struct vm_config *config)
 {
 	struct kvm_userspace_memory_region slot = { .memory_size = GUEST_MEMORY };
-	struct kvm_enable_cap cap = { .cap = KVM_CAP_PMU_CAPABILITY, .args = { KVM_PMU_CAP_DISABLE } };
+	uint32_t choice = config->no_pmu ? KVM_PMU_CAP_DISABLE : config->choose;
+	int status = choice ? vm_choose_pmu(vm->fd, choice) : 0;
 
-	if (config->no_pmu && ioctl(vm->fd, KVM_ENABLE_CAP, &cap))
-		return -errno;
+	if (status)
+		return status;
 	if (ioctl(vm->fd, KVM_SET_TSS_ADDR, 0xfffbd000UL))
 		return -errno;
 	vm->no_apic = config->no_apic;
@@ -240,7 +310,7 @@ static int vm_fill(struct vm *vm, const struct vm_config *config)
 	map_identity(vm->memory);
 	memcpy(vm->memory + GUEST_IMAGE, payload_image,
 	       (size_t)(payload_image_end - payload_image));
-	return get_cpuid(vm, config);
+	return 0;
 }
 
 /* Up to its first ring, after which jobs can be given. */

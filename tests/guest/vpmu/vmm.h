@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kvm_pmu.h"
 #include "payload.h"
 
 struct vm_config {
@@ -19,6 +20,8 @@ struct vm_config {
 	bool no_apic;		/* no in-kernel local APIC: KVM emulates the PMU */
 	bool no_full_width;	/* no FW_WRITES, no PERFCTR_CORE */
 	char *memory;		/* of another VM, to go on where that stopped */
+	uint32_t choose;	/* flags of KVM_CAP_PMU_CAPABILITY; CPUID follows */
+	bool follow;		/* CPUID is that of the PMU that the VM got */
 };
 
 struct vm;
@@ -61,6 +64,18 @@ int vcpu_set_msr(struct vcpu *vcpu, uint32_t msr, uint64_t value);
 
 /* Entry of the CPUID that the VM has, or NULL. */
 const struct kvm_cpuid_entry2 *vm_cpuid(const struct vm *vm, uint32_t leaf);
+
+/*
+ * The description of a PMU: of a VM's fd, with attr 0, or of vmm_open()'s, with
+ * flags of KVM_CAP_PMU_CAPABILITY.  0 or -errno.
+ */
+int pmu_info_get(int fd, uint64_t attr, struct kvm_pmu_info *info);
+/* Make its CPUID of the supported one. */
+void pmu_info_apply(const struct kvm_pmu_info *info, struct kvm_cpuid2 *cpuid);
+/* KVM_GET_SUPPORTED_CPUID; to be freed.  NULL on failure. */
+struct kvm_cpuid2 *supported_cpuid(void);
+/* KVM_CAP_PMU_CAPABILITY of a VM.  0 or -errno. */
+int vm_choose_pmu(int fd, uint64_t flags);
 
 int vmm_open(void);
 void vmm_pin(int cpu);

@@ -108,5 +108,7 @@ int test_live(void);
 int test_wait(void);
 int test_power(void);
 int test_sleep(void);
+int test_choice(void);
+int test_misuse(void);
 
 #endif
