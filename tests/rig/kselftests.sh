@@ -22,7 +22,8 @@ kselftests_prepare()
 	folder=$("$MPMU_TOP/tests/kernel/kselftests")
 	mapfile -t modules < <(kernel_modules "$tree")
 	machine_prepare "$tree" "$MPMU_TOP/tests/guest/main-kselftests" \
-		"$folder"/* "${modules[@]}"
+		"$folder"/{pmu_counters_test,pmu_event_filter_test,vmx_pmu_caps_test} \
+		"${modules[@]}"
 }
 
 # kselftests_run PERSONALITY TESTS TIMEOUT [PARAMETERS]: all must pass, or skip

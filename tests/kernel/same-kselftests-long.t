@@ -1,0 +1,36 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# Who upgrades a host loses nothing: all of the kernel tree's own tests of KVM
+# have the same results on the stock kernel and on the one with libmpmu, with
+# the modules' default parameters.  Both lists are printed.
+
+. "$(dirname "$0")/../lib/common.sh"
+. "$MPMU_TOP/tests/lib/tap.sh"
+. "$MPMU_TOP/tests/rig/machine.sh"
+
+# Seconds of the machine that a program has; its results are the same in less.
+limit=${MPMU_LIMIT:-10}
+
+# run_all VARIANT PERSONALITY: "NAME: STATUS, ..." of each program, printed and
+# kept as VARIANT.
+run_all()
+{
+	local tree modules
+
+	tree=$("$MPMU_TOP/tests/kernel/build" "$1")
+	mapfile -t modules < <(kernel_modules "$tree")
+	machine_prepare "$tree" "$MPMU_TOP/tests/guest/main-same" "$programs"/* "${modules[@]}"
+	machine_test "$2, $1" "$2" --cpus 2 --mem 2048 --timeout 3000 --append "mpmu.limit=$limit"
+	sed -n 's/^# \([a-z0-9_]*: .*, kernel complaints: .*\)/\1/p' "$MACHINE_CONSOLE" >"$MACHINE_WORK/$1"
+	try "$2, $1: all programs have a result" \
+		test "$(wc -l <"$MACHINE_WORK/$1")" = "$(find "$programs" -type f | wc -l)"
+}
+
+programs=$("$MPMU_TOP/tests/kernel/kselftests")
+for personality in ${MPMU_PERSONALITIES:-intel-v5-8-4 amd-v2}; do
+	run_all stock "$personality"
+	run_all mpmu-y "$personality"
+	silent "$personality: the same results" diff "$MACHINE_WORK/stock" "$MACHINE_WORK/mpmu-y"
+done
+done_testing
