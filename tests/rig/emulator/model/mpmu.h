@@ -121,7 +121,7 @@ private:
   Bit64u eventsel[MPMU_GP];
   Bit64u fixed_ctrl, global_ctrl, global_status;
   Bit64u debugctl;
-  Bit64u plain[32];                     // registers without a function
+  Bit64u plain[48];                     // registers without a function
 
   mpmu_event event[MPMU_PMCS];
   Bit32u runs[MPMU_KEYS];               // counters whose own registers allow it
@@ -153,6 +153,8 @@ private:
   void rebuild_gp(unsigned i);
   void rebuild_fixed(unsigned i);
   void allow(unsigned c, bool os, bool usr, unsigned host_guest);
+  void cpuid_pt(Bit32u function, Bit32u subfunction, cpuid_function_t *leaf) const;
+  void cpuid_tfa(Bit32u function, Bit32u subfunction, cpuid_function_t *leaf) const;
   mpmu_source decode_intel(Bit64u sel) const;
   mpmu_source decode_amd(Bit64u sel) const;
 

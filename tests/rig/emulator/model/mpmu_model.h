@@ -19,6 +19,14 @@ struct mpmu_personality {
   unsigned version_amd;                 // 0 K7, 1 core extension, 2 PerfMonV2
   unsigned nr_gp, nr_fixed;
   bool full_width, vmx_save;
+  unsigned extras;                      // MPMU_HAS_*
+};
+
+enum { MPMU_LBR = 0x680 };
+
+enum {
+  MPMU_HAS_PT = 1,
+  MPMU_HAS_TFA = 2,
 };
 
 const mpmu_personality *mpmu_find_personality(bool intel);

@@ -12,15 +12,17 @@
 #include <stdlib.h>
 
 static const mpmu_personality personalities[] = {
-  // name, arch-perfmon, AMD, GP, fixed, full-width, GLOBAL_CTRL saved at exit
-  { "intel-v5-8-4",    5, 0, 8, 4, true,  true },
-  { "intel-v5-8-3",    5, 0, 8, 3, true,  true },
-  { "intel-v5-nosave", 5, 0, 8, 4, true,  false },
-  { "intel-v3",        3, 0, 8, 3, true,  false },
-  { "intel-nofw",      5, 0, 8, 4, false, true },
-  { "amd-v2",          0, 2, 6, 0, true,  false },
-  { "amd-core6",       0, 1, 6, 0, true,  false },
-  { "amd-k7",          0, 0, 4, 0, true,  false },
+  // name, arch-perfmon, AMD, GP, fixed, full-width, GLOBAL_CTRL saved at exit, extras
+  { "intel-v5-8-4",    5, 0, 8, 4, true,  true,  0 },
+  { "intel-v5-8-3",    5, 0, 8, 3, true,  true,  0 },
+  { "intel-v5-nosave", 5, 0, 8, 4, true,  false, 0 },
+  { "intel-v3",        3, 0, 8, 3, true,  false, 0 },
+  { "intel-nofw",      5, 0, 8, 4, false, true,  0 },
+  { "intel-v5-pt",     5, 0, 8, 4, true,  true,  MPMU_HAS_PT },
+  { "intel-v4-tfa",    4, 0, 4, 3, true,  true,  MPMU_HAS_TFA },
+  { "amd-v2",          0, 2, 6, 0, true,  false, 0 },
+  { "amd-core6",       0, 1, 6, 0, true,  false, 0 },
+  { "amd-k7",          0, 0, 4, 0, true,  false, 0 },
 };
 
 static const char *const mutation_names[] = {
@@ -52,6 +54,14 @@ const mpmu_plain_msr mpmu_plain[] = {
   { 0x0000001b0, true,  false, 6, 0xf },
   { 0x0000001b1, true,  false, 0, 0xaaa },
   { 0x0000001b2, true,  false, 0, 0x1ffffff },
+  { 0x00000010f, true,  false, 0, 7 },          // TSX_FORCE_ABORT
+  { MPMU_LBR,    true,  false, 0, 0 },          // all LBRs of a Skylake, which are off
+  { 0x000000485, true,  false, 0x600441e0, 0 }, // VMX_MISC as ever, and PT in VMX operation
+  { 0x000000560, true,  false, 0, ALL },        // PT, which traces nothing
+  { 0x000000561, true,  false, 0x7f, ALL },
+  { 0x000000570, true,  false, 0, ALL },
+  { 0x000000571, true,  false, 0, ALL },
+  { 0x000000572, true,  false, 0, ALL },
   { 0xc0010010,  false, true,  0, ALL },
   { 0xc0010015,  false, true,  0x01000010, ALL },
   { 0xc001001f,  false, true,  0, ALL },
@@ -103,10 +113,34 @@ void bx_mpmu_c::configure(void)
 // ---------------------------------------------------------------------------
 // CPUID
 
-void bx_mpmu_c::cpuid(Bit32u function, Bit32u, cpuid_function_t *leaf) const
+// PT with a table of output regions, and nothing that is optional.
+void bx_mpmu_c::cpuid_pt(Bit32u function, Bit32u subfunction, cpuid_function_t *leaf) const
+{
+  if (function == 7 && !subfunction)
+    leaf->ebx |= 1 << 25;
+  if (function == 0x14) {
+    leaf->eax = leaf->ebx = leaf->edx = 0;
+    leaf->ecx = subfunction ? 0 : 3;
+  }
+}
+
+// Software knows by the model number that a counter is subject to it: Skylake-X.
+void bx_mpmu_c::cpuid_tfa(Bit32u function, Bit32u subfunction, cpuid_function_t *leaf) const
+{
+  if (function == 1)
+    leaf->eax = 0x50654;
+  if (function == 7 && !subfunction)
+    leaf->edx |= 1 << 13;
+}
+
+void bx_mpmu_c::cpuid(Bit32u function, Bit32u subfunction, cpuid_function_t *leaf) const
 {
   const Bit32u slots = nr_fixed > 3 ? 8 : 7;
 
+  if (model->extras & MPMU_HAS_PT)
+    cpuid_pt(function, subfunction, leaf);
+  if (model->extras & MPMU_HAS_TFA)
+    cpuid_tfa(function, subfunction, leaf);
   if (intel && function == 1) {
     leaf->ecx &= ~((1 << 2) | (1 << 4));        // no debug store
     leaf->edx &= ~(1 << 21);
@@ -369,8 +403,25 @@ bx_mpmu_c::reg bx_mpmu_c::decode_amd_msr(Bit32u msr) const
                        msr, model->version_amd), 0 };
 }
 
+static bool is_lbr(Bit32u msr)
+{
+  return (msr >= MPMU_LBR && msr < 0x6e0) || (msr >= 0xdc0 && msr < 0xde0) || msr == 0x1c9;
+}
+
+// What a register is an extra of, 0 for those that all have.
+static unsigned extra(Bit32u msr)
+{
+  if ((msr >= 0x560 && msr <= 0x572) || msr == 0x485)
+    return MPMU_HAS_PT;
+  return msr == 0x10f || msr == MPMU_LBR ? MPMU_HAS_TFA : 0;
+}
+
 int bx_mpmu_c::find_plain(Bit32u msr) const
 {
+  if ((model->extras & MPMU_HAS_TFA) && is_lbr(msr))
+    msr = MPMU_LBR;
+  if (extra(msr) & ~model->extras)
+    return -1;
   for (unsigned i = 0; i < mpmu_nr_plain; i++) {
     const mpmu_plain_msr *p = &mpmu_plain[i];
     if (p->index == msr && (intel ? p->intel : p->amd))
