@@ -49,7 +49,7 @@ static void load_counters(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, mpmu_pmc
 {
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);
 	mpmu_pmcs mine = vcpu->caps.counters;
-	mpmu_pmcs all = mine | (dirty & vcpu->host->caps.counters & desc->reachable);
+	mpmu_pmcs all = mine | dirty;
 	u32 pmc;
 
 	mpmu_for_each_pmc(pmc, all) {
@@ -79,7 +79,8 @@ static void load_eventsels(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 static void load(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);
-	mpmu_pmcs dirty = mpmu_call(vcpu, take_dirty);
+	mpmu_pmcs reachable = vcpu->host->caps.counters & desc->reachable;
+	mpmu_pmcs dirty = mpmu_call(vcpu, take_dirty, reachable);
 	u64 status = vcpu->global_status;
 
 	vcpu->disabled = 0;

@@ -64,11 +64,11 @@ static void op_replace(const struct mpmu_vcpu *vcpu)
 	write_global_ctrl(cpu, HOST_PMC);
 }
 
-static mpmu_pmcs op_take_dirty(const struct mpmu_vcpu *vcpu)
+static mpmu_pmcs op_take_dirty(const struct mpmu_vcpu *vcpu, mpmu_pmcs counters)
 {
-	mpmu_pmcs dirty = this_cpu()->dirty;
+	mpmu_pmcs dirty = this_cpu()->dirty & counters;
 
-	this_cpu()->dirty = 0;
+	this_cpu()->dirty &= ~dirty;
 	return dirty;
 }
 

@@ -80,9 +80,13 @@ static const char *read_host_caps(struct mpmu_caps *caps, const struct kvm_mpmu_
 	       perf.mediated ? NULL : "a PMU driver of perf that can lend it";
 }
 
-/* KVM's list of MSRs to save has room for that many. */
+/* What perf lends, and what KVM's list of MSRs to save has room for. */
 static void limit_offer(struct mpmu_caps *offer)
 {
+	struct x86_pmu_capability perf;
+
+	perf_get_x86_pmu_capability(&perf);
+	limit_counters(offer, perf.guest_counters);
 	limit_counters(offer, GENMASK_ULL(KVM_MAX_NR_GP_COUNTERS - 1, 0) |
 			      GENMASK_ULL(MPMU_FIXED_BASE + KVM_MPMU_MAX_FIXED - 1,
 					  MPMU_FIXED_BASE));

@@ -20,22 +20,24 @@
 #define DRAIN_POLLS 256
 #define BRIEF_POLLS 16
 
-#define VENDOR_OPS(op)		\
-	op(is_encrypted)	\
-	op(get_global_ctrl)	\
-	op(set_global_ctrl)	\
-	op(set_intercept)	\
-	op(set_rdpmc_intercept)	\
-	op(set_touched)
+#define VENDOR_CALL(slot) \
+	DEFINE_STATIC_CALL_NULL(kvm_mpmu_##slot, *((struct kvm_mpmu_vendor *)NULL)->slot)
 
-#define DEFINE_VENDOR_CALL(slot) \
-	DEFINE_STATIC_CALL_NULL(kvm_mpmu_##slot, *((struct kvm_mpmu_vendor *)NULL)->slot);
-VENDOR_OPS(DEFINE_VENDOR_CALL)
+VENDOR_CALL(is_encrypted);
+VENDOR_CALL(get_global_ctrl);
+VENDOR_CALL(set_global_ctrl);
+VENDOR_CALL(set_intercept);
+VENDOR_CALL(set_rdpmc_intercept);
+VENDOR_CALL(set_touched);
 
 void kvm_mpmu_set_vendor(const struct kvm_mpmu_vendor *vendor)
 {
-#define UPDATE_VENDOR_CALL(slot) static_call_update(kvm_mpmu_##slot, vendor->slot);
-	VENDOR_OPS(UPDATE_VENDOR_CALL)
+	static_call_update(kvm_mpmu_is_encrypted, vendor->is_encrypted);
+	static_call_update(kvm_mpmu_get_global_ctrl, vendor->get_global_ctrl);
+	static_call_update(kvm_mpmu_set_global_ctrl, vendor->set_global_ctrl);
+	static_call_update(kvm_mpmu_set_intercept, vendor->set_intercept);
+	static_call_update(kvm_mpmu_set_rdpmc_intercept, vendor->set_rdpmc_intercept);
+	static_call_update(kvm_mpmu_set_touched, vendor->set_touched);
 }
 
 bool kvm_mpmu_vm_is_encrypted(struct kvm *kvm)
@@ -96,9 +98,9 @@ void mpmu_kvm_disown(const struct mpmu_vcpu *core)
 	x86_perf_guest_disown();
 }
 
-mpmu_pmcs mpmu_kvm_take_dirty(const struct mpmu_vcpu *core)
+mpmu_pmcs mpmu_kvm_take_dirty(const struct mpmu_vcpu *core, mpmu_pmcs counters)
 {
-	return x86_perf_take_dirty();
+	return x86_perf_take_dirty(counters);
 }
 
 void mpmu_kvm_route_pmi(const struct mpmu_vcpu *core)

@@ -305,8 +305,28 @@ void __kvm_mpmu_lvtpc_changed(struct kvm_vcpu *vcpu)
 	local_irq_restore(flags);
 }
 
-/* PT and BTS keep the interrupt while the host runs, and status bits with it. */
-static bool sharing_changed(struct kvm_mpmu *mpmu)
+/*
+ * While the host runs, the interrupt of the owner stays the guest's, unless PT
+ * or BTS share it: these need an NMI.  Beside a vCPU that owns nothing it is
+ * perf's.
+ */
+static void route_in_host(struct mpmu_cpu *cpu, const struct kvm_mpmu *mpmu)
+{
+	if (!mpmu_resident(cpu, &mpmu->core))
+		return;
+	if (!mpmu->shared_lvtpc) {
+		mpmu_kvm_route_pmi(&mpmu->core);
+		return;
+	}
+	mpmu_drain(cpu);
+	perf_put_guest_lvtpc();
+}
+
+/*
+ * PT and BTS keep the interrupt while the host runs, and status bits with it.
+ * They start beside no owner, as they reclaim first, but stop beside one.
+ */
+static bool sharing_changed(struct mpmu_cpu *cpu, struct kvm_mpmu *mpmu)
 {
 	bool shared = x86_perf_lvtpc_shared();
 
@@ -316,42 +336,33 @@ static bool sharing_changed(struct kvm_mpmu *mpmu)
 	mpmu->shared_lvtpc = shared;
 	mpmu_vcpu_set_flags(&mpmu->core, shared ? MPMU_VCPU_HOST_STATUS : 0,
 			    shared ? 0 : MPMU_VCPU_HOST_STATUS);
+	route_in_host(cpu, mpmu);
 	return true;
-}
-
-/*
- * The interrupt follows the owner.  Beside a vCPU that owns nothing, events of
- * the host go on counting up to VM-entry and from VM-exit on: their overflows
- * are NMIs, as ever.
- */
-static bool moves_lvtpc(const struct kvm_mpmu *mpmu)
-{
-	return unlikely(mpmu->shared_lvtpc) &&
-	       mpmu_resident(this_cpu_ptr(&kvm_mpmu_cpu), &mpmu->core);
 }
 
 int __kvm_mpmu_enter(struct kvm_vcpu *vcpu)
 {
+	struct mpmu_cpu *cpu = this_cpu_ptr(&kvm_mpmu_cpu);
 	struct kvm_mpmu *mpmu = vcpu->arch.mpmu;
 	int r;
 
 	lockdep_assert_irqs_disabled();
 	/* Nested virtualization writes MSRs, too, and skips no instruction for it. */
 	mpmu->retired = false;
-	if (unlikely(sharing_changed(mpmu)))
+	if (unlikely(sharing_changed(cpu, mpmu)))
 		return -EAGAIN;
 
-	r = mpmu_enter(this_cpu_ptr(&kvm_mpmu_cpu), &mpmu->core);
+	r = mpmu_enter(cpu, &mpmu->core);
 	if (unlikely(r))
 		return r;
 
 	/* Acquiring can find an overflow whose interrupt is still owed. */
 	if (unlikely(kvm_test_request(KVM_REQ_PMI, vcpu) || kvm_test_request(KVM_REQ_PMU, vcpu))) {
-		mpmu_exit(this_cpu_ptr(&kvm_mpmu_cpu), &mpmu->core);
+		__kvm_mpmu_exit(vcpu);
 		return -EAGAIN;
 	}
 	/* PT and BTS are not the guest's to mask; its own bit counts at delivery. */
-	if (moves_lvtpc(mpmu))
+	if (unlikely(mpmu->shared_lvtpc) && mpmu_resident(cpu, &mpmu->core))
 		perf_load_guest_lvtpc(0);
 	return 0;
 }
@@ -362,10 +373,8 @@ void __kvm_mpmu_exit(struct kvm_vcpu *vcpu)
 	struct kvm_mpmu *mpmu = vcpu->arch.mpmu;
 
 	mpmu_exit(cpu, &mpmu->core);
-	if (!moves_lvtpc(mpmu))
-		return;
-	mpmu_drain(cpu);
-	perf_put_guest_lvtpc();
+	if (unlikely(mpmu->shared_lvtpc))
+		route_in_host(cpu, mpmu);
 }
 
 /*

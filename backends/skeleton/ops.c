@@ -36,7 +36,7 @@ static void op_disown(const struct mpmu_vcpu *vcpu)
 {
 }
 
-static mpmu_pmcs op_take_dirty(const struct mpmu_vcpu *vcpu)
+static mpmu_pmcs op_take_dirty(const struct mpmu_vcpu *vcpu, mpmu_pmcs counters)
 {
 	return 0;
 }

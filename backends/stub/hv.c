@@ -157,6 +157,15 @@ static void handle_requests(struct stub_vcpu *vcpu)
 		deliver_pmi(vcpu);
 }
 
+/* Those of the host that the guest can read; what stays dirty is for others to clean. */
+static mpmu_pmcs exposed(const struct stub_vcpu *vcpu)
+{
+	const struct stub_cpu *cpu = vcpu->cpu;
+	mpmu_pmcs hidden = vcpu->rdpmc_direct ? 0 : cpu->perf.dirty & ~vcpu->mpmu.caps.counters;
+
+	return stub_pmu_counters_of(&cpu->pmu, STUB_OF_HOST) & ~hidden;
+}
+
 /* Nothing of the host may be where the guest can read it. */
 static void check_entry(const struct stub_vcpu *vcpu)
 {
@@ -169,7 +178,7 @@ static void check_entry(const struct stub_vcpu *vcpu)
 		stub_fault("enter: a touched vCPU does not own the PMU");
 	if (pmu->owned != resident)
 		stub_fault("enter: another vCPU owns the PMU");
-	if (resident && stub_pmu_counters_of(pmu, STUB_OF_HOST))
+	if (resident && exposed(vcpu))
 		stub_fault("enter: counters of the host are exposed");
 	if (resident && stub_perf_active(vcpu->cpu))
 		stub_fault("enter: host events are on the guest's PMU");

@@ -158,12 +158,12 @@ static void op_disown(const struct mpmu_vcpu *vcpu)
 	pmu->lvtpc.masked = false;
 }
 
-static mpmu_pmcs op_take_dirty(const struct mpmu_vcpu *vcpu)
+static mpmu_pmcs op_take_dirty(const struct mpmu_vcpu *vcpu, mpmu_pmcs counters)
 {
 	struct stub_cpu *cpu = here_no_reclaim(vcpu, "take_dirty");
-	mpmu_pmcs dirty = cpu->perf.dirty;
+	mpmu_pmcs dirty = cpu->perf.dirty & counters;
 
-	cpu->perf.dirty = 0;
+	cpu->perf.dirty &= ~dirty;
 	return dirty;
 }
 

@@ -54,8 +54,9 @@ enum mpmu_access {
  *   in a row it says so.
  * - disown (reclaim): they hold none any more; restore what the host believes
  *   of control registers, and the routing of the PMI to the host.
- * - take_dirty: the counters that hold values of the host; the caller
- *   overwrites them.
+ * - take_dirty: which of the given counters hold values of the host?  The
+ *   caller overwrites these; others stay for the host to clean, before one of
+ *   its tasks may read them, and also while a vCPU owns the PMU.
  * - route_pmi: route this CPU's performance interrupt to the guest's vector,
  *   masked as the guest's own LVTPC is.
  * - drain_pmi (reclaim): counters stand still and a counter of the guest may

@@ -445,6 +445,7 @@ static void clean(port_t *port, mpmu_pmcs dirty)
 	}
 }
 
+/* Asked for no counter first, a port names none, and forgets none. */
 static bool dirty_is_complete(port_t *port)
 {
 	mpmu_pmcs dirty;
@@ -455,7 +456,8 @@ static bool dirty_is_complete(port_t *port)
 	host_run(port, 100);
 	port->host_event(port->data, false);
 	ok = own(port);
-	dirty = call(port, take_dirty);
+	ok &= !call(port, take_dirty, 0);
+	dirty = call(port, take_dirty, port->host->caps.counters);
 	for (pmc = next(port, 0); pmc < 64; pmc = next(port, pmc + 1))
 		ok &= !raw(port, counter_msr(port, pmc)) || has(dirty, pmc);
 	clean(port, dirty);

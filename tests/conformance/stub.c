@@ -113,10 +113,15 @@ static void disown_leaves_route(const struct mpmu_vcpu *vcpu)
 	stub_vcpu_of(vcpu)->cpu->pmu.lvtpc.route = STUB_VECTOR_OF_GUEST;
 }
 
-static mpmu_pmcs nothing_dirty(const struct mpmu_vcpu *vcpu)
+static mpmu_pmcs nothing_dirty(const struct mpmu_vcpu *vcpu, mpmu_pmcs counters)
 {
-	stub_ops.take_dirty(vcpu);
+	stub_ops.take_dirty(vcpu, counters);
 	return 0;
+}
+
+static mpmu_pmcs forgets_others(const struct mpmu_vcpu *vcpu, mpmu_pmcs counters)
+{
+	return stub_ops.take_dirty(vcpu, ~0ull) & counters;
 }
 
 static bool drain_nothing(const struct mpmu_vcpu *vcpu, bool briefly)
@@ -191,6 +196,7 @@ static const struct wrong wrongs[] = {
 	      "GLOBAL_CTRL is as the host left it"),
 	WRONG("disown leaves the route", AMD, disown, disown_leaves_route, "the interrupt is"),
 	WRONG("take_dirty knows nothing", AMD, take_dirty, nothing_dirty, "names each counter"),
+	WRONG("take_dirty forgets the others", AMD, take_dirty, forgets_others, "names each counter"),
 	WRONG("route_pmi does nothing", INTEL, route_pmi, nothing, "the interrupt is the guest's"),
 	WRONG("drain_pmi does nothing", INTEL, drain_pmi, drain_nothing, "a late interrupt"),
 	WRONG("drain_pmi is never in vain", AMD, drain_pmi, drain_never_in_vain,

@@ -14,4 +14,5 @@ for personality in intel-v5-8-4 amd-v2; do
 	rows_test "$personality" \
 		capability,exclusion,failures,displace,times,vector,reclaim,nmi,watchdog 300
 done
+rows_test intel-v4-tfa capability 300
 done_testing

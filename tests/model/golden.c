@@ -90,9 +90,9 @@ static bool trace_own(const struct mpmu_vcpu *vcpu)
 	return owned;
 }
 
-static mpmu_pmcs trace_take_dirty(const struct mpmu_vcpu *vcpu)
+static mpmu_pmcs trace_take_dirty(const struct mpmu_vcpu *vcpu, mpmu_pmcs counters)
 {
-	mpmu_pmcs dirty = stub_ops.take_dirty(vcpu);
+	mpmu_pmcs dirty = stub_ops.take_dirty(vcpu, counters);
 
 	note("take_dirty: %#" PRIx64 "\n", dirty);
 	return dirty;

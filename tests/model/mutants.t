@@ -169,7 +169,7 @@ mutant "first use requests no intercepts" policy.c 'set_global_ctrl, vcpu->globa
 mutant "host's counters exposed" switch.c '!value && cpu->zero_counters & mpmu_bit(pmc)' '!value'
 mutant "every register written" switch.c '!value && cpu->zero_counters & mpmu_bit(pmc)' '0'
 mutant "selector not loaded" switch.c '!hw && cpu->zero_eventsels & mpmu_bit(pmc)' '1'
-mutant "dirty counters beyond the model" switch.c '(dirty & vcpu->host->caps.counters & desc->reachable)' '0'
+mutant "dirty counters beyond the model" switch.c 'vcpu->host->caps.counters & desc->reachable' '0'
 mutant "status not restored" switch.c 'write_register(vcpu, desc->status_set, status, !status);' ';'
 mutant "FIXED_CTR_CTRL not loaded" switch.c 'write_register(vcpu, desc->fixed_ctrl, vcpu->fixed_ctrl_hw, false);' ';'
 mutant "GLOBAL_CTL not loaded (AMD)" switch.c 'write_register(vcpu, desc->global_ctrl, vcpu->global_ctrl, false);' ';'

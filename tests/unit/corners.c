@@ -512,6 +512,25 @@ static void dirty_zeros(void)
 	assert_int_equal(cpu->pmu.gp[3].value | cpu->pmu.eventsel[3].value, 0);
 }
 
+/* A counter that no register of the core's reaches stays dirty: the host cleans it. */
+static void dirty_out_of_reach(void)
+{
+	const struct stub_reg left = {.value = 5, .origin = STUB_OF_HOST};
+	struct mpmu_caps caps = *unit_caps("intel-v5-8-4");
+	struct stub_cpu *cpu = &world.machine.cpus[0];
+
+	caps.counters |= 1 << 9;
+	assert_int_equal(stub_machine_init(&world.machine, &caps), 0);
+	stub_vcpu_init(&world.vcpu, &world.machine, unit_caps("intel-v4-small"));
+	stub_vcpu_load(&world.vcpu, cpu);
+	cpu->pmu.gp[7] = cpu->pmu.gp[9] = left;
+	cpu->perf.dirty = 1 << 7 | 1 << 9;
+	enter_counting(&world.vcpu);
+	assert_int_equal(cpu->pmu.gp[7].value, 0);
+	assert_int_equal(cpu->pmu.gp[9].value, 5);
+	assert_int_equal(cpu->perf.dirty, 1 << 9);
+}
+
 /* A filter that lets the same event through writes no selector again. */
 static void same_image(void)
 {
@@ -664,6 +683,7 @@ static const struct unit_case rows[] = {
 	{"what is known to be 0 with owners of two sizes", known_zeros},
 	{"what is known to be 0 beside events of the host", known_after_host},
 	{"what is known to be 0 and dirty", dirty_zeros},
+	{"a dirty counter out of reach", dirty_out_of_reach},
 	{"the same selector again is not written", same_image},
 	{"counters of 63 and 64 bits", widest},
 	{"a vCPU without a model has a vendor", vendor_of_none},

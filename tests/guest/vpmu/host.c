@@ -2,7 +2,9 @@
 /* Host events, as tests of a guest's PMU need them. */
 #include <errno.h>
 #include <linux/perf_event.h>
+#include <stdio.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -31,6 +33,36 @@ int host_event(int cpu, unsigned int flags, uint64_t period)
 	if (flags & HOST_TASK)
 		return host_event_of(0, -1, flags, period);
 	return host_event_of(-1, cpu, flags, period);
+}
+
+#define AUX_PAGES	4
+
+/* Nothing runs without a buffer; the mappings stay until the program ends. */
+static int map_buffers(int fd)
+{
+	struct perf_event_mmap_page *page = mmap(NULL, 2 * 4096, PROT_READ | PROT_WRITE, MAP_SHARED,
+						 fd, 0);
+
+	if (page == MAP_FAILED)
+		return -errno;
+	page->aux_offset = 2 * 4096;
+	page->aux_size = AUX_PAGES * 4096;
+	if (mmap(NULL, AUX_PAGES * 4096, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 2 * 4096) == MAP_FAILED)
+		return -errno;
+	return fd;
+}
+
+int host_trace(int cpu)
+{
+	struct perf_event_attr attr = { .size = sizeof(attr), .disabled = 1 };
+	FILE *type = fopen("/sys/bus/event_source/devices/intel_pt/type", "r");
+	int fd;
+
+	if (!type || fscanf(type, "%u", &attr.type) != 1)
+		return -ENOENT;
+	fclose(type);
+	fd = (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+	return fd < 0 ? -errno : map_buffers(fd);
 }
 
 void host_event_enable(int fd, bool on)

@@ -461,6 +461,68 @@ static void test_watchdog(struct machine *machine)
 	write_sysctl(path, "0\n");
 }
 
+#define RATE		1000	/* samples in a second */
+#define TICK_NS		4000000	/* CONFIG_HZ=250 */
+#define RING_PAGES	64
+#define SHARE		"/proc/sys/kernel/perf_cpu_time_max_percent"
+#define LIMIT		"/proc/sys/kernel/perf_event_max_sample_rate"
+
+/* Where no share of the time limits samples, the limit cannot be written. */
+static bool limit_samples(const char *limit)
+{
+	bool ok = write_sysctl(SHARE, "99") && write_sysctl(LIMIT, limit);
+
+	return write_sysctl(SHARE, "0") && ok;
+}
+
+/* In a ring that had room for all of them. */
+static unsigned int samples_in(const struct perf_event_mmap_page *ring)
+{
+	const char *data = (const char *)ring + ring->data_offset;
+	const struct perf_event_header *header;
+	unsigned int samples = 0;
+	uint64_t at;
+
+	for (at = 0; at < ring->data_head; at += header->size) {
+		header = (const void *)(data + at % ring->data_size);
+		samples += header->type == PERF_RECORD_SAMPLE;
+	}
+	return samples;
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* Row A7: each exit brings the event back, but a tick alone ends its throttling. */
+static void test_throttled(struct machine *machine)
+{
+	int fd = host_event(options.cpu, HOST_EXCLUDE_GUEST | HOST_EXCLUDE_USER | HOST_PINNED, 2000);
+	struct perf_event_mmap_page *ring = mmap(NULL, (1 + RING_PAGES) * 4096,
+						 PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	unsigned int samples, wrong;
+	uint64_t ticks;
+
+	if (ring == MAP_FAILED || !limit_samples("1000"))
+		fatal("throttled: no event, or no limit: %s", strerror(errno));
+	samples = samples_in(ring);
+	ticks = now_ns();
+	wrong = count_wrong(machine, BODY_CPUID, 2000, false);
+	ticks = (now_ns() - ticks) / TICK_NS;
+	samples = samples_in(ring) - samples;
+	note("throttled: %u samples in %u ticks", samples, (unsigned int)ticks);
+	check(samples <= (ticks + 2) * RATE / 250, "throttled: no more samples than without a guest");
+	check(samples >= ticks / 2, "throttled: but some after each tick");
+	check(!wrong, "throttled: the guest counts exactly");
+	limit_samples("100000");
+	munmap(ring, (1 + RING_PAGES) * 4096);
+	host_event_close(fd);
+}
+
 int test_host(void)
 {
 	struct machine machine;
@@ -479,6 +541,8 @@ int test_host(void)
 		test_vector(&machine);
 	if (wanted("watchdog"))
 		test_watchdog(&machine);
+	if (wanted("throttled"))
+		test_throttled(&machine);
 	if (wanted("protected"))
 		test_protected(&machine);
 	emu_watch(MPMU_WATCH_RECLAIM, kernel_function("x86_guest_pmu_reclaim"));

@@ -77,6 +77,9 @@ int test_smoke(void)
 	machine_start(&machine, &(struct vm_config){ 0 });
 	note("%s, version %d, %d GP, %d fixed", machine.pmu.intel ? "Intel" : "AMD",
 	     machine.pmu.version, machine.pmu.nr_gp, machine.pmu.nr_fixed);
+	if (options.nr_gp)
+		check(machine.pmu.nr_gp == options.nr_gp, "the guest has %d general counters",
+		      options.nr_gp);
 	for (body = 0; body < NR_BODIES; body++) {
 		run_body(&machine, body, false);
 		if (body != BODY_HLT)

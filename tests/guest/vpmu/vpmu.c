@@ -34,6 +34,7 @@ static const struct {
 	{ "choice", test_choice, "each VM has the kind of PMU that it, or the parameter, chose" },
 	{ "misuse", test_misuse, "bad choices have an errno, and change nothing" },
 	{ "pmi", test_pmi, "one interrupt per overflow" },
+	{ "pt", test_pt, "one interrupt per overflow beside Processor Trace" },
 };
 
 static void result(bool ok, const char *format, va_list arguments)
@@ -140,8 +141,8 @@ static int usage(void)
 {
 	size_t i;
 
-	fprintf(stderr, "usage: vpmu LIST [--seed N] [--cpu N] [--scale N] [--host-event] "
-			"[--mutate NAME] [--only PART]\n");
+	fprintf(stderr, "usage: vpmu LIST [--seed N] [--cpu N] [--scale N] [--gp N] "
+			"[--host-event] [--mutate NAME] [--only PART]\n");
 	for (i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
 		fprintf(stderr, "  %-8s %s\n", lists[i].name, lists[i].what);
 	return 2;
@@ -166,6 +167,8 @@ static bool option(const char *name, const char *value)
 		options.cpu = atoi(value);
 	else if (!strcmp(name, "--scale"))
 		options.scale = atoi(value);
+	else if (!strcmp(name, "--gp"))
+		options.nr_gp = atoi(value);
 	else if (!strcmp(name, "--mutate"))
 		return mutation_find(value, &options.mutate);
 	else if (!strcmp(name, "--only"))

@@ -16,6 +16,7 @@ struct options {
 	int scale;		/* divides the length of long tests */
 	bool host_event;	/* a host event is on the CPU all the time */
 	uint64_t mutate;	/* MPMU_MUTATE_*, once the test list starts */
+	int nr_gp;		/* general counters of a guest, 0: any number */
 	const char *only;	/* part of the name of what is to run, or "" */
 };
 
@@ -56,6 +57,8 @@ int machine_run(struct machine *machine);
 /* Of a task, of a CPU (pid -1), or of a control group's directory on a CPU. */
 int host_event_of(int pid, int cpu, unsigned int flags, uint64_t period);
 int host_event(int cpu, unsigned int flags, uint64_t period);
+/* A trace of a CPU by PT, disabled. */
+int host_trace(int cpu);
 void host_event_enable(int fd, bool on);
 uint64_t host_event_read(int fd);
 void host_event_close(int fd);
@@ -99,6 +102,7 @@ int test_access(void);
 int test_put(void);
 int test_cost(void);
 int test_pmi(void);
+int test_pt(void);
 int test_smoke(void);
 int test_exits(void);
 int test_host(void);

@@ -3,9 +3,11 @@
 #define _GNU_SOURCE
 #include <fcntl.h>
 #include <pthread.h>
+#include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "rows.h"
@@ -187,6 +189,136 @@ static void test_multiplexed(void)
 	check_eq(idle, 0, "A2: each of them gets its turn");
 }
 
+/* --- sampling --- */
+
+#define RATE		1000	/* samples in a second */
+#define RING_PAGES	64
+#define TICK_NS		4000000	/* CONFIG_HZ=250 */
+#define TICK_SAMPLES	(RATE / 250)
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ull + now.tv_nsec;
+}
+
+/* Instructions or branches of the kernel, on CPU 0. */
+static int open_sampling(uint64_t event, uint64_t period, bool freq)
+{
+	struct perf_event_attr attr = {
+		.type		= PERF_TYPE_HARDWARE,
+		.config		= event,
+		.size		= sizeof(attr),
+		.read_format	= PERF_FORMAT_TOTAL_TIME_ENABLED |
+				  PERF_FORMAT_TOTAL_TIME_RUNNING,
+		.sample_period	= period,
+		.freq		= freq,
+		.exclude_guest	= 1,
+		.exclude_user	= 1,
+		.pinned		= 1,
+	};
+
+	return syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+}
+
+/* The samples in a ring that has room for all of them. */
+static int samples_in(const struct perf_event_mmap_page *ring)
+{
+	const char *data = (const char *)ring + ring->data_offset;
+	const struct perf_event_header *header;
+	uint64_t at, end = __atomic_load_n(&ring->data_head, __ATOMIC_ACQUIRE);
+	int samples = 0;
+
+	for (at = 0; at < end; at += header->size) {
+		header = (const void *)(data + at % ring->data_size);
+		samples += header->type == PERF_RECORD_SAMPLE;
+	}
+	return samples;
+}
+
+/* How often a limit is reached again depends on the time alone. */
+static void test_limit(const char *kind, uint64_t period, bool freq)
+{
+	int fd = open_sampling(PERF_COUNT_HW_INSTRUCTIONS, period, freq), samples;
+	struct perf_event_mmap_page *ring = mmap(NULL, (1 + RING_PAGES) * 4096, PROT_READ | PROT_WRITE,
+						 MAP_SHARED, fd, 0);
+	uint64_t start = now_ns(), ticks;
+	struct mpmu_truth before, after;
+
+	if (!check(ring != MAP_FAILED, "A7: %s: an event samples", kind))
+		return;
+	user_truth(&before);
+	for (int i = 0; i < 4 * TIMES; i++) {
+		spin(5000, 0);
+		spin(10, PERFROW_DISPLACE);
+	}
+	user_truth(&after);
+	ticks = (now_ns() - start) / TICK_NS;
+	samples = samples_in(ring);
+	note("%s: %d samples in %d ticks", kind, samples, (int)ticks);
+	check(samples <= (int)(ticks + 2) * TICK_SAMPLES,
+	      "A7: %s: throttled as if nothing were displaced", kind);
+	check(samples >= (int)ticks / 2, "A7: %s: and goes on with the next tick", kind);
+	check(count_of(fd) < after.instructions[MPMU_ROOT][MPMU_KERNEL] -
+			     before.instructions[MPMU_ROOT][MPMU_KERNEL] + 2 * SPIN,
+	      "A7: %s: counts no more than there was", kind);
+	munmap(ring, (1 + RING_PAGES) * 4096);
+	close(fd);
+}
+
+/* Throttled, then moved to the counter of an event that is gone. */
+static uint64_t count_of_moved(void)
+{
+	int fds[4], other;
+	uint64_t count;
+
+	for (int i = 0; i < 3; i++)
+		fds[i] = open_event(PERF_TYPE_HARDWARE, PERF_COUNT_HW_BRANCH_INSTRUCTIONS,
+				    EV_KERNEL | EV_PINNED, -1, 0, -1);
+	fds[3] = open_sampling(PERF_COUNT_HW_BRANCH_INSTRUCTIONS, 100, false);
+	for (int i = 0; i < 3; i++)
+		close(fds[i]);
+	other = open_event(PERF_TYPE_HARDWARE, PERF_COUNT_HW_INSTRUCTIONS, EV_KERNEL, -1, 0, -1);
+	count = count_of(fds[3]);
+	close(other);
+	close(fds[3]);
+	return count;
+}
+
+static void test_throttled_moves(void)
+{
+	uint64_t most = 0, count;
+
+	for (int i = 0; i < TRIES; i++) {
+		count = count_of_moved();
+		most = count > most ? count : most;
+	}
+	check(most < 1ull << 40, "A7: a throttled event that moves keeps its count (%#llx)",
+	      (unsigned long long)most);
+}
+
+#define LIMIT	"/proc/sys/kernel/perf_event_max_sample_rate"
+#define SHARE	"/proc/sys/kernel/perf_cpu_time_max_percent"
+
+/* Where no share of the time limits samples, the limit cannot be written. */
+static bool limit_samples(const char *limit)
+{
+	bool ok = write_to(SHARE, "99") && write_to(LIMIT, limit);
+
+	return write_to(SHARE, "0") && ok;
+}
+
+static void test_throttling(void)
+{
+	check(limit_samples("1000"), "A7: a limit of samples is set");
+	test_limit("a period", 2000, false);
+	test_limit("a frequency", RATE, true);
+	test_throttled_moves();
+	limit_samples("100000");
+}
+
 static int probe_type(void)
 {
 	return number_in("/sys/bus/event_source/devices/" PERFROW_PMU "/type");
@@ -260,6 +392,7 @@ void test_displace(void)
 	close(fd);
 
 	test_multiplexed();
+	test_throttling();
 	test_other_pmus();
 	test_install_meanwhile();
 

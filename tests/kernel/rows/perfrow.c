@@ -23,7 +23,9 @@
 
 static struct x86_pmu_capability cap;
 static bool intel;
-static atomic_t reclaims, intact, pmis, pmu_callbacks;
+/* Counters of the guest on this CPU; none while the host owns the PMU */
+static DEFINE_PER_CPU(u64, guest_counters);
+static atomic_t reclaims, intact, pmis, pts, pts_outside_nmi, pmu_callbacks;
 
 static u32 selector(int i)
 {
@@ -62,11 +64,11 @@ static u64 guest_selector(int i)
 	       ARCH_PERFMON_EVENTSEL_ENABLE | (intel ? 0 : AMD64_EVENTSEL_GUESTONLY);
 }
 
-static void guest_load(void)
+static void guest_load(u64 counters)
 {
 	int i;
 
-	for_each_set_bit(i, (unsigned long *)&cap.counters, 64) {
+	for_each_set_bit(i, (unsigned long *)&counters, 64) {
 		wrmsrl(counter(i), GUEST_VALUE(i));
 		if (i < INTEL_PMC_IDX_FIXED)
 			wrmsrl(selector(i), guest_selector(i));
@@ -84,12 +86,12 @@ static u64 rdmsr64(u32 msr)
 	return value;
 }
 
-static bool guest_intact(void)
+static bool guest_intact(u64 counters)
 {
 	bool same = (rdmsr64(status_read()) & cap.counters) == 1;
 	int i;
 
-	for_each_set_bit(i, (unsigned long *)&cap.counters, 64) {
+	for_each_set_bit(i, (unsigned long *)&counters, 64) {
 		same &= rdmsr64(counter(i)) == GUEST_VALUE(i);
 		if (i < INTEL_PMC_IDX_FIXED)
 			same &= rdmsr64(selector(i)) == guest_selector(i);
@@ -97,11 +99,11 @@ static bool guest_intact(void)
 	return same;
 }
 
-static void guest_scrub(void)
+static void guest_scrub(u64 counters)
 {
 	int i;
 
-	for_each_set_bit(i, (unsigned long *)&cap.counters, 64) {
+	for_each_set_bit(i, (unsigned long *)&counters, 64) {
 		wrmsrl(counter(i), 0);
 		if (i < INTEL_PMC_IDX_FIXED)
 			wrmsrl(selector(i), 0);
@@ -113,8 +115,11 @@ static void guest_scrub(void)
 
 static void give_back(void)
 {
-	atomic_set(&intact, guest_intact());
-	guest_scrub();
+	u64 counters = __this_cpu_read(guest_counters);
+
+	atomic_set(&intact, guest_intact(counters));
+	guest_scrub(counters);
+	__this_cpu_write(guest_counters, 0);
 	x86_perf_guest_disown();
 }
 
@@ -126,14 +131,16 @@ static void reclaim(void)
 
 static void own(struct perfrow *row)
 {
+	u64 counters = row->arg ?: cap.counters;
+
 	guard(irqsave)();
 
 	row->result = -EBUSY;
 	if (x86_perf_host_active() || !x86_perf_guest_own())
 		return;
-	if (!(row->flags & PERFROW_KEEP_DIRTY))
-		row->dirty = x86_perf_take_dirty();
-	guest_load();
+	row->dirty = x86_perf_take_dirty(counters);
+	guest_load(counters);
+	__this_cpu_write(guest_counters, counters);
 	perf_load_guest_lvtpc(0);
 	row->result = 0;
 }
@@ -142,7 +149,7 @@ static void disown(struct perfrow *row)
 {
 	guard(irqsave)();
 
-	row->result = x86_perf_guest_owned() ? 0 : -ENOENT;
+	row->result = __this_cpu_read(guest_counters) ? 0 : -ENOENT;
 	if (!row->result)
 		give_back();
 }
@@ -156,10 +163,12 @@ static void state(struct perfrow *row)
 {
 	guard(irqsave)();
 
-	row->owned = x86_perf_guest_owned();
+	row->owned = !!__this_cpu_read(guest_counters);
 	row->reclaims = atomic_read(&reclaims);
 	row->intact = atomic_read(&intact);
 	row->pmis = atomic_read(&pmis);
+	row->pts = atomic_read(&pts);
+	row->pts_outside_nmi = atomic_read(&pts_outside_nmi);
 	read_regs(row);
 }
 
@@ -216,6 +225,14 @@ static void on_guest_pmi(void)
 	atomic_inc(&pmis);
 }
 
+static unsigned int on_pt(void)
+{
+	atomic_inc(&pts);
+	if (!in_nmi())
+		atomic_inc(&pts_outside_nmi);
+	return 1;
+}
+
 static unsigned int no_state(void)
 {
 	return 0;
@@ -229,6 +246,7 @@ static unsigned long no_ip(void)
 static struct perf_guest_info_callbacks callbacks = {
 	.state			= no_state,
 	.get_ip			= no_ip,
+	.handle_intel_pt_intr	= on_pt,
 	.handle_mediated_pmi	= on_guest_pmi,
 };
 
@@ -278,6 +296,7 @@ static void capability(struct perfrow *row)
 {
 	row->mediated = cap.mediated;
 	row->counters = cap.counters;
+	row->guest_counters = cap.guest_counters;
 	row->global_ctrl = cap.global_ctrl;
 	row->widths[0] = cap.bit_width_gp;
 	row->widths[1] = cap.bit_width_fixed;
@@ -292,6 +311,13 @@ static void load_lvtpc(struct perfrow *row)
 	perf_load_guest_lvtpc(row->arg);
 	read_regs(row);
 	perf_put_guest_lvtpc();
+}
+
+static void set_status(struct perfrow *row)
+{
+	guard(irqsave)();
+
+	wrmsrl(status_set(), row->arg);
 }
 
 static void dispatch(unsigned int call, struct perfrow *row)
@@ -310,6 +336,7 @@ static void dispatch(unsigned int call, struct perfrow *row)
 	case PERFROW_CALLBACKS: set_callbacks(row); break;
 	case PERFROW_COUNTER: row->result = counter_call(row); break;
 	case PERFROW_CAPABILITY: capability(row); break;
+	case PERFROW_STATUS: set_status(row); break;
 	default: row->result = -ENOTTY;
 	}
 }

@@ -10,8 +10,6 @@
 #define PERFROW_IRQS		0x02	/* open interrupts while displaced */
 #define PERFROW_TWICE		0x04	/* load, and put, twice */
 #define PERFROW_OPEN		0x20	/* with IRQS: load once more, and put not */
-/* Flag of PERFROW_OWN */
-#define PERFROW_KEEP_DIRTY	0x08	/* do not ask what perf left dirty */
 /* Flag of PERFROW_COUNTER */
 #define PERFROW_VPMU		0x10	/* as an emulated vPMU's event */
 
@@ -19,7 +17,7 @@ struct perfrow {
 	unsigned long long arg;
 	unsigned long long flags;
 	long long result;
-	/* PERFROW_OWN: what perf says it left dirty, as in global control */
+	/* PERFROW_OWN: which of its counters perf left dirty */
 	unsigned long long dirty;
 	/* PERFROW_SPIN */
 	unsigned long long host_active;		/* while spinning */
@@ -31,8 +29,9 @@ struct perfrow {
 	unsigned long long reclaims;
 	unsigned long long intact;	/* values found at the last reclaim */
 	unsigned long long pmis;
+	unsigned long long pts, pts_outside_nmi;	/* interrupts of PT */
 	/* PERFROW_CAPABILITY */
-	unsigned long long mediated, counters, global_ctrl;
+	unsigned long long mediated, counters, guest_counters, global_ctrl;
 	unsigned long long widths[2], numbers[2];
 	/* The PMU while spinning, or now */
 	struct mpmu_regs regs;
@@ -41,7 +40,7 @@ struct perfrow {
 #define PERFROW_CREATE		_IOWR('m', 1, struct perfrow)
 #define PERFROW_RELEASE		_IOWR('m', 2, struct perfrow)
 #define PERFROW_SPIN		_IOWR('m', 3, struct perfrow)	/* arg iterations */
-#define PERFROW_OWN		_IOWR('m', 4, struct perfrow)	/* this CPU */
+#define PERFROW_OWN		_IOWR('m', 4, struct perfrow)	/* counters arg, 0: all */
 #define PERFROW_DISOWN		_IOWR('m', 5, struct perfrow)
 #define PERFROW_STATE		_IOWR('m', 6, struct perfrow)
 #define PERFROW_VECTOR		_IOWR('m', 7, struct perfrow)	/* to this CPU */
@@ -51,6 +50,7 @@ struct perfrow {
 #define PERFROW_CALLBACKS	_IOWR('m', 11, struct perfrow)	/* arg 1 set, 0 unset */
 #define PERFROW_COUNTER		_IOWR('m', 12, struct perfrow)	/* arg 1 create, 0 release */
 #define PERFROW_CAPABILITY	_IOWR('m', 13, struct perfrow)
+#define PERFROW_STATUS		_IOWR('m', 14, struct perfrow)	/* set bits arg */
 
 /* The type of the PMU that cannot be mediated, from sysfs */
 #define PERFROW_PMU		"perfrow"

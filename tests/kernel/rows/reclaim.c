@@ -19,6 +19,7 @@
 #define LVTPC_NMI	0x400
 #define LVTPC_MASKED	0x10000
 #define STATUS_PT	(1ull << 55)
+#define STATUS_BUFFER	(1ull << 62)
 #define MOVED		3	/* counter that an event leaves for another */
 
 static struct perfrow call(unsigned long request, unsigned long long arg)
@@ -146,23 +147,22 @@ static const struct use {
 	const char *name;
 	void (*use)(void);
 	bool reclaims;
-	int flags;
 	bool resets;	/* perf starts anew */
 } uses[] = {
-	{ "nothing", use_none, false, 0, false },
-	{ "installing an event", use_install, true, 0, false },
-	{ "enabling an event", use_enable, true, 0, false },
-	{ "switching to a task with an event", use_task, true, 0, false },
-	{ "clearing what RDPMC could leak", use_rdpmc, false, PERFROW_KEEP_DIRTY, false },
-	{ "taking the CPU offline", use_offline, true, 0, true },
+	{ "nothing", use_none, false, false },
+	{ "installing an event", use_install, true, false },
+	{ "enabling an event", use_enable, true, false },
+	{ "switching to a task with an event", use_task, true, false },
+	{ "clearing what RDPMC could leak", use_rdpmc, false, false },
+	{ "taking the CPU offline", use_offline, true, true },
 };
 
-static struct perfrow on_cpu(int cpu, unsigned long request, int flags)
+static struct perfrow on_cpu(int cpu, unsigned long request, unsigned long long arg)
 {
 	struct perfrow row;
 
 	run_on(cpu);
-	row = call_row(request, (struct perfrow){ .flags = flags });
+	row = call(request, arg);
 	run_on(0);
 	return row;
 }
@@ -182,7 +182,7 @@ static void test_use(const struct use *use)
 
 	dirty(1);
 	before = on_cpu(1, PERFROW_STATE, 0);
-	if (!check_eq(on_cpu(1, PERFROW_OWN, use->flags).result, 0, "A11: own, then %s", use->name))
+	if (!check_eq(on_cpu(1, PERFROW_OWN, 0).result, 0, "A11: own, then %s", use->name))
 		return;
 	owned = on_cpu(1, PERFROW_STATE, 0);
 	check(owned.owned && !owned.regs.global_ctrl, "A11: owned, all stopped");
@@ -262,6 +262,54 @@ static void test_moved(void)
 	check_eq(held & ~dirty, 0, "A11: each counter with a value of the host's is known");
 }
 
+/* An owner of some counters: the others stay perf's to clean. */
+static void test_others(void)
+{
+	const uint64_t mine = 3, others = 1 << MOVED;
+	struct perfrow row;
+	int fds[MOVED + 1];
+
+	for (int i = 0; i <= MOVED; i++)
+		fds[i] = open_branches(1);
+	for (int i = 0; i <= MOVED; i++)
+		close(fds[i]);
+	row = on_cpu(1, PERFROW_OWN, mine);
+	check_eq(row.dirty, mine, "A11: an owner of some counters cleans these");
+	row = on_cpu(1, PERFROW_STATE, 0);
+	check(holding(&row.regs) & others, "A11: others have the host's values");
+	use_rdpmc();
+	row = on_cpu(1, PERFROW_STATE, 0);
+	check_eq(holding(&row.regs), mine, "A11: until a task may read them");
+	on_cpu(1, PERFROW_DISOWN, 0);
+	check(on_cpu(1, PERFROW_STATE, 0).intact, "A11: the guest's values were intact then");
+}
+
+/*
+ * The buffer of PEBS is full as a guest takes over: the interrupt of that is the
+ * host's. One that never comes is waited for some times.
+ */
+static void test_buffer(void)
+{
+	const unsigned long long full = STATUS_BUFFER;
+	int refused = 0;
+
+	on_cpu(1, PERFROW_STATUS, full);
+	check_eq(on_cpu(1, PERFROW_OWN, 0).result, -EBUSY, "A11: not owned with an interrupt of PEBS to come");
+	kernel_said("unknown reason");
+	call(PERFROW_NMI, 1);
+	usleep(1000);
+	check(!kernel_said("unknown reason"), "A11: which is perf's");
+	check_eq(on_cpu(1, PERFROW_OWN, 0).result, 0, "A11: but then");
+	on_cpu(1, PERFROW_DISOWN, 0);
+
+	on_cpu(1, PERFROW_STATUS, full);
+	while (refused < 100 && on_cpu(1, PERFROW_OWN, 0).result)
+		refused++;
+	check(refused && refused < 100, "A11: one that does not come is given up (%d)", refused);
+	check(!(on_cpu(1, PERFROW_STATE, 0).regs.global_status & full), "A11: its bit is clear");
+	on_cpu(1, PERFROW_DISOWN, 0);
+}
+
 void test_reclaim(void)
 {
 	if (cpus() < 2) {
@@ -272,9 +320,12 @@ void test_reclaim(void)
 	prepared = open_cpu_event(1, EV_DISABLED);
 	for (size_t i = 0; i < sizeof(uses) / sizeof(uses[0]); i++)
 		test_use(&uses[i]);
+	if (is_intel())
+		test_buffer();
 	close(prepared);
 	test_active();
 	test_moved();
+	test_others();
 }
 
 /* Row A9: an NMI while owned. */
@@ -311,11 +362,16 @@ static void test_pt(void)
 	on_cpu(1, PERFROW_OWN, 0);
 	before = on_cpu(1, PERFROW_STATE, 0);
 	vectors = interrupts("VPMI");
+	kernel_said("unknown reason");
 	on_cpu(1, PERFROW_RAISE_PT, 0);
 	usleep(1000);
 	after = on_cpu(1, PERFROW_STATE, 0);
 
 	check_eq(interrupts("VPMI"), vectors + 1, "A9: PT raises the guest's vector");
+	check_eq(after.pts, before.pts + 1, "A9: PT is served");
+	check_eq(after.pts_outside_nmi, before.pts_outside_nmi,
+		 "A9: in an NMI, which no other one interrupts");
+	check(!kernel_said("unknown reason"), "A9: which is no unknown one");
 	check_eq(after.regs.global_status, before.regs.global_status,
 		 "E3: its status bit is acknowledged, no other");
 	check_eq(after.pmis, before.pmis + 1, "A9: with a counter's bit set the guest is told");
