@@ -75,7 +75,7 @@ refused()
 has_one_line_more()
 {
 	diff "$pristine/$1" "$tree/$1" >"$work/diff"
-	[ "$(grep -c '^[<>]' "$work/diff")" = 1 ] && grep -q "^> .*$2" "$work/diff"
+	[ "$(grep -c '^[<>] .' "$work/diff")" = 1 ] && grep -q "^> .*$2" "$work/diff"
 }
 
 patch_by_hand()
