@@ -89,21 +89,10 @@ by_itself()
 	done <"$backend/patches/6.12/series"
 }
 
-# Those that make a Kconfig or a Makefile of the kernel include libmpmu's.
-offering()
-{
-	while read -r name; do
-		! grep -q '^+.*kvm/mpmu/K\(config\|build\)' "$backend/patches/6.12/$name" ||
-			printf '%s\n' "$name"
-	done <"$backend/patches/6.12/series"
-}
-
 without=${MPMU_BUILT_N:-$("$MPMU_TOP/tests/kernel/build" mpmu-n)/tree}
 with=${MPMU_BUILT_Y:-$("$MPMU_TOP/tests/kernel/build" mpmu-y)/tree}
 by_itself 'CONFIG_MPMU=n' "$without"
 by_itself 'CONFIG_MPMU=y' "$with"
-try 'the last patch, and no other, offers CONFIG_MPMU' \
-	test "$(offering)" = "$(tail -n 1 "$backend/patches/6.12/series")"
 try 'the kernel with all patches is built with CONFIG_MPMU=y' grep -qx CONFIG_MPMU=y "$with/.config"
 try 'and so is libmpmu' test -e "$with/arch/x86/kvm/mpmu/vcpu.o"
 done_testing
