@@ -2,7 +2,8 @@
 /*
  * Proof of the emulator's PMU across VM entry and exit, on a stock kernel: a
  * guest without a PMU of its own, counted from the host with exclude_host and
- * exclude_guest events.
+ * exclude_guest events; and that interrupts of the host leave a guest that has
+ * its own closed.
  *
  * hostvm [-n LENGTH]
  */
@@ -10,7 +11,9 @@
 #include <fcntl.h>
 #include <linux/kvm.h>
 #include <sched.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/time.h>
 
 #include "tap.h"
 #include "emu.h"
@@ -48,7 +51,26 @@ static const struct program programs[] = {
 	{ }
 };
 
+/* Entered with IF clear. */
+static const struct program closed_loop = {
+	"a loop", {
+		0x66, 0x4e,		/* 1: dec %esi */
+		0x75, 0xfc,		/* jnz 1b */
+		0xfb,			/* sti */
+		0x90,			/* nop */
+		0xe6, 0x10,		/* out %al, $0x10 */
+	}, 0, 0
+};
+
+static const struct program closed_halt = {
+	"HLT", {
+		0xf4,			/* hlt */
+		0xe6, 0x10,		/* out %al, $0x10 */
+	}, 0, 0
+};
+
 struct vm {
+	int fd;
 	int vcpu;
 	unsigned char *memory;
 	struct kvm_run *run;
@@ -62,7 +84,7 @@ static void need(bool ok, const char *what)
 	exit(1);
 }
 
-static void vm_memory(struct vm *vm, int fd)
+static void vm_memory(struct vm *vm)
 {
 	struct kvm_userspace_memory_region region = { .memory_size = 0x10000 };
 
@@ -70,18 +92,23 @@ static void vm_memory(struct vm *vm, int fd)
 			  MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	need(vm->memory != MAP_FAILED, "mmap");
 	region.userspace_addr = (uintptr_t)vm->memory;
-	need(!ioctl(fd, KVM_SET_USER_MEMORY_REGION, &region), "memory region");
+	need(!ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &region), "memory region");
 }
 
-static void vm_open(struct vm *vm)
+/* HLT leaves the guest, or not. */
+static void vm_open(struct vm *vm, bool halts)
 {
-	int kvm = open("/dev/kvm", O_RDWR), fd;
+	struct kvm_enable_cap halt = {
+		.cap = KVM_CAP_X86_DISABLE_EXITS, .args[0] = KVM_X86_DISABLE_EXITS_HLT,
+	};
+	int kvm = open("/dev/kvm", O_RDWR);
 
 	need(kvm >= 0, "/dev/kvm");
-	fd = ioctl(kvm, KVM_CREATE_VM, 0);
-	need(fd >= 0, "KVM_CREATE_VM");
-	vm_memory(vm, fd);
-	vm->vcpu = ioctl(fd, KVM_CREATE_VCPU, 0);
+	vm->fd = ioctl(kvm, KVM_CREATE_VM, 0);
+	need(vm->fd >= 0, "KVM_CREATE_VM");
+	need(!halts || !ioctl(vm->fd, KVM_ENABLE_CAP, &halt), "HLT without an exit");
+	vm_memory(vm);
+	vm->vcpu = ioctl(vm->fd, KVM_CREATE_VCPU, 0);
 	need(vm->vcpu >= 0, "KVM_CREATE_VCPU");
 	vm->run = mmap(NULL, ioctl(kvm, KVM_GET_VCPU_MMAP_SIZE, 0), PROT_READ | PROT_WRITE,
 		       MAP_SHARED, vm->vcpu, 0);
@@ -171,6 +198,75 @@ static void check_truth(struct vm *vm, const struct program *p, bool guest)
 	      guest ? "guest" : "host", p->name);
 }
 
+/* --- interrupts, while those of the guest are closed --- */
+
+#define TURNS		20000000	/* far more than the timer's */
+#define TIMER_US	5000
+
+static void on_alarm(int signal)
+{
+	(void)signal;
+}
+
+static void start_alarm(void)
+{
+	const struct sigaction action = { .sa_handler = on_alarm };
+	const struct itimerval timer = { .it_value.tv_usec = TIMER_US };
+
+	need(!sigaction(SIGALRM, &action, NULL), "sigaction");
+	need(!setitimer(ITIMER_REAL, &timer, NULL), "setitimer");
+}
+
+/* How KVM_RUN ended, and what the guest still had to do. */
+static int vm_go_on(struct vm *vm, uint64_t *left)
+{
+	int status = ioctl(vm->vcpu, KVM_RUN, 0) ? -errno : (int)vm->run->exit_reason;
+	struct kvm_regs regs;
+
+	need(!ioctl(vm->vcpu, KVM_GET_REGS, &regs), "KVM_GET_REGS");
+	*left = regs.rsi;
+	return status;
+}
+
+static int run_closed(struct vm *vm, const struct program *p, uint64_t *left)
+{
+	vm_set(vm, p, TURNS);
+	start_alarm();
+	return vm_go_on(vm, left);
+}
+
+/* The timer interrupts the guest; the window for one of its own opens with STI. */
+static void check_closed(struct vm *vm)
+{
+	uint64_t left;
+	int status;
+
+	status = run_closed(vm, &closed_loop, &left);
+	check(status == -EINTR && left > 0 && left < TURNS,
+	      "closed: the host's timer leaves a guest with IF clear");
+	note("%d, %llu turns left", status, (unsigned long long)left);
+	vm->run->request_interrupt_window = 1;
+	do {
+		status = vm_go_on(vm, &left);
+	} while (status == -EINTR);
+	vm->run->request_interrupt_window = 0;
+	check(status == KVM_EXIT_IRQ_WINDOW_OPEN && !left,
+	      "closed: its own interrupt waits for STI");
+	note("%d, %llu turns left", status, (unsigned long long)left);
+}
+
+static void check_halted(void)
+{
+	struct vm vm;
+	uint64_t left;
+	int status;
+
+	vm_open(&vm, true);
+	status = run_closed(&vm, &closed_halt, &left);
+	check(status == -EINTR || status == KVM_EXIT_IO,
+	      "closed: the host's timer ends HLT with IF clear");
+}
+
 int main(int argc, char **argv)
 {
 	const struct program *p;
@@ -183,12 +279,14 @@ int main(int argc, char **argv)
 	CPU_SET(0, &set);
 	sched_setaffinity(0, sizeof(set), &set);
 	need(emu_present(), "the emulator");
-	vm_open(&vm);
+	vm_open(&vm, false);
 	for (p = programs; p->name; p++) {
 		check_guest(&vm, events[0], p, p->instructions);
 		check_guest(&vm, events[1], p, p->branches);
 		check_truth(&vm, p, true);
 		check_truth(&vm, p, false);
 	}
+	check_closed(&vm);
+	check_halted();
 	return tap_end();
 }

@@ -180,6 +180,14 @@ body_rep:
 	jnz	1b
 	ret
 
+	.globl	body_closed
+body_closed:
+	cli
+1:	dec	%rdi
+	jnz	1b
+	sti
+	ret
+
 /* u64 safe_access(op, index, value, u64 *result): 1 if it faulted. */
 	.globl	safe_access
 safe_access:

@@ -52,7 +52,7 @@ _Static_assert(sizeof(struct guest_cpu) <= 0x9000, "the user stack starts there"
 typedef void body_fn(uint64_t count, uint64_t pointer);
 
 extern body_fn body_empty, body_plain, body_cpuid, body_port_kernel;
-extern body_fn body_port_user, body_hlt, body_touch, body_mixed, body_rep;
+extern body_fn body_port_user, body_hlt, body_touch, body_mixed, body_rep, body_closed;
 extern body_fn body_rdpmc;
 extern char vectors[], user_leave[], leave_user[], run_kernel[], run_user[];
 
@@ -71,6 +71,7 @@ static body_fn *const bodies[NR_BODIES] = {
 	[BODY_TOUCH] = body_touch,
 	[BODY_MIXED] = body_mixed,
 	[BODY_REP] = body_rep,
+	[BODY_CLOSED] = body_closed,
 };
 
 static struct gate idt[256];

@@ -66,6 +66,7 @@ enum guest_body {
 	BODY_TOUCH,
 	BODY_MIXED,		/* CPUID, port I/O to user space, plain turns */
 	BODY_REP,
+	BODY_CLOSED,		/* with interrupts closed, opened at its end */
 	NR_BODIES,
 };
 

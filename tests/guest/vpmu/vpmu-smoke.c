@@ -10,7 +10,7 @@ static const char *const names[NR_BODIES] = {
 	[BODY_EMPTY] = "an empty body", [BODY_PLAIN] = "a loop", [BODY_CPUID] = "CPUID",
 	[BODY_PORT_KERNEL] = "a port in the kernel", [BODY_PORT_USER] = "a port in user space",
 	[BODY_HLT] = "HLT", [BODY_TOUCH] = "new pages", [BODY_MIXED] = "a mixture",
-	[BODY_REP] = "REP STOS",
+	[BODY_REP] = "REP STOS", [BODY_CLOSED] = "a loop with IF clear",
 };
 
 static void run_body(struct machine *machine, int body, bool user)
