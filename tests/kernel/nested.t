@@ -9,9 +9,10 @@
 . "$MPMU_TOP/tests/rig/machine.sh"
 
 tree=$("$MPMU_TOP/tests/kernel/build" mpmu-y)
-program=$("$MPMU_TOP/tests/kernel/nested")
+programs=$("$MPMU_TOP/tests/kernel/nested")
+mapfile -t programs <<<"$programs"
 mapfile -t modules < <(kernel_modules "$tree")
-machine_prepare "$tree" "$MPMU_TOP/tests/guest/main-kselftests" "$program" "${modules[@]}"
+machine_prepare "$tree" "$MPMU_TOP/tests/guest/main-kselftests" "${programs[@]}" "${modules[@]}"
 
 for personality in intel-v5-8-4 intel-v5-nosave amd-v2; do
 	machine_test "$personality" "$personality" \
