@@ -22,10 +22,14 @@ struct kvm_mpmu {
 	struct irq_work kick;
 	/* The instruction that KVM is about to skip was counted already. */
 	bool retired;
+	/* A nested VM-entry or VM-exit is loading MSRs. */
+	bool loading;
 	/* Intercepts must be computed again. */
 	bool stale_intercepts;
 	/* The host shares this CPU's performance interrupt (PT, BTS). */
 	bool shared_lvtpc;
+	/* GLOBAL_CTRL before a nested VM-entry or VM-exit that may be none. */
+	u64 kept_global_ctrl;
 };
 
 static inline struct kvm_vcpu *core_to_vcpu(const struct mpmu_vcpu *core)

@@ -86,12 +86,28 @@ void kvm_mpmu_refresh(struct kvm_vcpu *vcpu);
 void kvm_mpmu_handle_event(struct kvm_vcpu *vcpu);
 void kvm_mpmu_trigger_event(struct kvm_vcpu *vcpu, u64 eventsel);
 bool kvm_mpmu_rdpmc_intercepted(struct kvm_vcpu *vcpu);
+bool kvm_mpmu_nested_rdpmc_intercepted(struct kvm_vcpu *vcpu, bool l1);
+void __kvm_mpmu_set_loading(struct kvm_vcpu *vcpu, bool loading);
+void __kvm_mpmu_keep_global_ctrl(struct kvm_vcpu *vcpu);
+void __kvm_mpmu_restore_global_ctrl(struct kvm_vcpu *vcpu);
 
 /* A vCPU's registers; results are those of KVM's own MSR handlers. */
 bool kvm_mpmu_is_valid_msr(struct kvm_vcpu *vcpu, u32 msr);
 int kvm_mpmu_get_msr(struct kvm_vcpu *vcpu, struct msr_data *msr_info);
 int kvm_mpmu_set_msr(struct kvm_vcpu *vcpu, struct msr_data *msr_info);
 int kvm_mpmu_rdpmc(struct kvm_vcpu *vcpu, u32 ecx, u64 *data);
+
+/* Words of an MSR bitmap, 64 MSRs each, that PMU registers are in. */
+#define VMX_MPMU_WORDS 5
+
+/* What kvm_intel keeps for a vCPU. */
+struct vmx_mpmu {
+	/* What GUEST_IA32_PERF_GLOBAL_CTRL holds, if VM-exit cannot save it. */
+	u64 global_ctrl;
+	/* What L1 passes through to L2, by vmcs12's bitmap at its last VM-entry. */
+	u64 passed_reads[VMX_MPMU_WORDS];
+	u64 passed_writes[VMX_MPMU_WORDS];
+};
 
 /* In the vendor modules. */
 struct vcpu_vmx;
@@ -101,9 +117,21 @@ void vmx_mpmu_load_global_ctrl(struct vcpu_vmx *vmx);
 #ifdef CONFIG_MPMU
 u64 vmx_mpmu_leave_vmcs(struct vcpu_vmx *vmx);
 void vmx_mpmu_enter_vmcs(struct vcpu_vmx *vmx, u64 global_ctrl);
+void vmx_mpmu_merge_msr_bitmap(struct vcpu_vmx *vmx, const unsigned long *vmcs12_bitmap);
+bool vmx_mpmu_begin_early_check(struct vcpu_vmx *vmx);
+void vmx_mpmu_end_early_check(struct vcpu_vmx *vmx, bool loads);
+bool vmx_mpmu_hides_loads(struct kvm_vcpu *vcpu);
+void vmx_mpmu_filter_control_msr(struct kvm_vcpu *vcpu, struct msr_data *msr_info);
 #else
 static __always_inline u64 vmx_mpmu_leave_vmcs(struct vcpu_vmx *vmx) { return 0; }
 static __always_inline void vmx_mpmu_enter_vmcs(struct vcpu_vmx *vmx, u64 global_ctrl) { }
+static __always_inline void vmx_mpmu_merge_msr_bitmap(struct vcpu_vmx *vmx,
+						      const unsigned long *vmcs12_bitmap) { }
+static __always_inline bool vmx_mpmu_begin_early_check(struct vcpu_vmx *vmx) { return false; }
+static __always_inline void vmx_mpmu_end_early_check(struct vcpu_vmx *vmx, bool loads) { }
+static __always_inline bool vmx_mpmu_hides_loads(struct kvm_vcpu *vcpu) { return false; }
+static __always_inline void vmx_mpmu_filter_control_msr(struct kvm_vcpu *vcpu,
+							struct msr_data *msr_info) { }
 #endif
 /* In KVM's vmx.c: end the switching of perf's MSRs at VM-entry and VM-exit. */
 void vmx_mpmu_stop_perf_switch(struct vcpu_vmx *vmx);
@@ -282,6 +310,29 @@ static inline void kvm_mpmu_lvtpc_changed(struct kvm_vcpu *vcpu)
 {
 	if (kvm_vcpu_uses_mediated_pmu(vcpu))
 		__kvm_mpmu_lvtpc_changed(vcpu);
+}
+
+/*
+ * Around MSRs that a nested VM-entry or VM-exit loads: they are written as by
+ * the guest, but no WRMSR of it retires.
+ */
+static inline void kvm_mpmu_set_loading(struct kvm_vcpu *vcpu, bool loading)
+{
+	if (kvm_vcpu_has_mediated_pmu(vcpu))
+		__kvm_mpmu_set_loading(vcpu, loading);
+}
+
+/* Remember GLOBAL_CTRL, and put it back: a nested VM-entry or VM-exit was none. */
+static inline void kvm_mpmu_keep_global_ctrl(struct kvm_vcpu *vcpu)
+{
+	if (kvm_vcpu_has_mediated_pmu(vcpu))
+		__kvm_mpmu_keep_global_ctrl(vcpu);
+}
+
+static inline void kvm_mpmu_restore_global_ctrl(struct kvm_vcpu *vcpu)
+{
+	if (kvm_vcpu_has_mediated_pmu(vcpu))
+		__kvm_mpmu_restore_global_ctrl(vcpu);
 }
 
 /* PMU registers have their intercepts from the core, not from KVM's tables. */

@@ -171,14 +171,15 @@ int kvm_mpmu_get_msr(struct kvm_vcpu *vcpu, struct msr_data *msr_info)
 
 /*
  * The guest's own WRMSR retires here, with the state that it found; KVM skips
- * the instruction right after.
+ * the instruction right after.  What a nested VM-entry or VM-exit loads is the
+ * guest's, too, and no instruction.
  */
 static int write_msr(struct mpmu_cpu *cpu, struct kvm_mpmu *mpmu, const struct msr_data *msr_info)
 {
 	int r;
 
-	if (msr_info->host_initiated)
-		return mpmu_msr_write(cpu, &mpmu->core, msr_info->index, MPMU_BY_HOST,
+	if (msr_info->host_initiated || mpmu->loading)
+		return mpmu_msr_write(cpu, &mpmu->core, msr_info->index, initiator(msr_info),
 				      msr_info->data);
 
 	r = mpmu_wrmsr(cpu, &mpmu->core, msr_info->index, msr_info->data);
@@ -222,6 +223,37 @@ bool kvm_mpmu_rdpmc_intercepted(struct kvm_vcpu *vcpu)
 	return mpmu_rdpmc_intercepted(vcpu_to_core(vcpu));
 }
 EXPORT_SYMBOL_GPL(kvm_mpmu_rdpmc_intercepted);
+
+bool kvm_mpmu_nested_rdpmc_intercepted(struct kvm_vcpu *vcpu, bool l1)
+{
+	return mpmu_nested_rdpmc_intercepted(vcpu_to_core(vcpu), l1);
+}
+EXPORT_SYMBOL_GPL(kvm_mpmu_nested_rdpmc_intercepted);
+
+void __kvm_mpmu_set_loading(struct kvm_vcpu *vcpu, bool loading)
+{
+	vcpu->arch.mpmu->loading = loading;
+}
+EXPORT_SYMBOL_GPL(__kvm_mpmu_set_loading);
+
+/* A model without the register has none to lose. */
+void __kvm_mpmu_keep_global_ctrl(struct kvm_vcpu *vcpu)
+{
+	struct msr_data msr_info = { .index = MSR_CORE_PERF_GLOBAL_CTRL, .host_initiated = true };
+
+	kvm_mpmu_get_msr(vcpu, &msr_info);
+	vcpu->arch.mpmu->kept_global_ctrl = msr_info.data;
+}
+EXPORT_SYMBOL_GPL(__kvm_mpmu_keep_global_ctrl);
+
+void __kvm_mpmu_restore_global_ctrl(struct kvm_vcpu *vcpu)
+{
+	struct msr_data msr_info = { .index = MSR_CORE_PERF_GLOBAL_CTRL, .host_initiated = true };
+
+	msr_info.data = vcpu->arch.mpmu->kept_global_ctrl;
+	kvm_mpmu_set_msr(vcpu, &msr_info);
+}
+EXPORT_SYMBOL_GPL(__kvm_mpmu_restore_global_ctrl);
 
 size_t __kvm_mpmu_filter_size(u32 nevents)
 {
@@ -347,7 +379,7 @@ int __kvm_mpmu_enter(struct kvm_vcpu *vcpu)
 	int r;
 
 	lockdep_assert_irqs_disabled();
-	/* Nested virtualization writes MSRs, too, and skips no instruction for it. */
+	/* What was counted for one instruction must not stand for a later one. */
 	mpmu->retired = false;
 	if (unlikely(sharing_changed(cpu, mpmu)))
 		return -EAGAIN;

@@ -14,6 +14,8 @@
 #include "kvm_mpmu.h"
 #include "params.h"
 #include "x86.h"
+#include "pmu.h"
+#include "vmx/nested.h"
 #include "vmx/vmx.h"
 
 #define LOAD_ENTRY	VM_ENTRY_LOAD_IA32_PERF_GLOBAL_CTRL
@@ -77,18 +79,18 @@ static void vmx_mpmu_set_global_ctrl(struct kvm_vcpu *vcpu, u64 value)
 	vmcs_write64(GUEST_IA32_PERF_GLOBAL_CTRL, value);
 	if (!can_save()) {
 		slot(vmx)->value = value;
-		vmx->mpmu_global_ctrl = value;
+		vmx->mpmu.global_ctrl = value;
 	}
 }
 
 /* Before each VM-entry: what the last VM-exit stored is loaded again. */
 void vmx_mpmu_load_global_ctrl(struct vcpu_vmx *vmx)
 {
-	if (can_save() || slot(vmx)->value == vmx->mpmu_global_ctrl)
+	if (can_save() || slot(vmx)->value == vmx->mpmu.global_ctrl)
 		return;
 
-	vmx->mpmu_global_ctrl = slot(vmx)->value;
-	vmcs_write64(GUEST_IA32_PERF_GLOBAL_CTRL, vmx->mpmu_global_ctrl);
+	vmx->mpmu.global_ctrl = slot(vmx)->value;
+	vmcs_write64(GUEST_IA32_PERF_GLOBAL_CTRL, vmx->mpmu.global_ctrl);
 }
 
 static void enable_switch(struct vcpu_vmx *vmx)
@@ -128,20 +130,74 @@ static void vmx_mpmu_set_touched(struct kvm_vcpu *vcpu, bool touched)
 	enable_switch(vmx);
 }
 
+/*
+ * Each kind of register fits into one word of the bitmap.  Any other MSR there
+ * is intercepted in vmcs01, and so in L2.
+ */
+static const u16 pmu_words[VMX_MPMU_WORDS] = {
+	MSR_ARCH_PERFMON_PERFCTR0 / 64, MSR_ARCH_PERFMON_EVENTSEL0 / 64,
+	MSR_CORE_PERF_FIXED_CTR0 / 64, MSR_CORE_PERF_FIXED_CTR_CTRL / 64,
+	MSR_IA32_PMC0 / 64,
+};
+
+/* Writes of the same MSRs are so many words on: half of the page. */
+#define BITMAP_WRITES (PAGE_SIZE / 2 / sizeof(u64))
+
+/* L2 reaches what L1 itself reaches and passes through. */
+static void merge_word(struct vcpu_vmx *vmx, u32 i)
+{
+	const u64 *vmcs01 = (const u64 *)vmx->vmcs01.msr_bitmap;
+	u64 *vmcs02 = (u64 *)vmx->nested.vmcs02.msr_bitmap;
+	u32 reads = pmu_words[i], writes = reads + BITMAP_WRITES;
+
+	vmcs02[reads] = vmcs01[reads] | ~vmx->mpmu.passed_reads[i];
+	vmcs02[writes] = vmcs01[writes] | ~vmx->mpmu.passed_writes[i];
+}
+
+/*
+ * VM-entry to L2.  What L1 wants is remembered, for changes of vmcs01's bitmap
+ * while L2 runs, when L1's memory is out of reach.
+ */
+void vmx_mpmu_merge_msr_bitmap(struct vcpu_vmx *vmx, const unsigned long *vmcs12_bitmap)
+{
+	const u64 *vmcs12 = (const u64 *)vmcs12_bitmap;
+	u32 i;
+
+	if (!kvm_vcpu_has_mediated_pmu(&vmx->vcpu))
+		return;
+
+	for (i = 0; i < VMX_MPMU_WORDS; i++) {
+		vmx->mpmu.passed_reads[i] = ~READ_ONCE(vmcs12[pmu_words[i]]);
+		vmx->mpmu.passed_writes[i] = ~READ_ONCE(vmcs12[pmu_words[i] + BITMAP_WRITES]);
+		merge_word(vmx, i);
+	}
+}
+
 static void vmx_mpmu_set_intercept(struct kvm_vcpu *vcpu, u32 msr, u32 access, bool intercept)
 {
 	int type = (access & MPMU_READ ? MSR_TYPE_R : 0) | (access & MPMU_WRITE ? MSR_TYPE_W : 0);
+	u32 i;
 
 	vmx_set_intercept_for_msr(vcpu, msr, type, intercept);
+	if (!is_guest_mode(vcpu))
+		return;
+	/* KVM brings vmcs02 up to date at L1's next VM-entry, which is too late. */
+	for (i = 0; i < VMX_MPMU_WORDS; i++) {
+		if (pmu_words[i] == msr / 64)
+			merge_word(to_vmx(vcpu), i);
+	}
 }
 
-/* In L2 RDPMC is always intercepted; vmcs01 is set as it is loaded again. */
+/* In L2 this is vmcs02; vmcs01 is set as it is loaded again. */
 static void vmx_mpmu_set_rdpmc_intercept(struct kvm_vcpu *vcpu, bool intercept)
 {
 	struct vcpu_vmx *vmx = to_vmx(vcpu);
+	bool l1;
 
-	if (vmx->loaded_vmcs != &vmx->vmcs01)
-		return;
+	if (is_guest_mode(vcpu)) {
+		l1 = nested_cpu_has(get_vmcs12(vcpu), CPU_BASED_RDPMC_EXITING);
+		intercept = kvm_mpmu_nested_rdpmc_intercepted(vcpu, l1);
+	}
 	if (intercept)
 		exec_controls_setbit(vmx, CPU_BASED_RDPMC_EXITING);
 	else
@@ -167,7 +223,61 @@ void vmx_mpmu_enter_vmcs(struct vcpu_vmx *vmx, u64 global_ctrl)
 	} else {
 		disable_switch(vmx);
 	}
-	vmx_mpmu_set_rdpmc_intercept(vcpu, kvm_mpmu_rdpmc_intercepted(vcpu));
+	/* vmcs02 gets the union of vmcs01's and vmcs12's execution controls. */
+	if (vmx->loaded_vmcs == &vmx->vmcs01)
+		vmx_mpmu_set_rdpmc_intercept(vcpu, kvm_mpmu_rdpmc_intercepted(vcpu));
+}
+
+/*
+ * nested_early_check is a VM-entry that fails, at a place where events of the
+ * host may be running: it must not touch GLOBAL_CTRL.  vmcs02's controls for it
+ * are on or off together, for the guest's PMU or for perf.
+ */
+bool vmx_mpmu_begin_early_check(struct vcpu_vmx *vmx)
+{
+	/* KVM writes it after the check, which refuses a new vmcs02's 0. */
+	if (kvm_caps.has_tsc_control)
+		vmcs_write64(TSC_MULTIPLIER, vmx->vcpu.arch.tsc_scaling_ratio);
+	if (!(vm_entry_controls_get(vmx) & LOAD_ENTRY))
+		return false;
+
+	vm_entry_controls_clearbit(vmx, LOAD_ENTRY);
+	vm_exit_controls_clearbit(vmx, LOAD_EXIT);
+	return true;
+}
+
+void vmx_mpmu_end_early_check(struct vcpu_vmx *vmx, bool loads)
+{
+	if (!loads)
+		return;
+
+	vm_entry_controls_setbit(vmx, LOAD_ENTRY);
+	vm_exit_controls_setbit(vmx, LOAD_EXIT);
+}
+
+/* A guest without GLOBAL_CTRL has no controls that load it. */
+bool vmx_mpmu_hides_loads(struct kvm_vcpu *vcpu)
+{
+	return kvm_vcpu_has_mediated_pmu(vcpu) &&
+	       !kvm_pmu_has_perf_global_ctrl(vcpu_to_pmu(vcpu));
+}
+
+/* User space goes on seeing, and restoring, what it has set. */
+void vmx_mpmu_filter_control_msr(struct kvm_vcpu *vcpu, struct msr_data *msr_info)
+{
+	if (msr_info->host_initiated || !vmx_mpmu_hides_loads(vcpu))
+		return;
+
+	switch (msr_info->index) {
+	case MSR_IA32_VMX_ENTRY_CTLS:
+	case MSR_IA32_VMX_TRUE_ENTRY_CTLS:
+		msr_info->data &= ~((u64)LOAD_ENTRY << 32);
+		break;
+	case MSR_IA32_VMX_EXIT_CTLS:
+	case MSR_IA32_VMX_TRUE_EXIT_CTLS:
+		msr_info->data &= ~((u64)LOAD_EXIT << 32);
+		break;
+	}
 }
 
 const struct kvm_mpmu_vendor vmx_mpmu_vendor = {

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
-# A guest of a guest has every PMU register and RDPMC intercepted, while its
-# hypervisor, which intercepts none of them, has them direct.
+# A guest that is a hypervisor itself, and its guest.  On AMD: every PMU register
+# and RDPMC are intercepted in the guest's guest.
 
 . "$(dirname "$0")/../lib/common.sh"
 . "$MPMU_TOP/tests/lib/tap.sh"
@@ -12,11 +12,16 @@ tree=$("$MPMU_TOP/tests/kernel/build" mpmu-y)
 programs=$("$MPMU_TOP/tests/kernel/nested")
 mapfile -t programs <<<"$programs"
 mapfile -t modules < <(kernel_modules "$tree")
-machine_prepare "$tree" "$MPMU_TOP/tests/guest/main-kselftests" "${programs[@]}" "${modules[@]}"
+parameters=enable_mediated_pmu=1,mediated_pmu_policy=full
 
-for personality in intel-v5-8-4 intel-v5-nosave amd-v2; do
-	machine_test "$personality" "$personality" \
-		--append 'mpmu.tests=nested mpmu.kvm=enable_mediated_pmu=1,mediated_pmu_policy=full'
-	try "I $personality: the test runs" grep -qx '# nested: exit 0' "$MACHINE_CONSOLE"
+machine_prepare "$tree" "$MPMU_TOP/tests/guest/main-nested" "${programs[@]}" "${modules[@]}"
+groups='table loads lists fails state changes controls host'
+for personality in intel-v5-8-4 intel-v5-nosave; do
+	machine_test "$personality" "$personality" --append \
+		"nested.kvm=$parameters nested.run=nested_vmx:${groups// /:}"
 done
+
+machine_prepare "$tree" "$MPMU_TOP/tests/guest/main-kselftests" "${programs[@]}" "${modules[@]}"
+machine_test amd-v2 amd-v2 --append "mpmu.tests=nested mpmu.kvm=$parameters"
+try "I amd-v2: the test runs" grep -qx '# nested: exit 0' "$MACHINE_CONSOLE"
 done_testing
