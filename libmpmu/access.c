@@ -274,7 +274,7 @@ static struct mpmu_reg find(struct mpmu_vcpu *vcpu, u32 msr, enum mpmu_initiator
 	struct mpmu_reg reg = mpmu_decode(vcpu, msr);
 
 	if (by == MPMU_BY_GUEST && reg.kind != MPMU_KIND_NONE)
-		vcpu->stats.exits[classes[reg.kind]]++;
+		vcpu->stats->exits[classes[reg.kind]]++;
 	return reg;
 }
 
@@ -358,7 +358,7 @@ enum mpmu_result mpmu_rdpmc(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 ec
 
 	mpmu_assert_vcpu(vcpu);
 	mpmu_assert(value);
-	vcpu->stats.exits[MPMU_CLASS_RDPMC]++;
+	vcpu->stats->exits[MPMU_CLASS_RDPMC]++;
 	if (!mpmu_decode_rdpmc(vcpu, ecx, &pmc))
 		return MPMU_GP;
 	mpmu_touch(vcpu);

@@ -265,7 +265,7 @@ static inline bool mpmu_touched(const struct mpmu_vcpu *vcpu)
 
 static inline void mpmu_raise_pmi(struct mpmu_vcpu *vcpu)
 {
-	vcpu->stats.pmis++;
+	vcpu->stats->pmis++;
 	mpmu_call(vcpu, request_pmi);
 }
 
@@ -313,6 +313,6 @@ void mpmu_touch(struct mpmu_vcpu *vcpu);
 void mpmu_untouch(struct mpmu_vcpu *vcpu);
 
 /* switch.c */
-void mpmu_release(struct mpmu_cpu *cpu);
+void mpmu_release(struct mpmu_cpu *cpu, enum mpmu_cause cause);
 
 #endif

@@ -131,21 +131,25 @@ static bool has_extra_register(const struct mpmu_desc *desc, u64 eventsel)
 }
 
 /* Only an allow list names what it allows: that is a consent. */
-static bool filter_allows(struct mpmu_vcpu *vcpu, const struct mpmu_filter *filter, u64 eventsel)
+static bool filter_allows_gp(const struct mpmu_vcpu *vcpu, const struct mpmu_filter *filter,
+			     u64 eventsel)
 {
 	bool consent = filter && filter->action == MPMU_FILTER_ALLOW;
-	bool allowed = mpmu_filter_allows(filter, eventsel) &&
-		       (consent || !has_extra_register(mpmu_desc(vcpu), eventsel));
 
-	vcpu->stats.denied_events += !allowed;
-	return allowed;
+	return mpmu_filter_allows(filter, eventsel) &&
+	       (consent || !has_extra_register(mpmu_desc(vcpu), eventsel));
 }
 
-static bool filter_allows_fixed(struct mpmu_vcpu *vcpu, const struct mpmu_filter *filter, u32 pmc)
+static bool filter_allows(struct mpmu_vcpu *vcpu, const struct mpmu_filter *filter, u32 pmc)
 {
-	bool allowed = mpmu_filter_allows_fixed(filter, pmc - MPMU_FIXED_BASE);
+	bool allowed = pmc < MPMU_FIXED_BASE
+			       ? filter_allows_gp(vcpu, filter, vcpu->eventsel[pmc])
+			       : mpmu_filter_allows_fixed(filter, pmc - MPMU_FIXED_BASE);
 
-	vcpu->stats.denied_events += !allowed;
+	if (!allowed) {
+		vcpu->stats->denied_events++;
+		mpmu_trace_denied(vcpu, pmc);
+	}
 	return allowed;
 }
 
@@ -161,7 +165,7 @@ static void reprogram_gp(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
 	u64 eventsel = vcpu->eventsel[pmc];
 	u64 hw = mpmu_eventsel_disabled(desc, eventsel);
 	bool enabled = eventsel & MPMU_SEL_ENABLE && mode_matches(vcpu, eventsel) &&
-		       filter_allows(vcpu, filter, eventsel);
+		       filter_allows(vcpu, filter, pmc);
 
 	if (enabled)
 		hw |= MPMU_SEL_ENABLE;
@@ -183,7 +187,7 @@ static void reprogram_fixed(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
 		u32 field = mpmu_fixed_field(vcpu->fixed_ctrl, pmc);
 		mpmu_pmcs bit = mpmu_bit(pmc);
 
-		if (!filter_allows_fixed(vcpu, filter, pmc))
+		if (!filter_allows(vcpu, filter, pmc))
 			field = 0;
 		hw = (hw & ~mpmu_fixed_bits(pmc, MPMU_FIXED_FIELD)) | mpmu_fixed_bits(pmc, field);
 		assign(&vcpu->counts_instructions, bit,

@@ -26,7 +26,7 @@ static void forget(struct mpmu_cpu *cpu)
 
 static u64 read_register(struct mpmu_vcpu *vcpu, u32 msr)
 {
-	vcpu->stats.registers_read++;
+	vcpu->stats->registers.read++;
 	return mpmu_call(vcpu, rdmsr, msr);
 }
 
@@ -34,10 +34,10 @@ static u64 read_register(struct mpmu_vcpu *vcpu, u32 msr)
 static void write_register(struct mpmu_vcpu *vcpu, u32 msr, u64 value, bool known)
 {
 	if (known) {
-		vcpu->stats.registers_skipped++;
+		vcpu->stats->registers.skipped++;
 		return;
 	}
-	vcpu->stats.registers_written++;
+	vcpu->stats->registers.written++;
 	mpmu_call(vcpu, wrmsr, msr, value);
 }
 
@@ -179,19 +179,30 @@ static void stop(struct mpmu_vcpu *vcpu)
 	write_register(vcpu, msr, 0, false);
 }
 
+/* @before: the registers moved up to this change, which is complete. */
+static void owner_changed(struct mpmu_vcpu *vcpu, enum mpmu_cause cause,
+			  const struct mpmu_moves *before)
+{
+	vcpu->stats->owner_changes[cause]++;
+	mpmu_trace_owner(vcpu, cause, before);
+}
+
 /* Hand the PMU back to the host; late interrupts stay the guest's. */
-void mpmu_release(struct mpmu_cpu *cpu)
+void mpmu_release(struct mpmu_cpu *cpu, enum mpmu_cause cause)
 {
 	struct mpmu_vcpu *vcpu = cpu->owner;
+	struct mpmu_moves before;
 
 	if (!vcpu)
 		return;
+	before = vcpu->stats->registers;
 	stop(vcpu);
 	save_status(cpu, vcpu);
 	scrub_eventsels(cpu, vcpu);
 	save_counters(cpu, vcpu);
 	mpmu_call(vcpu, disown);
 	cpu->owner = NULL;
+	owner_changed(vcpu, cause, &before);
 }
 
 static void displace(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
@@ -212,6 +223,8 @@ static void replace(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
 
 static int acquire(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
+	const struct mpmu_moves before = vcpu->stats->registers;
+
 	if (mpmu_call(vcpu, host_active))
 		displace(cpu, vcpu);
 	if (!mpmu_call(vcpu, own)) {
@@ -220,11 +233,11 @@ static int acquire(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 	}
 	load(cpu, vcpu);
 	mpmu_call(vcpu, route_pmi);
-	vcpu->stats.owner_changes++;
 	vcpu->flags |= MPMU_VCPU_ENTERED;
 	vcpu->drain_debt -= !!vcpu->drain_debt;
 	cpu->owner = vcpu;
 	cpu->pmi_target = vcpu;
+	owner_changed(vcpu, MPMU_CAUSE_ENTRY, &before);
 	return 0;
 }
 
@@ -265,7 +278,7 @@ static bool account_idle(struct mpmu_vcpu *vcpu)
  */
 static MPMU_NOINLINE int change_owner(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
-	mpmu_release(cpu);
+	mpmu_release(cpu, MPMU_CAUSE_OTHER);
 	if (!mpmu_touched(vcpu))
 		return 0;
 	if (account_idle(vcpu) || owed_to_another(cpu, vcpu))
@@ -287,7 +300,7 @@ void mpmu_exit(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 	mpmu_assert_cpu(cpu, vcpu);
 	if (!cpu->displaced)
 		return;
-	mpmu_release(cpu);
+	mpmu_release(cpu, MPMU_CAUSE_DISPLACED);
 	replace(cpu, vcpu);
 	account_idle(vcpu);
 }
@@ -296,14 +309,14 @@ void mpmu_put(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
 	mpmu_assert_cpu(cpu, vcpu);
 	if (cpu->owner == vcpu)
-		mpmu_release(cpu);
+		mpmu_release(cpu, MPMU_CAUSE_PUT);
 	account_idle(vcpu);
 }
 
 void mpmu_reclaim(struct mpmu_cpu *cpu)
 {
 	mpmu_assert(cpu);
-	mpmu_release(cpu);
+	mpmu_release(cpu, MPMU_CAUSE_RECLAIM);
 	forget(cpu);
 }
 

@@ -33,11 +33,12 @@ int mpmu_host_init(struct mpmu_host *host, const struct mpmu_ops *ops, const str
 	return 0;
 }
 
-void mpmu_vcpu_init(struct mpmu_vcpu *vcpu, const struct mpmu_host *host)
+void mpmu_vcpu_init(struct mpmu_vcpu *vcpu, const struct mpmu_host *host, struct mpmu_stats *stats)
 {
-	mpmu_assert(vcpu && host);
+	mpmu_assert(vcpu && host && stats);
 	memset(vcpu, 0, sizeof(*vcpu));
 	vcpu->host = host;
+	vcpu->stats = stats;
 	vcpu->caps.vendor = host->caps.vendor;
 }
 
@@ -45,7 +46,7 @@ void mpmu_vcpu_init(struct mpmu_vcpu *vcpu, const struct mpmu_host *host)
 static void reset_registers(struct mpmu_vcpu *vcpu)
 {
 	const struct mpmu_host *host = vcpu->host;
-	struct mpmu_stats stats = vcpu->stats;
+	struct mpmu_stats *stats = vcpu->stats;
 	struct mpmu_caps caps = vcpu->caps;
 	u32 flags = vcpu->flags & OUTSIDE_FLAGS;
 
@@ -78,7 +79,7 @@ void mpmu_vcpu_reset(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
 	mpmu_assert_vcpu(vcpu);
 	if (mpmu_resident(cpu, vcpu))
-		mpmu_release(cpu);
+		mpmu_release(cpu, MPMU_CAUSE_RESET);
 	mpmu_untouch(vcpu);
 	reset_registers(vcpu);
 }

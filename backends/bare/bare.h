@@ -134,10 +134,10 @@ extern const u32 syscall_msrs[NR_SYSCALL_MSRS];
 
 struct vcpu {
 	struct mpmu_vcpu mpmu;
+	struct mpmu_stats stats;
 	struct regs regs;	/* of the guest; what enters it switches RSP */
 	u64 host_rsp;		/* boot.S wants it here */
-	u64 rip, cr4;		/* cr4 and cpl: as of the last exit */
-	u32 cpl;
+	u64 rip, cr4, cpl;	/* cr4 and cpl: as of the last exit */
 	struct {
 		u64 code;	/* the vendor's */
 		u64 info;	/* EXITINFO1, or VMX's qualification */
@@ -151,13 +151,11 @@ struct vcpu {
 	/* VMX: MSRs that VM-exit stores, and all but GLOBAL_CTRL that VM-entry loads. */
 	struct { u64 msr, value; } msrs[NR_SYSCALL_MSRS + 1] __attribute__((aligned(16)));
 	u64 global_ctrl;	/* VMX: the guest's */
-	u32 requests;		/* enum vcpu_request bits */
-	u32 lvtpc;		/* of the guest's local APIC */
+	u32 requests, lvtpc;	/* enum vcpu_request bits; of the guest's local APIC */
 	u32 pending[NR_EVENTS];	/* what goes in as soon as it can; 0: nothing */
 	bool launched;		/* entered since it was loaded */
-	bool called, halted, dead;
+	bool called, halted, dead, rdpmc_intercepted;
 	bool in_nmi;		/* SVM: up to IRET */
-	bool rdpmc_intercepted;
 	u64 exits;
 };
 

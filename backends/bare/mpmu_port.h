@@ -21,8 +21,10 @@ void *memset(void *to, int value, unsigned long size);
 int memcmp(const void *a, const void *b, unsigned long size);
 void *memcpy(void *to, const void *from, unsigned long size);
 
-/* Call an op of the vCPU's backend. */
+/* Call an op of the vCPU's backend.  Nobody traces. */
 #define mpmu_call(vcpu, slot, ...) ((vcpu)->host->ops->slot((vcpu), ##__VA_ARGS__))
+#define mpmu_trace_owner(vcpu, cause, before) ((void)(before))
+#define mpmu_trace_denied(vcpu, pmc) ((void)(pmc))
 
 /* index, known to be below size, clamped: all ones where it is below, else 0. */
 static inline u64 mpmu_nospec_mask(u64 index, u64 size)

@@ -55,7 +55,7 @@ bool vcpu_create(struct vcpu *vcpu, const char *name, struct vcpu_pages *pages, 
 		vcpu_intercept(vcpu, syscall_msrs[i], MPMU_READ | MPMU_WRITE, false);
 	guest_mode->create(vcpu, cr3);
 	mpmu_caps_offer(&offer, &pmu_host.caps, MPMU_POLICY_FULL);
-	mpmu_vcpu_init(&vcpu->mpmu, &pmu_host);
+	mpmu_vcpu_init(&vcpu->mpmu, &pmu_host, &vcpu->stats);
 	return !mpmu_vcpu_configure(&vcpu->mpmu, &offer);
 }
 

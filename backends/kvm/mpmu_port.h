@@ -17,10 +17,11 @@
 #include <asm/msr.h>
 
 struct mpmu_vcpu;
+struct mpmu_moves;
 
 /*
- * The two register ops are inline and raw: reclaim calls them under the
- * scheduler's locks, where the tracing of rdmsrl() and wrmsrl() may not run.
+ * The two register ops are inline and raw: what a change of owner moves is one
+ * tracepoint, not one per register.
  */
 static __always_inline u64 mpmu_kvm_rdmsr(const struct mpmu_vcpu *vcpu, u32 msr)
 {
@@ -44,6 +45,12 @@ static __always_inline void mpmu_kvm_wrmsr(const struct mpmu_vcpu *vcpu, u32 msr
 
 /* Call an op of the vCPU's backend. */
 #define mpmu_call(vcpu, slot, ...) mpmu_kvm_##slot((vcpu), ##__VA_ARGS__)
+
+/* What the core itself knows about; cause is an enum mpmu_cause. */
+void mpmu_kvm_trace_owner(const struct mpmu_vcpu *vcpu, u32 cause, const struct mpmu_moves *before);
+void mpmu_kvm_trace_denied(const struct mpmu_vcpu *vcpu, u32 pmc);
+#define mpmu_trace_owner mpmu_kvm_trace_owner
+#define mpmu_trace_denied mpmu_kvm_trace_denied
 
 /* index, known to be below size, clamped against speculation. */
 #define mpmu_nospec(index, size) array_index_nospec((index), (size))

@@ -13,6 +13,9 @@
 #include "glue.h"
 #include "lapic.h"
 
+#define CREATE_TRACE_POINTS
+#include "mpmutrace.h"
+
 /*
  * More than hardware needs to raise an interrupt, and what it needs by all that
  * is known: some 200 instructions, and each poll reads the local APIC twice.
@@ -69,6 +72,7 @@ void mpmu_kvm_set_touched(const struct mpmu_vcpu *core, bool touched)
 {
 	struct kvm_vcpu *vcpu = core_to_vcpu(core);
 
+	trace_kvm_mpmu_intercepts(vcpu->vcpu_id, touched);
 	vcpu->arch.mpmu_touched = touched;
 	static_call(kvm_mpmu_set_touched)(vcpu, touched);
 }
@@ -152,6 +156,7 @@ void mpmu_kvm_request_pmi(const struct mpmu_vcpu *core)
 	struct kvm_mpmu *mpmu = container_of(core, struct kvm_mpmu, core);
 	struct kvm_vcpu *vcpu = mpmu->vcpu;
 
+	trace_kvm_mpmu_pmi(vcpu->vcpu_id);
 	kvm_make_request(KVM_REQ_PMI, vcpu);
 	if (kvm_get_running_vcpu() != vcpu || rcuwait_active(kvm_arch_vcpu_get_wait(vcpu)))
 		irq_work_queue(&mpmu->kick);
@@ -165,6 +170,20 @@ void mpmu_kvm_request_reprogram(const struct mpmu_vcpu *core)
 void mpmu_kvm_request_intercepts(const struct mpmu_vcpu *core)
 {
 	__kvm_mpmu_request_intercepts(core_to_vcpu(core));
+}
+
+void mpmu_kvm_trace_owner(const struct mpmu_vcpu *core, u32 cause, const struct mpmu_moves *before)
+{
+	const struct mpmu_moves *now = &core->stats->registers;
+
+	trace_kvm_mpmu_owner(core_to_vcpu(core)->vcpu_id, cause, now->read - before->read,
+			     now->written - before->written, now->skipped - before->skipped);
+}
+
+void mpmu_kvm_trace_denied(const struct mpmu_vcpu *core, u32 pmc)
+{
+	trace_kvm_mpmu_denied(core_to_vcpu(core)->vcpu_id, pmc,
+			      pmc < MPMU_FIXED_BASE ? core->eventsel[pmc] : 0);
 }
 
 const struct mpmu_ops kvm_mpmu_ops = {

@@ -22,6 +22,30 @@ static_assert((int)MPMU_FILTER_ALLOW == KVM_PMU_EVENT_ALLOW, "KVM's filter actio
 static_assert((int)MPMU_FILTER_DENY == KVM_PMU_EVENT_DENY, "KVM's filter actions");
 static_assert(MPMU_FILTER_MASKED == KVM_PMU_EVENT_FLAG_MASKED_EVENTS, "KVM's filter flags");
 
+static_assert(sizeof_field(struct kvm_vcpu_stat, mpmu) == sizeof(struct mpmu_stats),
+	      "KVM's statistics are the core's");
+#define SAME_PLACE(name, field)							\
+	static_assert(offsetof(struct kvm_vcpu_stat, name) -			\
+		      offsetof(struct kvm_vcpu_stat, mpmu) ==			\
+		      offsetof(struct mpmu_stats, field), #name)
+SAME_PLACE(mpmu_owner_entry, owner_changes[MPMU_CAUSE_ENTRY]);
+SAME_PLACE(mpmu_owner_put, owner_changes[MPMU_CAUSE_PUT]);
+SAME_PLACE(mpmu_owner_reclaim, owner_changes[MPMU_CAUSE_RECLAIM]);
+SAME_PLACE(mpmu_owner_displaced, owner_changes[MPMU_CAUSE_DISPLACED]);
+SAME_PLACE(mpmu_owner_other, owner_changes[MPMU_CAUSE_OTHER]);
+SAME_PLACE(mpmu_owner_reset, owner_changes[MPMU_CAUSE_RESET]);
+SAME_PLACE(mpmu_registers_read, registers.read);
+SAME_PLACE(mpmu_registers_written, registers.written);
+SAME_PLACE(mpmu_registers_skipped, registers.skipped);
+SAME_PLACE(mpmu_pmis, pmis);
+SAME_PLACE(mpmu_denied_events, denied_events);
+SAME_PLACE(mpmu_exits_counter, exits[MPMU_CLASS_COUNTER]);
+SAME_PLACE(mpmu_exits_eventsel, exits[MPMU_CLASS_EVENTSEL]);
+SAME_PLACE(mpmu_exits_fixed_ctrl, exits[MPMU_CLASS_FIXED_CTRL]);
+SAME_PLACE(mpmu_exits_global_ctrl, exits[MPMU_CLASS_GLOBAL_CTRL]);
+SAME_PLACE(mpmu_exits_status, exits[MPMU_CLASS_STATUS]);
+SAME_PLACE(mpmu_exits_rdpmc, exits[MPMU_CLASS_RDPMC]);
+
 static void kick(struct irq_work *work)
 {
 	kvm_vcpu_kick(container_of(work, struct kvm_mpmu, kick)->vcpu);
@@ -41,7 +65,7 @@ int __kvm_mpmu_vcpu_create(struct kvm_vcpu *vcpu)
 	mpmu->vcpu = vcpu;
 	init_irq_work(&mpmu->kick, kick);
 	vcpu->arch.mpmu = mpmu;
-	mpmu_vcpu_init(&mpmu->core, &kvm_mpmu_host);
+	mpmu_vcpu_init(&mpmu->core, &kvm_mpmu_host, (struct mpmu_stats *)&vcpu->stat.mpmu);
 	return 0;
 }
 

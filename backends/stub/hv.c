@@ -70,7 +70,7 @@ void stub_vcpu_init(struct stub_vcpu *vcpu, struct stub_machine *machine,
 	vcpu->cpu = machine->here;
 	vcpu->lvtpc_masked = true;
 	machine->irqs_off = true;
-	mpmu_vcpu_init(&vcpu->mpmu, &machine->host);
+	mpmu_vcpu_init(&vcpu->mpmu, &machine->host, &vcpu->stats);
 	if (mpmu_vcpu_configure(&vcpu->mpmu, caps))
 		stub_fault("a vCPU of a model that contradicts itself");
 	machine->irqs_off = false;

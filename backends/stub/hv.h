@@ -66,6 +66,7 @@ struct stub_cpu {
 
 struct stub_vcpu {
 	struct mpmu_vcpu mpmu;
+	struct mpmu_stats stats;
 	struct stub_machine *machine;
 	/* Where it runs or last ran. */
 	struct stub_cpu *cpu;

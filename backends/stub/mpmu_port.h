@@ -22,6 +22,10 @@ typedef int64_t s64;
 /* Call an op of the vCPU's backend. */
 #define mpmu_call(vcpu, slot, ...)          ((vcpu)->host->ops->slot((vcpu), ##__VA_ARGS__))
 
+/* What the core alone knows about: nobody asks. */
+#define mpmu_trace_owner(vcpu, cause, before) ((void)(before))
+#define mpmu_trace_denied(vcpu, pmc)        ((void)(pmc))
+
 /* index, known to be below size, clamped against speculation. */
 #define mpmu_nospec(index, size)            ((void)(size), (index))
 

@@ -74,22 +74,46 @@ enum mpmu_class {
 	MPMU_NR_CLASSES,
 };
 
+/** Why a vCPU became the owner of a PMU, or ceased to be it. */
+enum mpmu_cause {
+	/** It entered the guest: now it is the owner.  All others end that. */
+	MPMU_CAUSE_ENTRY,
+	/** It left the CPU, or returned to user space. */
+	MPMU_CAUSE_PUT,
+	/** The host took the PMU back for an event of its own. */
+	MPMU_CAUSE_RECLAIM,
+	/** VM-exit, and events of the host were displaced by the entry. */
+	MPMU_CAUSE_DISPLACED,
+	/** Another vCPU entered on this CPU, without a put between. */
+	MPMU_CAUSE_OTHER,
+	/** RESET of the vCPU. */
+	MPMU_CAUSE_RESET,
+	/** Number of causes. */
+	MPMU_NR_CAUSES,
+};
+
+/** Registers where the owner of a PMU changes. */
+struct mpmu_moves {
+	/** Read. */
+	u64 read;
+	/** Written. */
+	u64 written;
+	/** Not written, being known to hold the value. */
+	u64 skipped;
+};
+
 /**
- * What has happened to a vCPU since mpmu_vcpu_init(): events, not time.  Kept by
- * mpmu_vcpu_configure() and mpmu_vcpu_reset(), part of no snapshot.  Plain
- * counters without a lock: a reader on another CPU may see any mix of old and
- * new, and an interrupt that arrives late, where the vCPU no longer is, may be
- * missing.
+ * What has happened to a vCPU: events, not time.  The caller's, who may clear
+ * it, and reads it as it is.  Kept by mpmu_vcpu_configure() and
+ * mpmu_vcpu_reset(), part of no snapshot.  Plain counters without a lock: a
+ * reader on another CPU may see any mix of old and new, and an interrupt that
+ * arrives late, where the vCPU no longer is, may be missing.
  */
 struct mpmu_stats {
-	/** Times that the vCPU became the owner of a PMU. */
-	u64 owner_changes;
-	/** Registers read where an owner changed. */
-	u64 registers_read;
-	/** Registers written there. */
-	u64 registers_written;
-	/** Registers not written there, being known to hold the value. */
-	u64 registers_skipped;
+	/** Changes of owner, by enum mpmu_cause. */
+	u64 owner_changes[MPMU_NR_CAUSES];
+	/** The registers of all of them. */
+	struct mpmu_moves registers;
 	/** Performance interrupts raised in the vCPU. */
 	u64 pmis;
 	/** PMCs that the guest enabled and mpmu_vcpu_reprogram() found denied. */
@@ -142,8 +166,8 @@ struct mpmu_vcpu {
 	u32 idle_switches;
 	/** Owner changes to come that waits in vain for an interrupt have used up. */
 	u32 drain_debt;
-	/** For whoever wants to know; decides nothing. */
-	struct mpmu_stats stats;
+	/** The caller's, for whoever wants to know; decides nothing. */
+	struct mpmu_stats *stats;
 };
 
 /**
@@ -159,9 +183,12 @@ int mpmu_host_init(struct mpmu_host *host, const struct mpmu_ops *ops,
 
 /**
  * Make an unconfigured vCPU: no PMU, every register intercepted, untouched.
- * Asserted: @p vcpu and @p host are not NULL.
+ * What happens to it is added to @p stats, which nothing here sets to 0, and
+ * which copies of the vCPU share.
+ * Asserted: @p vcpu, @p host and @p stats are not NULL.
  */
-void mpmu_vcpu_init(struct mpmu_vcpu *vcpu, const struct mpmu_host *host);
+void mpmu_vcpu_init(struct mpmu_vcpu *vcpu, const struct mpmu_host *host,
+		    struct mpmu_stats *stats);
 
 /**
  * Give the vCPU a model, clamped to the host's, and reset it.  The vCPU must

@@ -124,6 +124,7 @@ static const struct mpmu_ops bench_ops = {
 static struct mpmu_host bench_host;
 static struct mpmu_cpu bench_cpu;
 static struct mpmu_vcpu bench_vcpu;
+static struct mpmu_stats bench_stats;
 
 static const struct mpmu_caps bench_intel = {
 	.counters = GP(8) | FIXED(16),
@@ -154,7 +155,7 @@ static void bench_setup(const struct mpmu_caps *host, mpmu_pmcs counters)
 	memset(&bench_cpu, 0, sizeof(bench_cpu));
 	if (mpmu_host_init(&bench_host, &bench_ops, host))
 		fprintf(stderr, "no host\n");
-	mpmu_vcpu_init(&bench_vcpu, &bench_host);
+	mpmu_vcpu_init(&bench_vcpu, &bench_host, &bench_stats);
 	if (mpmu_vcpu_configure(&bench_vcpu, &guest))
 		fprintf(stderr, "no guest\n");
 }

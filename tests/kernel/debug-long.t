@@ -27,6 +27,6 @@ machine_prepare "$tree" "$here/main-debug" "$MPMU_TOP/tests/guest/main-vpmu:/tes
 	"$vpmu" "${modules[@]}"
 for personality in $personalities; do
 	machine_test "$personality, VMs" "$personality" --cpus 2 --timeout 900 \
-		--append 'vpmu.mediated=Y vpmu.run=smoke,state,count:--scale:10,pmi:--scale:20,live:--scale:10'
+		--append 'vpmu.mediated=Y vpmu.run=smoke,state,count:--scale:10,pmi:--scale:20,live:--scale:10,trace:--only:reclaims'
 done
 done_testing

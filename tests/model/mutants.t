@@ -214,16 +214,16 @@ mutant "a vCPU waits for its own interrupt" switch.c ' && cpu->pmi_target != vcp
 mutant "every exit releases" switch.c 'if (!cpu->displaced)
 		return;
 	mpmu_release' 'mpmu_release'
-mutant "exit leaves events displaced" switch.c 'mpmu_release(cpu);
-	replace(cpu, vcpu);' 'mpmu_release(cpu);'
+mutant "exit leaves events displaced" switch.c 'mpmu_release(cpu, MPMU_CAUSE_DISPLACED);
+	replace(cpu, vcpu);' 'mpmu_release(cpu, MPMU_CAUSE_DISPLACED);'
 mutant "put keeps the PMU" switch.c 'if (cpu->owner == vcpu)
-		mpmu_release(cpu);
+		mpmu_release(cpu, MPMU_CAUSE_PUT);
 	account_idle' 'account_idle'
-mutant "reclaim keeps the PMU" switch.c 'mpmu_release(cpu);
+mutant "reclaim keeps the PMU" switch.c 'mpmu_release(cpu, MPMU_CAUSE_RECLAIM);
 	forget(cpu);' 'forget(cpu);'
-mutant "reclaim forgets nothing" switch.c 'mpmu_release(cpu);
-	forget(cpu);' 'mpmu_release(cpu);'
-mutant "another owner not released" switch.c 'mpmu_release(cpu);
+mutant "reclaim forgets nothing" switch.c 'mpmu_release(cpu, MPMU_CAUSE_RECLAIM);
+	forget(cpu);' 'mpmu_release(cpu, MPMU_CAUSE_RECLAIM);'
+mutant "another owner not released" switch.c 'mpmu_release(cpu, MPMU_CAUSE_OTHER);
 	if (!mpmu_touched' 'if (!mpmu_touched'
 mutant "idle beside host events stays" switch.c 'replace(cpu, vcpu);
 	account_idle(vcpu);' 'replace(cpu, vcpu);'
@@ -233,12 +233,13 @@ mutant "counting PMU closes" switch.c 'vcpu->reprogram || mpmu_enabled_in_hw(vcp
 mutant "CPU reset remembers" switch.c 'memset(cpu, 0, sizeof(*cpu));' 'cpu->owner = NULL;'
 mutant "forgotten vCPU gets interrupts" switch.c 'if (cpu->pmi_target == vcpu)' 'if (0)'
 
-mutant "owner changes not counted" switch.c 'vcpu->stats.owner_changes++;' ''
-mutant "reads of a switch not counted" switch.c 'vcpu->stats.registers_read++;' ''
-mutant "skipped registers count as written" switch.c 'vcpu->stats.registers_skipped++;' 'vcpu->stats.registers_written++;'
-mutant "denied events not counted" reprogram.c 'vcpu->stats.denied_events += !allowed;' ''
+mutant "owner changes not counted" switch.c 'vcpu->stats->owner_changes[cause]++;' ''
+mutant "a put counts as a reclaim" switch.c 'mpmu_release(cpu, MPMU_CAUSE_PUT);' 'mpmu_release(cpu, MPMU_CAUSE_RECLAIM);'
+mutant "reads of a switch not counted" switch.c 'vcpu->stats->registers.read++;' ''
+mutant "skipped registers count as written" switch.c 'vcpu->stats->registers.skipped++;' 'vcpu->stats->registers.written++;'
+mutant "denied events not counted" reprogram.c 'vcpu->stats->denied_events++;' ''
 mutant "accesses of the host count as exits" access.c 'by == MPMU_BY_GUEST && reg.kind != MPMU_KIND_NONE' 'reg.kind != MPMU_KIND_NONE'
-mutant "reset clears statistics" vcpu.c 'vcpu->stats = stats;' ''
+mutant "reset loses statistics" vcpu.c 'vcpu->stats = stats;' ''
 
 mutant "events with a register of the host count" reprogram.c '(consent || !has_extra_register(mpmu_desc(vcpu), eventsel))' '(consent || 1)'
 mutant "a deny list consents" reprogram.c 'filter && filter->action == MPMU_FILTER_ALLOW' 'filter'
@@ -271,7 +272,7 @@ mutant "branches not advanced" emulate.c 'return vcpu->counts_branches;' 'return
 
 mutant "reset leaves GLOBAL_CTRL" vcpu.c 'vcpu->global_ctrl = caps.counters & MPMU_GP_MASK;' ''
 mutant "reset of an owner" vcpu.c 'if (mpmu_resident(cpu, vcpu))
-		mpmu_release(cpu);' ''
+		mpmu_release(cpu, MPMU_CAUSE_RESET);' ''
 mutant "reset stays direct" vcpu.c 'mpmu_untouch(vcpu);
 	reset_registers' 'reset_registers'
 mutant "SVME changes nothing" vcpu.c 'mpmu_request_reprogram(vcpu, mode_dependent(vcpu));' ';'

@@ -29,6 +29,7 @@ static const struct mpmu_caps *model, *amd;
 static struct mpmu_caps twisted;
 static struct mpmu_ops no_drain;
 static struct mpmu_vcpu unmade;
+static struct mpmu_stats stats;
 static struct mpmu_msr many[200];
 static u64 foreign[8];
 static const u64 garbage[8] = {~0ull};
@@ -240,8 +241,11 @@ static bool is(const char *got, const char *want)
 	X(a_save_list, "mpmu_snapshot_save: NULL list", mpmu_snapshot_save(CPU, VCPU, NULL))      \
 	X(a_restore, "mpmu_snapshot_restore: NULL vcpu",                                          \
 	  mpmu_snapshot_restore(CPU, NULL, many, 0, NULL))                                        \
-	X(a_init, "mpmu_vcpu_init: NULL vcpu", mpmu_vcpu_init(NULL, &s.world.machine.host))       \
-	X(a_init_host, "mpmu_vcpu_init: NULL host", mpmu_vcpu_init(&unmade, NULL))                \
+	X(a_init, "mpmu_vcpu_init: NULL vcpu",                                                    \
+	  mpmu_vcpu_init(NULL, &s.world.machine.host, &stats))                                    \
+	X(a_init_host, "mpmu_vcpu_init: NULL host", mpmu_vcpu_init(&unmade, NULL, &stats))        \
+	X(a_init_stats, "mpmu_vcpu_init: NULL stats",                                             \
+	  mpmu_vcpu_init(&unmade, &s.world.machine.host, NULL))                                   \
 	X(a_configure, "mpmu_vcpu_configure: NULL vcpu", mpmu_vcpu_configure(NULL, model))        \
 	X(a_configure_un, "mpmu_vcpu_configure: not made", mpmu_vcpu_configure(&unmade, model))   \
 	X(a_reset, "mpmu_vcpu_reset: NULL vcpu", mpmu_vcpu_reset(CPU, NULL))                      \
@@ -312,7 +316,7 @@ static void check_defined(void **state)
 	memcpy(&before, &s, sizeof(s));
 	assert_int_equal(row->call(), row->result);
 	/* An access that is refused is counted all the same. */
-	before.world.vcpu.mpmu.stats = s.world.vcpu.mpmu.stats;
+	before.world.vcpu.stats = s.world.vcpu.stats;
 	if (!row->changes)
 		assert_memory_equal(&before, &s, sizeof(s));
 }

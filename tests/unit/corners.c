@@ -574,9 +574,10 @@ static void widest(void)
 static void vendor_of_none(void)
 {
 	struct mpmu_vcpu vcpu;
+	struct mpmu_stats stats;
 
 	unit_world_init(&world, "amd-v2", "amd-v2");
-	mpmu_vcpu_init(&vcpu, &world.machine.host);
+	mpmu_vcpu_init(&vcpu, &world.machine.host, &stats);
 	assert_int_equal(vcpu.caps.vendor, MPMU_VENDOR_AMD);
 }
 

@@ -118,11 +118,12 @@ static void check_unconfigured(void **state)
 {
 	struct stub_machine machine;
 	struct mpmu_vcpu vcpu;
+	struct mpmu_stats stats;
 	u32 i;
 
 	(void)state;
 	assert_int_equal(stub_machine_init(&machine, unit_caps("intel-v5-8-4")), 0);
-	mpmu_vcpu_init(&vcpu, &machine.host);
+	mpmu_vcpu_init(&vcpu, &machine.host, &stats);
 	for (i = 0; i < STUB_NR_MSRS; i++)
 		assert_false(mpmu_msr_exists(&vcpu, stub_msr_at(i)));
 	assert_false(mpmu_rdpmc_valid(&vcpu, 0));

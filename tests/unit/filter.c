@@ -290,7 +290,7 @@ static bool counts(const struct extra_row *row, const struct mpmu_filter_spec *s
 	unit_wrmsr(vcpu, is_amd ? 0xc0010200 : 0x186, 0x430000 | row->event);
 	stub_enter(vcpu);
 	counting = vcpu->mpmu.eventsel_hw[0] & STUB_EVENTSEL_ENABLE;
-	assert_int_equal(vcpu->mpmu.stats.denied_events, !counting);
+	assert_int_equal(vcpu->mpmu.stats->denied_events, !counting);
 	assert_int_equal(unit_rdmsr(vcpu, is_amd ? 0xc0010200 : 0x186), 0x430000 | row->event);
 	return counting;
 }

@@ -95,7 +95,7 @@ static void displaced(struct unit_world *world, const struct map *map)
 static void reclaimed(struct unit_world *world, const struct map *map)
 {
 	struct stub_vcpu *vcpu = look(world, map);
-	u64 before = vcpu->mpmu.stats.owner_changes;
+	u64 before = vcpu->mpmu.stats->owner_changes[MPMU_CAUSE_ENTRY];
 	u32 i;
 
 	for (i = 0; i < 20; i++) {
@@ -104,7 +104,7 @@ static void reclaimed(struct unit_world *world, const struct map *map)
 		stub_exit(vcpu);
 	}
 	/* That of look() was the first. */
-	assert_int_equal(vcpu->mpmu.stats.owner_changes - before, IDLE - 1);
+	assert_int_equal(vcpu->mpmu.stats->owner_changes[MPMU_CAUSE_ENTRY] - before, IDLE - 1);
 	check_kept(vcpu, map);
 }
 

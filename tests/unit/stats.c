@@ -11,8 +11,8 @@ struct map {
 	u32 counter;
 	u32 eventsel;
 	u32 status;
-	/* Registers that a change of owner reads, writes and skips with one PMC in use. */
-	struct mpmu_stats change;
+	/* Registers of an entry and its put, with one PMC in use. */
+	struct mpmu_moves both;
 };
 
 static const struct map intel = {
@@ -22,7 +22,7 @@ static const struct map intel = {
 	 * FIXED_CTR_CTRL are written, counter and selector scrubbed; 11 counters, 7
 	 * selectors and the status are skipped twice, FIXED_CTR_CTRL once.
 	 */
-	{.registers_read = 13, .registers_written = 5, .registers_skipped = 39},
+	{.read = 13, .written = 5, .skipped = 39},
 };
 static const struct map amd = {
 	"amd-v2", 0xc0010201, 0xc0010200, 0xc0000300,
@@ -31,7 +31,7 @@ static const struct map amd = {
 	 * GLOBAL_CTL are written twice; 5 counters, 5 selectors and the status are
 	 * skipped twice.
 	 */
-	{.registers_read = 8, .registers_written = 6, .registers_skipped = 22},
+	{.read = 8, .written = 6, .skipped = 22},
 };
 
 struct row {
@@ -42,7 +42,7 @@ struct row {
 
 static struct mpmu_stats *stats(struct unit_world *world)
 {
-	return &world->vcpu.mpmu.stats;
+	return world->vcpu.mpmu.stats;
 }
 
 static void wrmsr(struct stub_vcpu *vcpu, u32 msr, u64 value)
@@ -76,27 +76,95 @@ static void install(struct unit_world *world)
 			  COUNTS | (is_amd ? STUB_EVENTSEL_HOST_ONLY : 0), 0);
 }
 
-static void owner_changes(struct unit_world *world, const struct map *map)
-{
-	struct stub_vcpu *vcpu = &world->vcpu;
+/* By cause, as often as the rows have it. */
+#define CHANGES(...) ((const u64[MPMU_NR_CAUSES]){__VA_ARGS__})
 
-	stub_enter(vcpu);
+static void expect_changes(struct unit_world *world, const u64 *changes)
+{
+	assert_memory_equal(stats(world)->owner_changes, changes,
+			    sizeof(stats(world)->owner_changes));
+}
+
+static void unused(struct unit_world *world, const struct map *map)
+{
+	(void)map;
+	stub_enter(&world->vcpu);
+	put_and_load(&world->vcpu);
+	expect_changes(world, CHANGES(0));
+}
+
+static void put(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = count(world, map, 0);
+
+	expect_changes(world, CHANGES([MPMU_CAUSE_ENTRY] = 1));
 	stub_exit(vcpu);
-	assert_int_equal(stats(world)->owner_changes, 0);
-	count(world, map, 0);
-	assert_int_equal(stats(world)->owner_changes, 1);
-	stub_exit(vcpu);
 	stub_enter(vcpu);
-	assert_int_equal(stats(world)->owner_changes, 1);
+	expect_changes(world, CHANGES([MPMU_CAUSE_ENTRY] = 1));
 	put_and_load(vcpu);
+	put_and_load(vcpu);
+	expect_changes(world, CHANGES([MPMU_CAUSE_ENTRY] = 1, [MPMU_CAUSE_PUT] = 1));
 	stub_enter(vcpu);
-	assert_int_equal(stats(world)->owner_changes, 2);
+	expect_changes(world, CHANGES([MPMU_CAUSE_ENTRY] = 2, [MPMU_CAUSE_PUT] = 1));
+}
+
+/* The event stays: each exit after the reclaim gives the PMU back. */
+static void reclaimed(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = count(world, map, 0);
+
 	stub_exit(vcpu);
 	install(world);
+	expect_changes(world, CHANGES([MPMU_CAUSE_ENTRY] = 1, [MPMU_CAUSE_RECLAIM] = 1));
+	put_and_load(vcpu);
+	expect_changes(world, CHANGES([MPMU_CAUSE_ENTRY] = 1, [MPMU_CAUSE_RECLAIM] = 1));
 	stub_enter(vcpu);
+	expect_changes(world, CHANGES([MPMU_CAUSE_ENTRY] = 2, [MPMU_CAUSE_RECLAIM] = 1));
 	stub_exit(vcpu);
-	stub_enter(vcpu);
-	assert_int_equal(stats(world)->owner_changes, 4);
+	expect_changes(world, CHANGES([MPMU_CAUSE_ENTRY] = 2, [MPMU_CAUSE_RECLAIM] = 1,
+				      [MPMU_CAUSE_DISPLACED] = 1));
+}
+
+static void other(struct unit_world *world, const struct map *map)
+{
+	struct mpmu_cpu *cpu = &world->vcpu.cpu->mpmu;
+	struct stub_vcpu *vcpu = count(world, map, 0);
+	struct stub_vcpu second;
+
+	stub_exit(vcpu);
+	stub_vcpu_init(&second, &world->machine, &vcpu->mpmu.caps);
+	world->machine.irqs_off = true;
+	assert_int_equal(mpmu_enter(cpu, &second.mpmu), 0);
+	expect_changes(world, CHANGES([MPMU_CAUSE_ENTRY] = 1, [MPMU_CAUSE_OTHER] = 1));
+	assert_int_equal(second.stats.owner_changes[MPMU_CAUSE_ENTRY], 0);
+	mpmu_exit(cpu, &second.mpmu);
+	world->machine.irqs_off = false;
+}
+
+static void reset(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = count(world, map, 0);
+
+	stub_vcpu_reset(vcpu);
+	expect_changes(world, CHANGES([MPMU_CAUSE_ENTRY] = 1, [MPMU_CAUSE_RESET] = 1));
+	stub_vcpu_reset(vcpu);
+	expect_changes(world, CHANGES([MPMU_CAUSE_ENTRY] = 1, [MPMU_CAUSE_RESET] = 1));
+}
+
+/* An interrupt of the host is pending: no change, and no register moves. */
+static void refused(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = count(world, map, 0);
+	struct mpmu_stats before;
+
+	put_and_load(vcpu);
+	before = *stats(world);
+	world->machine.irqs_off = true;
+	vcpu->cpu->mpmu.pmi_latched = true;
+	vcpu->cpu->mpmu.pmi_target = NULL;
+	assert_int_equal(mpmu_enter(&vcpu->cpu->mpmu, &vcpu->mpmu), -EAGAIN);
+	world->machine.irqs_off = false;
+	assert_memory_equal(stats(world), &before, sizeof(before));
 }
 
 /* Again, with the same values and nothing forgotten. */
@@ -112,14 +180,13 @@ static void one_change(struct unit_world *world, const struct map *map)
 	writes = vcpu->cpu->writes;
 	stub_enter(vcpu);
 	stub_vcpu_put(vcpu);
-	assert_int_equal(stats(world)->registers_read - before.registers_read,
-			 map->change.registers_read);
-	assert_int_equal(stats(world)->registers_written - before.registers_written,
-			 map->change.registers_written);
-	assert_int_equal(stats(world)->registers_skipped - before.registers_skipped,
-			 map->change.registers_skipped);
-	assert_int_equal(vcpu->cpu->reads - reads, map->change.registers_read);
-	assert_int_equal(vcpu->cpu->writes - writes, map->change.registers_written);
+	assert_int_equal(stats(world)->registers.read - before.registers.read, map->both.read);
+	assert_int_equal(stats(world)->registers.written - before.registers.written,
+			 map->both.written);
+	assert_int_equal(stats(world)->registers.skipped - before.registers.skipped,
+			 map->both.skipped);
+	assert_int_equal(vcpu->cpu->reads - reads, map->both.read);
+	assert_int_equal(vcpu->cpu->writes - writes, map->both.written);
 }
 
 /* No exit of a resident vCPU counts anything. */
@@ -203,7 +270,7 @@ static void denied_restore(struct unit_world *world, const struct map *map)
 	assert_int_equal(stub_host_wrmsr(vcpu, map->eventsel, COUNTS), MPMU_DONE);
 	stub_enter(vcpu);
 	assert_int_equal(stats(world)->denied_events, 1);
-	assert_int_equal(stats(world)->owner_changes, 0);
+	expect_changes(world, CHANGES(0));
 	assert_false(vcpu->touched);
 }
 
@@ -228,7 +295,7 @@ static void kept(struct unit_world *world, const struct map *map)
 
 	stub_vcpu_put(vcpu);
 	before = *stats(world);
-	assert_int_not_equal(before.owner_changes, 0);
+	assert_int_not_equal(before.owner_changes[MPMU_CAUSE_ENTRY], 0);
 	size = mpmu_snapshot_size(&vcpu->mpmu);
 	assert_true(size <= ARRAY_SIZE(list));
 	stub_vcpu_load(vcpu, vcpu->cpu);
@@ -248,7 +315,12 @@ static void kept(struct unit_world *world, const struct map *map)
 	}
 
 static const struct row rows[] = {
-	BOTH("statistics: owner changes", owner_changes),
+	BOTH("statistics: no owner changes of a PMU that nobody uses", unused),
+	BOTH("statistics: owner changes by entry and put", put),
+	BOTH("statistics: owner changes by reclaim and displacing", reclaimed),
+	BOTH("statistics: owner changes by another vCPU", other),
+	BOTH("statistics: owner changes by reset", reset),
+	BOTH("statistics: none for a refused entry", refused),
 	BOTH("statistics: registers of a change of owner", one_change),
 	BOTH("statistics: none for a resident exit", resident),
 	BOTH("statistics: PMIs of an overflow", pmis),
@@ -308,7 +380,7 @@ static void expect_exits(struct stub_vcpu *vcpu, u32 class, u64 number)
 	u32 i;
 
 	for (i = 0; i < MPMU_NR_CLASSES; i++)
-		assert_int_equal(vcpu->mpmu.stats.exits[i], i == class ? number : 0);
+		assert_int_equal(vcpu->mpmu.stats->exits[i], i == class ? number : 0);
 }
 
 /* Untouched, so that all is intercepted; WRMSR in both ways. */

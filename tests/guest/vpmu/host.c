@@ -2,7 +2,10 @@
 /* Host events, as tests of a guest's PMU need them. */
 #include <errno.h>
 #include <linux/perf_event.h>
+#include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -89,4 +92,41 @@ void spin_between_reclaims(void)
 
 	while (left)
 		left--;
+}
+
+static void *reclaim(void *argument)
+{
+	struct reclaimer *reclaimer = argument;
+	int fd = reclaimer->traces ? host_trace(options.cpu) :
+		 host_event(options.cpu, HOST_EXCLUDE_GUEST | HOST_DISABLED, 0);
+
+	if (fd < 0)
+		fatal("no event of the host: %s", strerror(-fd));
+	vmm_pin(!options.cpu);
+	while (!reclaimer->stop) {
+		host_event_enable(fd, true);
+		spin_between_reclaims();
+		host_event_enable(fd, false);
+		spin_between_reclaims();
+		reclaimer->rounds++;
+	}
+	host_event_close(fd);
+	return NULL;
+}
+
+/* After its first round. */
+void reclaimer_start(struct reclaimer *reclaimer)
+{
+	reclaimer->stop = false;
+	reclaimer->rounds = 0;
+	if (pthread_create(&reclaimer->thread, NULL, reclaim, reclaimer))
+		fatal("no thread");
+	while (!reclaimer->rounds)
+		sched_yield();
+}
+
+void reclaimer_stop(struct reclaimer *reclaimer)
+{
+	reclaimer->stop = true;
+	pthread_join(reclaimer->thread, NULL);
 }

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#include <cpuid.h>
 #include <string.h>
 
 #include "pmu.h"
@@ -85,6 +86,24 @@ void pmu_detect(struct pmu *pmu, struct vm *vm)
 			detect_intel(pmu, vm, leaf);
 	} else {
 		detect_amd(pmu, vm);
+	}
+}
+
+void pmu_detect_host(struct pmu *host, bool intel)
+{
+	unsigned int a, b, c, d;
+
+	memset(host, 0, sizeof(*host));
+	host->intel = intel;
+	if (intel) {
+		__cpuid_count(0xa, 0, a, b, c, d);
+		host->version = a & 0xff;
+		host->nr_gp = a >> 8 & 0xff;
+		host->nr_fixed = d & 0x1f;
+	} else {
+		__cpuid_count(0x80000022, 0, a, b, c, d);
+		host->version = 2;
+		host->nr_gp = b & 0xf;
 	}
 }
 

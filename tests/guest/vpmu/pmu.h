@@ -35,6 +35,9 @@ extern const char *const event_names[NR_EVENTS];
 /* From the CPUID that the VM has; full_width also asks the first vCPU. */
 void pmu_detect(struct pmu *pmu, struct vm *vm);
 
+/* What there is to have: the counters alone. */
+void pmu_detect_host(struct pmu *host, bool intel);
+
 uint64_t pmu_counters(const struct pmu *pmu);
 uint32_t pmu_eventsel(const struct pmu *pmu, int gp);
 uint32_t pmu_counter(const struct pmu *pmu, int bit);

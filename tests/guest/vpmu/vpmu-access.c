@@ -3,7 +3,6 @@
  * Which accesses of the guest exit: none where the guest has all of the host's
  * counters, one each where a register is never direct or the model is smaller.
  */
-#include <cpuid.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -26,24 +25,6 @@ struct machine_access {
 	const char *name;
 	bool whole;
 };
-
-static void detect_host(struct pmu *host, bool intel)
-{
-	unsigned int a, b, c, d;
-
-	memset(host, 0, sizeof(*host));
-	host->intel = intel;
-	if (intel) {
-		__cpuid_count(0xa, 0, a, b, c, d);
-		host->version = a & 0xff;
-		host->nr_gp = a >> 8 & 0xff;
-		host->nr_fixed = d & 0x1f;
-	} else {
-		__cpuid_count(0x80000022, 0, a, b, c, d);
-		host->version = 2;
-		host->nr_gp = b & 0xf;
-	}
-}
 
 /* A counter that runs keeps the PMU in use. */
 static void prepare(struct machine_access *m, struct guest_job *job)
@@ -248,7 +229,7 @@ static void try_machine(const char *name, const struct vm_config *config)
 	struct machine_access m = { .name = name };
 
 	machine_start(&m.machine, config);
-	detect_host(&m.host, m.machine.pmu.intel);
+	pmu_detect_host(&m.host, m.machine.pmu.intel);
 	m.whole = pmu_counters(&m.host) == pmu_counters(&m.machine.pmu);
 	note("%s: version %d, %d GP, %d fixed of %d GP, %d fixed", name, m.machine.pmu.version,
 	     m.machine.pmu.nr_gp, m.machine.pmu.nr_fixed, m.host.nr_gp, m.host.nr_fixed);
@@ -331,7 +312,7 @@ static void try_model(void)
 	struct pmu want;
 
 	machine_start(&machine, &(struct vm_config){ 0 });
-	detect_host(&want, machine.pmu.intel);
+	pmu_detect_host(&want, machine.pmu.intel);
 	if (!policy_is_full(machine.pmu.intel)) {
 		want.version = smaller(want.version, 2);
 		want.nr_gp = smaller(want.nr_gp, machine.pmu.intel ? 8 : 6);

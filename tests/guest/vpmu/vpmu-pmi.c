@@ -8,8 +8,6 @@
  * Nothing counts instructions where the hypervisor could execute one for the
  * guest: an overflow that this causes is real, but hardware does not know it.
  */
-#include <pthread.h>
-#include <sched.h>
 #include <string.h>
 
 #include "vpmu.h"
@@ -117,48 +115,15 @@ static void prepare(const struct pmu *pmu, struct guest_job *job, const struct r
 		      (run->masked ? JOB_PMI_MASKED : 0);
 }
 
-/* A host event comes and goes on the guest's CPU, ordered by another CPU. */
-struct reclaimer {
-	pthread_t thread;
-	volatile bool stop;
-	uint64_t rounds;
-	bool traces;		/* the event is one of PT */
-};
-
-static void *reclaim(void *argument)
-{
-	struct reclaimer *reclaimer = argument;
-	int fd = reclaimer->traces ? host_trace(options.cpu) :
-		 host_event(options.cpu, HOST_EXCLUDE_GUEST | HOST_DISABLED, 0);
-
-	if (fd < 0)
-		fatal("no event of the host: %s", strerror(-fd));
-	vmm_pin(!options.cpu);
-	while (!reclaimer->stop) {
-		host_event_enable(fd, true);
-		spin_between_reclaims();
-		host_event_enable(fd, false);
-		spin_between_reclaims();
-		reclaimer->rounds++;
-	}
-	host_event_close(fd);
-	return NULL;
-}
-
 static int run_guest(struct machine *machine, const struct run *run, struct reclaimer *reclaimer)
 {
 	int status;
 
 	if (!run->reclaims)
 		return machine_run(machine);
-	reclaimer->stop = false;
-	if (pthread_create(&reclaimer->thread, NULL, reclaim, reclaimer))
-		fatal("no thread");
-	while (!reclaimer->rounds)
-		sched_yield();
+	reclaimer_start(reclaimer);
 	status = machine_run(machine);
-	reclaimer->stop = true;
-	pthread_join(reclaimer->thread, NULL);
+	reclaimer_stop(reclaimer);
 	return status;
 }
 

@@ -33,6 +33,8 @@ static const struct {
 	{ "sleep", test_sleep, "a guest that counts while the machine is suspended" },
 	{ "choice", test_choice, "each VM has the kind of PMU that it, or the parameter, chose" },
 	{ "misuse", test_misuse, "bad choices have an errno, and change nothing" },
+	{ "stats", test_stats, "KVM's statistics of a PMU count what happens, and only that" },
+	{ "trace", test_trace, "tracepoints of a PMU show what the statistics count" },
 	{ "pmi", test_pmi, "one interrupt per overflow" },
 	{ "pt", test_pt, "one interrupt per overflow beside Processor Trace" },
 };

@@ -86,6 +86,16 @@ void pmi_job(const struct pmu *pmu, struct guest_job *job, enum guest_body body,
 	     bool vector);
 uint64_t overflows(void);
 void judge_pmis(const struct guest_result *result, uint64_t wraps, uint64_t hits, const char *how);
+/* A host event comes and goes on the guest's CPU, ordered by another CPU. */
+struct reclaimer {
+	pthread_t thread;
+	volatile bool stop;
+	volatile uint64_t rounds;
+	bool traces;		/* the event is one of PT */
+};
+
+void reclaimer_start(struct reclaimer *reclaimer);
+void reclaimer_stop(struct reclaimer *reclaimer);
 
 /* Is this one of those that --only wants? */
 bool wanted(const char *name);
@@ -95,6 +105,11 @@ bool wanted(const char *name);
  * counters were wrong.
  */
 unsigned int count_wrong(struct machine *machine, enum guest_body body, uint64_t turns, bool user);
+
+/* Everything that has a tracepoint; a reclaim needs another CPU. */
+void do_everything(struct machine *machine);
+/* The selector that this has denied in GP counter 1. */
+uint64_t denied_event(const struct pmu *pmu);
 
 /* Programs: one per test list. */
 int test_count(void);
@@ -114,5 +129,7 @@ int test_power(void);
 int test_sleep(void);
 int test_choice(void);
 int test_misuse(void);
+int test_stats(void);
+int test_trace(void);
 
 #endif

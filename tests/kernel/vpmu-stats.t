@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# What a guest's PMU costs can be seen: KVM's statistics and tracepoints, against
+# what the emulator has seen.
+
+. "$(dirname "$0")/../lib/common.sh"
+. "$MPMU_TOP/tests/lib/tap.sh"
+. "$MPMU_TOP/tests/rig/machine.sh"
+. "$MPMU_TOP/tests/kernel/vpmu.sh"
+
+vpmu_prepare
+full='vpmu.mediated=Y vpmu.params=mediated_pmu_policy=full'
+for personality in intel-v5-8-4 amd-v2; do
+	vpmu_test "$personality" "$personality" stats,trace "$full"
+	vpmu_test "$personality, 2 CPUs" "$personality" \
+		stats:--only:reclaims,trace:--only:reclaims "$full" --cpus 2
+done
+done_testing
