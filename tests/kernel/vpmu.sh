@@ -7,6 +7,9 @@
 vpmu_lists='smoke,state,count,count:--host-event,access,put,cost,windows'
 vpmu_seed=${MPMU_SEED:-$RANDOM}
 
+# What else the image has.
+vpmu_files=()
+
 vpmu_prepare()
 {
 	local tree program modules
@@ -14,7 +17,7 @@ vpmu_prepare()
 	tree=${MPMU_KERNEL:-$("$MPMU_TOP/tests/kernel/build" mpmu-y)}
 	program=$("$MPMU_TOP/tests/guest/vpmu/build")
 	mapfile -t modules < <(kernel_modules "$tree")
-	machine_prepare "$tree" "$MPMU_TOP/tests/guest/main-vpmu" "$program" "${modules[@]}"
+	machine_prepare "$tree" "$MPMU_TOP/tests/guest/main-vpmu" "$program" "${modules[@]}" "${vpmu_files[@]}"
 	echo "# seed $vpmu_seed (MPMU_SEED repeats it)"
 }
 

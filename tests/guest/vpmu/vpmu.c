@@ -35,6 +35,7 @@ static const struct {
 	{ "misuse", test_misuse, "bad choices have an errno, and change nothing" },
 	{ "stats", test_stats, "KVM's statistics of a PMU count what happens, and only that" },
 	{ "trace", test_trace, "tracepoints of a PMU show what the statistics count" },
+	{ "tools", test_tools, "kvm_stat and perf show what the statistics count" },
 	{ "pmi", test_pmi, "one interrupt per overflow" },
 	{ "pt", test_pt, "one interrupt per overflow beside Processor Trace" },
 };

@@ -131,5 +131,6 @@ int test_choice(void);
 int test_misuse(void);
 int test_stats(void);
 int test_trace(void);
+int test_tools(void);
 
 #endif
