@@ -21,6 +21,12 @@ relevant()
 	printf '%s\n' Makefile arch/x86/kvm/Makefile arch/x86/kvm/Kconfig
 }
 
+# The folders of those and of new files, all of which a real tree has.
+folders()
+{
+	sed -n 's,^+++ b/\(.*\)/.*,\1,p' "$MPMU_TOP"/backends/kvm/patches/6.12/*.patch | sort -u
+}
+
 # A tree of those, in a folder of that name.
 new_tree()
 {
@@ -29,6 +35,7 @@ new_tree()
 	mkdir "$tree"
 	(cd "$pristine" && relevant | sort -u | xargs ls 2>/dev/null |
 		xargs cp -a --parents -t "$tree")
+	(cd "$tree" && folders | xargs mkdir -p)
 	remember
 }
 

@@ -25,7 +25,7 @@ stage()
 
 	rm -rf "$work/tree"
 	for part in arch/x86 include init kernel virt Documentation/{admin-guide,virt} \
-		tools/{arch/x86,include,perf/trace}; do
+		tools/{arch/x86,include,perf/trace,testing/selftests/kvm}; do
 		mkdir -p "$work/tree/$(dirname "$part")"
 		cp -a "$pristine/$part" "$work/tree/$part"
 	done

@@ -1,0 +1,46 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# The series' own tests in the kernel's selftests: they pass where there are
+# mediated PMUs, and elsewhere skip themselves with a reason.
+
+. "$(dirname "$0")/../lib/common.sh"
+. "$MPMU_TOP/tests/lib/tap.sh"
+. "$MPMU_TOP/tests/rig/machine.sh"
+
+folder=$("$MPMU_TOP/tests/kernel/kselftests" ours)
+names=$(cd "$folder" && echo *)
+
+# prepare VARIANT
+prepare()
+{
+	local tree modules
+
+	tree=$("$MPMU_TOP/tests/kernel/build" "$1")
+	mapfile -t modules < <(kernel_modules "$tree")
+	machine_prepare "$tree" "$MPMU_TOP/tests/guest/main-kselftests" "$folder"/* "${modules[@]}"
+}
+
+# run LABEL PERSONALITY STATUS [PARAMETERS]: all of them end with STATUS.
+run()
+{
+	local label=$1 personality=$2 status=$3 parameters=${4:-} name
+
+	machine_test "$label" "$personality" --timeout 600 \
+		--append "mpmu.tests=${names// /,} mpmu.kvm=$parameters"
+	for name in $names; do
+		try "$label: $name ends with $status" \
+			grep -qx "# $name: exit $status" "$MACHINE_CONSOLE"
+		[ "$status" = 0 ] || try "$label: $name says why" \
+			grep -q "^# $name: .*SKIP - .* mediated PMU" "$MACHINE_CONSOLE"
+	done
+}
+
+prepare mpmu-y
+run intel-v5-8-4 intel-v5-8-4 0 enable_mediated_pmu=Y
+run 'intel-v5-8-4, without' intel-v5-8-4 4 enable_mediated_pmu=N
+run amd-v2 amd-v2 0 enable_mediated_pmu=Y
+prepare stock
+run 'stock, intel-v5-8-4' intel-v5-8-4 4
+run 'stock, amd-v2' amd-v2 4
+done_testing
