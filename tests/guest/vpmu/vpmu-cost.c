@@ -82,7 +82,7 @@ static void test_leftovers(struct machine *machine, const struct way *way)
 		const struct leftover *left = &leftovers[i];
 
 		more = cost(machine, way, left->status, left->counter) - usual;
-		check(more < left->most, "%s costs %s at most %.0f instructions more", left->name,
+		check(more < left->most, "E5 %s costs %s at most %.0f instructions more", left->name,
 		      way->name, left->most);
 		note("%.0f, and %.0f more", usual, more);
 	}
@@ -108,7 +108,7 @@ static uint64_t accesses(struct machine *machine, bool counting)
 	job->count = EXITS;
 	if (machine_run(machine))
 		fatal("the guest ended");
-	check(area->result.read[0] == 5, "its counter keeps its value");
+	check(area->result.read[0] == 5, "E5 its counter keeps its value");
 	return to->pmu_rdmsr[MPMU_ROOT] - from->pmu_rdmsr[MPMU_ROOT] +
 	       to->pmu_wrmsr[MPMU_ROOT] - from->pmu_wrmsr[MPMU_ROOT];
 }
@@ -124,8 +124,8 @@ static void test_idle(struct machine *machine)
 	idle = accesses(machine, false);
 	counting = accesses(machine, true);
 	host_event_close(fd);
-	check(counting > 10 * EXITS, "beside a host event a guest that can count is switched");
-	check(idle < 2 * EXITS, "one that has used its PMU once is not, after some exits");
+	check(counting > 10 * EXITS, "E5 beside a host event a guest that can count is switched");
+	check(idle < 2 * EXITS, "E5 one that has used its PMU once is not, after some exits");
 	note("%d exits: %d accesses, and %d", EXITS, (int)counting, (int)idle);
 }
 

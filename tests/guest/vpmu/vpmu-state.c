@@ -129,6 +129,27 @@ static void test_refusals(struct machine *machine)
 	check(!differing(&before, &after), "D7 what is refused changes nothing");
 }
 
+/* A list has the registers that change the status, too, before it or behind it. */
+static void test_status(struct machine *machine)
+{
+	const struct pmu *pmu = &machine->pmu;
+	struct vcpu *vcpu = &machine->vm.cpu[0];
+	uint64_t status = 0;
+
+	check(!vcpu_set_msr(vcpu, pmu->status, 2) && !vcpu_set_msr(vcpu, pmu->ack, 3),
+	      "D6 the registers of the status can be written");
+	if (pmu->status_set)
+		check(!vcpu_set_msr(vcpu, pmu->status_set, 1), "D6 the one that sets it, too");
+	vcpu_get_msr(vcpu, pmu->status, &status);
+	check(status == 2, "D6 those that change it do not, written by user space (%llu)",
+	      (unsigned long long)status);
+	if (!pmu->intel)
+		return;
+	check(!vcpu_set_msr(vcpu, pmu->status, 3ULL << 62 | 2), "D6 bits of no counter can be written");
+	vcpu_get_msr(vcpu, pmu->status, &status);
+	check(status == 2, "D6 and are dropped (%#llx)", (unsigned long long)status);
+}
+
 int test_state(void)
 {
 	struct machine from, to;
@@ -154,6 +175,7 @@ int test_state(void)
 	get_state(&to, &restored);
 	check(restored.value[restored.nr - 2] & 2, "D7 the overflow still waits");
 	test_refusals(&to);
+	test_status(&to);
 	machine_stop(&to);
 	machine_stop(&from);
 	return 0;
