@@ -253,6 +253,14 @@ static inline bool mpmu_has(const struct mpmu_caps *caps, u32 features)
 	return (caps->features & features) == features;
 }
 
+/* Does the PMC count in hardware, GLOBAL_CTRL apart? */
+static inline bool mpmu_counts_in_hw(const struct mpmu_vcpu *vcpu, u32 pmc)
+{
+	if (pmc < MPMU_FIXED_BASE)
+		return vcpu->eventsel_hw[pmc] & MPMU_SEL_ENABLE;
+	return mpmu_fixed_field(vcpu->fixed_ctrl_hw, pmc) & (MPMU_FIXED_OS | MPMU_FIXED_USR);
+}
+
 static inline bool mpmu_touched(const struct mpmu_vcpu *vcpu)
 {
 	return vcpu->flags & MPMU_VCPU_TOUCHED;

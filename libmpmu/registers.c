@@ -95,7 +95,7 @@ void mpmu_eventsel_hw_write(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, 
 {
 	if (vcpu->eventsel_hw[pmc] == hw)
 		return;
-	if (vcpu->eventsel_hw[pmc] & MPMU_SEL_ENABLE)
+	if (mpmu_counts_in_hw(vcpu, pmc))
 		vcpu->disabled |= mpmu_bit(pmc);
 	vcpu->eventsel_hw[pmc] = hw;
 	if (mpmu_resident(cpu, vcpu))
@@ -108,7 +108,7 @@ static mpmu_pmcs fixed_enabled(const struct mpmu_vcpu *vcpu)
 	u32 pmc;
 
 	mpmu_for_each_pmc(pmc, vcpu->caps.counters & MPMU_FIXED_MASK) {
-		if (mpmu_fixed_field(vcpu->fixed_ctrl_hw, pmc))
+		if (mpmu_counts_in_hw(vcpu, pmc))
 			enabled |= mpmu_bit(pmc);
 	}
 	return enabled;

@@ -80,10 +80,7 @@ bool mpmu_enabled_in_hw(const struct mpmu_vcpu *vcpu)
 /* At some time since the vCPU became the owner: each write of an image exits. */
 bool mpmu_may_have_counted(const struct mpmu_vcpu *vcpu, u32 pmc)
 {
-	if (vcpu->disabled & mpmu_bit(pmc))
-		return true;
-	return pmc < MPMU_FIXED_BASE ? vcpu->eventsel_hw[pmc] & MPMU_SEL_ENABLE
-				     : mpmu_fixed_field(vcpu->fixed_ctrl_hw, pmc);
+	return vcpu->disabled & mpmu_bit(pmc) || mpmu_counts_in_hw(vcpu, pmc);
 }
 
 void mpmu_request_reprogram(struct mpmu_vcpu *vcpu, mpmu_pmcs pmcs)
