@@ -9,6 +9,7 @@
 #include "vpmu.h"
 
 #define EXITS		200
+#define RUNS		5	/* the host's timer falls into some of them */
 #define COUNTED_LONG	100000	/* more than a counter holds that wrapped just now */
 
 /* What ends the guest's time with the PMU. */
@@ -56,8 +57,8 @@ static void program(const struct pmu *pmu, struct guest_job *job, const struct w
 }
 
 /* Instructions of the host for each exit. */
-static double cost(struct machine *machine, const struct way *way, uint64_t status,
-		   uint64_t counter)
+static double cost_once(struct machine *machine, const struct way *way, uint64_t status,
+			uint64_t counter)
 {
 	struct vcpu *vcpu = &machine->vm.cpu[0];
 	struct guest_result *result = &vcpu->area->result;
@@ -71,12 +72,25 @@ static double cost(struct machine *machine, const struct way *way, uint64_t stat
 	return root_instructions(vcpu->area) / EXITS;
 }
 
+static double cost(struct machine *machine, const struct way *way, uint64_t status,
+		   uint64_t counter)
+{
+	double least = cost_once(machine, way, status, counter), once;
+	int i;
+
+	for (i = 1; i < RUNS; i++) {
+		once = cost_once(machine, way, status, counter);
+		if (once < least)
+			least = once;
+	}
+	return least;
+}
+
 static void test_leftovers(struct machine *machine, const struct way *way)
 {
 	double usual, more;
 	size_t i;
 
-	cost(machine, way, 0, COUNTED_LONG);
 	usual = cost(machine, way, 0, COUNTED_LONG);
 	for (i = 0; i < sizeof(leftovers) / sizeof(leftovers[0]); i++) {
 		const struct leftover *left = &leftovers[i];
