@@ -79,7 +79,7 @@ void mpmu_status_set(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 bit
 {
 	if (!mpmu_resident(cpu, vcpu))
 		vcpu->global_status |= bits;
-	else if (bits)
+	else
 		mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->status_set, bits);
 }
 
@@ -87,7 +87,7 @@ void mpmu_status_clear(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 b
 {
 	if (!mpmu_resident(cpu, vcpu))
 		vcpu->global_status &= ~bits;
-	else if (bits)
+	else
 		mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->status_clear, bits);
 }
 
@@ -107,7 +107,7 @@ static mpmu_pmcs fixed_enabled(const struct mpmu_vcpu *vcpu)
 	mpmu_pmcs enabled = 0;
 	u32 pmc;
 
-	mpmu_for_each_pmc(pmc, vcpu->caps.counters & MPMU_FIXED_MASK) {
+	mpmu_for_each_pmc(pmc, MPMU_FIXED_MASK) {
 		if (mpmu_counts_in_hw(vcpu, pmc))
 			enabled |= mpmu_bit(pmc);
 	}

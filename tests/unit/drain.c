@@ -149,6 +149,13 @@ static void never_counted(struct unit_world *world, const struct map *map)
 	assert_int_equal(polls_of_put(vcpu), 0);
 	unit_wrmsr(vcpu, map->counter, 5);
 	assert_int_equal(polls_of_put(vcpu), 0);
+	/* Nor does it count for a write of its selector, or another counter's. */
+	stub_enter(vcpu);
+	unit_wrmsr(vcpu, map->eventsel, COUNTS & ~STUB_EVENTSEL_ENABLE & ~STUB_EVENTSEL_OS);
+	if (map == &intel)
+		unit_wrmsr(vcpu, 0x38d, 0x33);
+	assert_true(mpmu_resident(&vcpu->cpu->mpmu, &vcpu->mpmu));
+	assert_int_equal(polls_of_put(vcpu), 0);
 	assert_int_equal(unit_rdmsr(vcpu, map->status), 1);
 }
 
@@ -159,6 +166,10 @@ static void never_counted_fixed(struct unit_world *world, const struct map *map)
 	unit_wrmsr(vcpu, 0x38d, 0x98a);
 	put(vcpu);
 	unit_wrmsr(vcpu, map->status_set, 2ull << MPMU_FIXED_BASE);
+	assert_int_equal(polls_of_put(vcpu), 0);
+	stub_enter(vcpu);
+	unit_wrmsr(vcpu, 0x38d, 0x989);
+	assert_true(mpmu_resident(&vcpu->cpu->mpmu, &vcpu->mpmu));
 	assert_int_equal(polls_of_put(vcpu), 0);
 	unit_wrmsr(vcpu, map->status_set, 4ull << MPMU_FIXED_BASE);
 	assert_int_equal(polls_of_put(vcpu), STUB_DRAIN_POLLS);
@@ -309,6 +320,22 @@ static void late_and_disabled(struct unit_world *world, const struct map *map)
 	assert_int_equal(vcpu->pmis, 1);
 }
 
+/* Another one that counts is stopped after it. */
+static void late_and_both_disabled(struct unit_world *world, const struct map *map)
+{
+	const u32 other = map->eventsel + (map == &amd ? 2 : 1);
+	struct stub_vcpu *vcpu = count(world, map, LAST);
+
+	unit_wrmsr(vcpu, other, COUNTS);
+	stub_enter(vcpu);
+	vcpu->cpu->late_pmi = true;
+	stub_guest_run(vcpu, WORK(0x20));
+	unit_wrmsr(vcpu, map->eventsel, COUNTS & ~STUB_EVENTSEL_ENABLE);
+	unit_wrmsr(vcpu, other, 0);
+	stub_vcpu_put(vcpu);
+	assert_false(vcpu->cpu->pmu.pending[STUB_VECTOR_OF_GUEST]);
+}
+
 static void late_and_disabled_fixed(struct unit_world *world, const struct map *map)
 {
 	struct stub_vcpu *vcpu = &world->vcpu;
@@ -363,6 +390,7 @@ static const struct row rows[] = {
 	BOTH("G a late PMI after feigned ones", late_after_feigned),
 	BOTH("G a late PMI on top of an old one", late_again),
 	BOTH("G a late PMI of a counter that is disabled since", late_and_disabled),
+	BOTH("G a late PMI of a counter that is disabled first", late_and_both_disabled),
 	{"G a late PMI of a fixed counter that is disabled since", late_and_disabled_fixed, &intel},
 	BOTH("G disabled in the time of another owner", disabled_before),
 };

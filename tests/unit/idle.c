@@ -129,6 +129,25 @@ static void reclaimed_at_entry(struct unit_world *world, const struct map *map)
 	check_kept(vcpu, map);
 }
 
+/* Once more idle, or not idle, is no reason to refuse an entry. */
+static void not_yet(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = look(world, map);
+	u32 i;
+
+	for (i = 0; i < 2; i++) {
+		stub_perf_reclaim(&world->machine);
+		world->machine.irqs_off = true;
+		assert_int_equal(mpmu_enter(&vcpu->cpu->mpmu, &vcpu->mpmu), 0);
+		mpmu_exit(&vcpu->cpu->mpmu, &vcpu->mpmu);
+		world->machine.irqs_off = false;
+		assert_int_equal(vcpu->mpmu.idle_switches, !i);
+		unit_wrmsr(vcpu, map->eventsel, COUNTS);
+		stub_enter(vcpu);
+		stub_exit(vcpu);
+	}
+}
+
 /* An owner that nobody disturbs costs nothing: it stays. */
 static void resident(struct unit_world *world, const struct map *map)
 {
@@ -197,6 +216,7 @@ static const struct row rows[] = {
 	BOTH("A2 idle, displaced at each exit", displaced),
 	BOTH("A11 idle, reclaimed before each entry", reclaimed),
 	BOTH("A11 idle: the entry that finds it out", reclaimed_at_entry),
+	BOTH("A11 not idle for long, or not at all", not_yet),
 	BOTH("E5 idle and undisturbed", resident),
 	BOTH("E5 idle over puts, displaced exits and reclaims", mixed),
 	BOTH("E5 counting is not idle", counting),
