@@ -10,6 +10,8 @@
 
 folder=$("$MPMU_TOP/tests/kernel/kselftests" ours)
 names=$(cd "$folder" && echo *)
+# Needs no parameter.
+choice=mediated_pmu_choice_test
 
 # prepare VARIANT
 prepare()
@@ -21,13 +23,13 @@ prepare()
 	machine_prepare "$tree" "$MPMU_TOP/tests/guest/main-kselftests" "$folder"/* "${modules[@]}"
 }
 
-# run LABEL PERSONALITY STATUS [PARAMETERS]: all of them end with STATUS.
+# run LABEL PERSONALITY STATUS NAMES [PARAMETERS]: all of these end with STATUS.
 run()
 {
-	local label=$1 personality=$2 status=$3 parameters=${4:-} name
+	local label=$1 personality=$2 status=$3 names=$4 parameters=${5:-} name
 
 	machine_test "$label" "$personality" --timeout 600 \
-		--append "mpmu.tests=${names// /,} mpmu.kvm=$parameters"
+		--append "mpmu.tests=$(xargs <<<"$names" | tr ' ' ,) mpmu.kvm=$parameters"
 	for name in $names; do
 		try "$label: $name ends with $status" \
 			grep -qx "# $name: exit $status" "$MACHINE_CONSOLE"
@@ -37,10 +39,11 @@ run()
 }
 
 prepare mpmu-y
-run intel-v5-8-4 intel-v5-8-4 0 enable_mediated_pmu=Y
-run 'intel-v5-8-4, without' intel-v5-8-4 4 enable_mediated_pmu=N
-run amd-v2 amd-v2 0 enable_mediated_pmu=Y
+run intel-v5-8-4 intel-v5-8-4 0 "$names" enable_mediated_pmu=Y
+run amd-v2 amd-v2 0 "$names" enable_mediated_pmu=Y
+run 'amd-v2, not by default' amd-v2 4 "${names//$choice/}" enable_mediated_pmu=N
+run 'amd-v2, chosen' amd-v2 0 "$choice" enable_mediated_pmu=N
 prepare stock
-run 'stock, intel-v5-8-4' intel-v5-8-4 4
-run 'stock, amd-v2' amd-v2 4
+run 'stock, intel-v5-8-4' intel-v5-8-4 4 "$names"
+run 'stock, amd-v2' amd-v2 4 "$names"
 done_testing
