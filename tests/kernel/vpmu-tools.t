@@ -16,7 +16,7 @@ perf=$("$MPMU_TOP/tests/l2/packages")/perf
 vpmu_files=("$python/usr:/usr" "$python/lib64:/lib64" "$kvm_stat")
 vpmu_prepare
 for personality in intel-v5-8-4 amd-v2; do
-	vpmu_test "$personality" "$personality" tools:--only:kvm_stat 'vpmu.mediated=Y'
+	vpmu_test "$personality" "$personality" tools:--only:kvmstat 'vpmu.mediated=Y'
 done
 vpmu_files=("$perf/usr:/usr" "$perf/lib64:/lib64")
 vpmu_prepare

@@ -139,7 +139,7 @@ static const struct {
 	const char *name;
 	void (*run)(void);
 } tools[] = {
-	{ "kvm_stat", test_kvm_stat },
+	{ "kvmstat", test_kvm_stat },
 	{ "record", test_record },
 	{ "trace", test_perf_trace },
 	{ "known", known_run },
@@ -151,8 +151,11 @@ int test_tools(void)
 
 	/* Not the tool's: it finds this program by its name. */
 	setenv("PATH", "/bin:/sbin:/tests:/usr/bin", true);
-	for (i = 0; i < sizeof(tools) / sizeof(tools[0]); i++)
-		if (!strcmp(options.only, tools[i].name))
-			tools[i].run();
-	return 0;
+	for (i = 0; i < sizeof(tools) / sizeof(tools[0]); i++) {
+		if (strcmp(options.only, tools[i].name))
+			continue;
+		tools[i].run();
+		return 0;
+	}
+	fatal("--only names no tool");
 }
