@@ -307,20 +307,22 @@ static int vm_fill(struct vm *vm, const struct vm_config *config)
 	slot.userspace_addr = (uintptr_t)vm->memory;
 	if (ioctl(vm->fd, KVM_SET_USER_MEMORY_REGION, &slot))
 		return -errno;
-	map_identity(vm->memory);
-	memcpy(vm->memory + GUEST_IMAGE, payload_image,
-	       (size_t)(payload_image_end - payload_image));
+	if (!vm->shares_memory) {
+		map_identity(vm->memory);
+		memcpy(vm->memory + GUEST_IMAGE, payload_image,
+		       (size_t)(payload_image_end - payload_image));
+	}
 	return 0;
 }
 
-/* Up to its first ring, after which jobs can be given. */
+/* Up to its first ring, after which jobs can be given; not in memory that is in use. */
 static int vm_start(struct vm *vm, const struct vm_config *config)
 {
 	int index, status;
 
 	for (index = 0; index < (config->nr_cpus ? config->nr_cpus : 1); index++) {
 		status = vcpu_create(vm, index, config);
-		if (!status)
+		if (!status && !vm->shares_memory)
 			status = vcpu_run_job(&vm->cpu[index]);
 		if (status)
 			return status;

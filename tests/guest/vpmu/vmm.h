@@ -19,7 +19,8 @@ struct vm_config {
 	int nr_fixed;		/* -1 means none, 0 as supported */
 	bool no_apic;		/* no in-kernel local APIC: KVM emulates the PMU */
 	bool no_full_width;	/* no FW_WRITES, no PERFCTR_CORE */
-	char *memory;		/* of another VM, to go on where that stopped */
+	/* Of another VM, to go on where that stopped: nothing runs before the caller says so. */
+	char *memory;
 	uint32_t choose;	/* flags of KVM_CAP_PMU_CAPABILITY; CPUID follows */
 	bool follow;		/* CPUID is that of the PMU that the VM got */
 };

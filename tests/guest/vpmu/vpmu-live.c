@@ -21,6 +21,7 @@
 #define PERIOD		16	/* branches: each turn of BODY_MIXED has some 9 */
 #define FILTERS		20
 #define ANSWER		400	/* instructions from an interrupt to its answer */
+#define MOVES		20	/* in a window */
 #define DELAY		150	/* of an interrupt: a VM-exit comes first */
 #define LOG_SIZE	(1 << 18)
 #define LOG_READ_ALL	3
@@ -384,10 +385,9 @@ static void copy_state(struct vcpu *from, struct vcpu *to)
 	need(ioctl(to->fd, KVM_SET_VCPU_EVENTS, &events), "KVM_SET_VCPU_EVENTS");
 }
 
-/* The guest goes on in the other VM, which has the same memory. */
-static void move(struct vcpu *vcpu)
+/* The guest goes on in the other vCPU, whose VM has the same memory. */
+static void swap_vcpus(struct vcpu *vcpu, struct vcpu *other)
 {
-	struct vcpu *other = &twin.vm.cpu[0];
 	struct kvm_run *run = vcpu->run;
 	int fd = vcpu->fd;
 
@@ -400,28 +400,93 @@ static void move(struct vcpu *vcpu)
 	moved++;
 }
 
-static void test_restore(struct machine *machine, bool vector)
+static void move_to_twin(struct vcpu *vcpu)
 {
-	const char *how = vector ? "D7 other VMs, fixed vector" : "D7 other VMs, NMI";
-	const uint64_t hits = 300u / (unsigned int)options.scale;
+	swap_vcpus(vcpu, &twin.vm.cpu[0]);
+}
+
+/* To a VM that was never used, on the other CPU; the one that it leaves ends. */
+static void move_to_new(struct vcpu *vcpu)
+{
+	struct vm *vm = vcpu->vm, other;
+	int fd = vm->fd, status;
+
+	vmm_pin(moved & 1);
+	status = vm_create(&other, &(struct vm_config){ .memory = vm->memory });
+	if (status)
+		fatal("no other VM: %s", strerror(-status));
+	swap_vcpus(vcpu, &other.cpu[0]);
+	vm->fd = other.fd;
+	other.fd = fd;
+	vm_destroy(&other);
+}
+
+struct way {
+	const char *how;
+	void (*move)(struct vcpu *vcpu);
+	unsigned int hits;
+};
+
+static const struct way ways[] = {
+	{ "D7 other VMs", move_to_twin, 300 },
+	{ "D7 new VMs on another CPU", move_to_new, 60 },
+};
+
+static void test_restore(struct machine *machine, const struct way *way, bool vector)
+{
+	const unsigned int hits = way->hits / (unsigned int)options.scale;
 	struct vcpu *vcpu = &machine->vm.cpu[0];
 	uint64_t before;
+	char how[64];
 
-	machine_start(&twin, &(struct vm_config){ .memory = machine->vm.memory });
-	finish_io(&twin.vm.cpu[0]);
+	snprintf(how, sizeof(how), "%s, %s", way->how, vector ? "fixed vector" : "NMI");
 	list_msrs(vcpu);
 	pmi_job(&machine->pmu, &vcpu->area->job, BODY_MIXED, hits, vector);
-	vcpu->on_user_exit = move;
+	vcpu->on_user_exit = way->move;
 	before = overflows();
 	moved = waiting = 0;
 	if (machine_run(machine))
 		fatal("the guest ended");
 	vcpu->on_user_exit = NULL;
-	check(moved >= hits, "%s: at least %llu times (%u)", how, (unsigned long long)hits, moved);
+	vmm_pin(options.cpu);
+	check(moved >= hits, "%s: at least %u times (%u)", how, hits, moved);
 	check(waiting >= hits / 10, "%s: an interrupt waits in some of the saved states (%u)", how,
 	      waiting);
 	judge_pmis(&vcpu->area->result, overflows() - before, hits, how);
+}
+
+/* All counters run at each move, and miss nothing. */
+static void test_restored_counts(struct machine *machine)
+{
+	struct vcpu *vcpu = &machine->vm.cpu[0];
+	unsigned int wrong[2];
+	int user;
+
+	list_msrs(vcpu);
+	vcpu->on_user_exit = move_to_new;
+	moved = 0;
+	for (user = 0; user < 2; user++)
+		wrong[user] = count_wrong_elsewhere(machine, BODY_PORT_USER, MOVES, user);
+	vcpu->on_user_exit = NULL;
+	vmm_pin(options.cpu);
+	check(moved == 6 * MOVES, "D7 new VMs on another CPU: with each OUT (%u)", moved);
+	check(!wrong[0], "D7 new VMs on another CPU: all counters are exact, at CPL 0");
+	check(!wrong[1], "D7 new VMs on another CPU: all counters are exact, at CPL 3");
+}
+
+static void test_restores(bool vector)
+{
+	struct machine machine;
+	size_t i;
+
+	machine_start(&machine, &(struct vm_config){ 0 });
+	machine_start(&twin, &(struct vm_config){ .memory = machine.vm.memory });
+	for (i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
+		test_restore(&machine, &ways[i], vector);
+	if (!vector)
+		test_restored_counts(&machine);
 	machine_stop(&twin);
+	machine_stop(&machine);
 }
 
 /* --- the conflict --- */
@@ -464,8 +529,8 @@ int test_live(void)
 	for (vector = 0; vector < 2; vector++) {
 		machine_start(&machine, &(struct vm_config){ 0 });
 		test_migration(&machine, vector);
-		test_restore(&machine, vector);
 		machine_stop(&machine);
+		test_restores(vector);
 	}
 	emu_pmi_delay(0);
 	return 0;

@@ -105,6 +105,9 @@ bool wanted(const char *name);
  * counters were wrong.
  */
 unsigned int count_wrong(struct machine *machine, enum guest_body body, uint64_t turns, bool user);
+/* The same where the vCPU changes its CPU in a window: compare with the disassembly only. */
+unsigned int count_wrong_elsewhere(struct machine *machine, enum guest_body body, uint64_t turns,
+				   bool user);
 
 /* Everything that has a tracepoint; a reclaim needs another CPU. */
 void do_everything(struct machine *machine);
