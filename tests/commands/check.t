@@ -6,10 +6,7 @@
 
 . "$(dirname "$0")/../lib/common.sh"
 . "$MPMU_TOP/tests/lib/tap.sh"
-
-work=$(mktemp -d -p "$MPMU_CACHE")
-trap 'rm -rf "$work"' EXIT
-tree=$work/tree
+. "$MPMU_TOP/tests/commands/tree.sh"
 
 # add_test NAME: one that leaves a mark, and fails while there is a file "broken".
 add_test()

@@ -4,18 +4,7 @@
 
 . "$(dirname "$0")/../lib/common.sh"
 . "$MPMU_TOP/tests/lib/tap.sh"
-
-work=$(mktemp -d -p "$MPMU_CACHE")
-trap 'rm -rf "$work"' EXIT
-tree=$work/tree
-
-# program PATH: standard input, as a script of the tree.
-program()
-{
-	mkdir -p "$tree/$(dirname "$1")"
-	cat >"$tree/$1"
-	chmod +x "$tree/$1"
-}
+. "$MPMU_TOP/tests/commands/tree.sh"
 
 # A loop of 9 instructions and 2 branches.
 plant()
