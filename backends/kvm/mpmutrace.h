@@ -2,9 +2,11 @@
 /*
  * Tracepoints of mediated PMUs.  Included by ops.c alone.
  *
- * An owner may change with the scheduler's and perf's locks held, IRQs off: as
- * with the tracepoints in rdmsrl() and wrmsrl(), which perf passes there, what
- * is attached takes none of these locks, and wakes its reader by irq_work.
+ * An owner may change with the scheduler's and perf's locks held, IRQs off, as
+ * the MSRs do whose tracepoints perf passes there.  What is attached takes none
+ * of these locks, and wakes its reader by irq_work: perf_tp_event() takes a
+ * ctx->lock for a tracepoint that names a task with __perf_task() alone, which
+ * none here may do.
  */
 #if !defined(_TRACE_KVM_MPMU_H) || defined(TRACE_HEADER_MULTI_READ)
 #define _TRACE_KVM_MPMU_H
