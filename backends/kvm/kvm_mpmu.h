@@ -82,6 +82,7 @@ void __kvm_mpmu_put(struct kvm_vcpu *vcpu);
 void __kvm_mpmu_settle(struct kvm_vcpu *vcpu);
 void __kvm_mpmu_request_intercepts(struct kvm_vcpu *vcpu);
 void __kvm_mpmu_lvtpc_changed(struct kvm_vcpu *vcpu);
+void __kvm_mpmu_mode_changed(struct kvm_vcpu *vcpu);
 void kvm_mpmu_refresh(struct kvm_vcpu *vcpu);
 void kvm_mpmu_handle_event(struct kvm_vcpu *vcpu);
 void kvm_mpmu_trigger_event(struct kvm_vcpu *vcpu, u64 eventsel);
@@ -110,10 +111,13 @@ struct vmx_mpmu {
 };
 
 /* In the vendor modules. */
+struct vcpu_svm;
 struct vcpu_vmx;
 extern const struct kvm_mpmu_vendor vmx_mpmu_vendor;
 extern const struct kvm_mpmu_vendor svm_mpmu_vendor;
 void vmx_mpmu_load_global_ctrl(struct vcpu_vmx *vmx);
+/* L1's permission map as of VMRUN; false: it cannot be read. */
+bool svm_mpmu_read_l1_msrpm(struct vcpu_svm *svm);
 #ifdef CONFIG_MPMU
 u64 vmx_mpmu_leave_vmcs(struct vcpu_vmx *vmx);
 void vmx_mpmu_enter_vmcs(struct vcpu_vmx *vmx, u64 global_ctrl);
@@ -333,6 +337,13 @@ static inline void kvm_mpmu_restore_global_ctrl(struct kvm_vcpu *vcpu)
 {
 	if (kvm_vcpu_has_mediated_pmu(vcpu))
 		__kvm_mpmu_restore_global_ctrl(vcpu);
+}
+
+/* The vCPU entered or left a guest of its own, or changed EFER.SVME (AMD). */
+static inline void kvm_mpmu_mode_changed(struct kvm_vcpu *vcpu)
+{
+	if (kvm_vcpu_has_mediated_pmu(vcpu))
+		__kvm_mpmu_mode_changed(vcpu);
 }
 
 /* PMU registers have their intercepts from the core, not from KVM's tables. */

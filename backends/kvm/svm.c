@@ -2,7 +2,8 @@
 /*
  * AMD: GLOBAL_CTL stays in hardware while the vCPU owns the PMU, and the
  * selectors count in guest mode only.  KVM's list of MSRs with direct access
- * is full, so the permission map is written here.
+ * is full, so the permission map is written here, and merged with that of a
+ * guest that is a hypervisor.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -46,6 +47,45 @@ static void svm_mpmu_set_touched(struct kvm_vcpu *vcpu, bool touched)
 {
 }
 
+/* First MSRs of the words of the map, of 16 MSRs each, that have PMU registers. */
+static const u32 msrpm_words[] = {
+	MSR_K7_EVNTSEL0,
+	MSR_F15H_PERF_CTL0,
+	MSR_F15H_PERF_CTL0 + 16,
+	MSR_AMD64_PERF_CNTR_GLOBAL_STATUS,
+};
+
+static_assert(ARRAY_SIZE(msrpm_words) == sizeof_field(struct svm_nested_state, mpmu_l1_msrpm) / 4,
+	      "a copy of each word of L1's");
+
+/* L2 reaches directly what neither map intercepts. */
+static void merge_msrpm(struct svm_nested_state *nested, const u32 *msrpm)
+{
+	u32 i, offset;
+
+	for (i = 0; i < ARRAY_SIZE(msrpm_words); i++) {
+		offset = svm_msrpm_offset(msrpm_words[i]);
+		nested->msrpm[offset] = msrpm[offset] | nested->mpmu_l1_msrpm[i];
+	}
+}
+
+bool svm_mpmu_read_l1_msrpm(struct vcpu_svm *svm)
+{
+	struct svm_nested_state *nested = &svm->nested;
+	u32 l1[ARRAY_SIZE(msrpm_words)];
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(msrpm_words); i++) {
+		gpa_t gpa = nested->ctl.msrpm_base_pa + 4 * svm_msrpm_offset(msrpm_words[i]);
+
+		if (kvm_vcpu_read_guest(&svm->vcpu, gpa, &l1[i], sizeof(l1[i])))
+			return false;
+	}
+	memcpy(nested->mpmu_l1_msrpm, l1, sizeof(l1));
+	merge_msrpm(nested, svm->msrpm);
+	return true;
+}
+
 static void change_bit_of_map(u32 *map, u32 bit, bool intercept)
 {
 	if (intercept)
@@ -71,9 +111,12 @@ static void svm_mpmu_set_intercept(struct kvm_vcpu *vcpu, u32 msr, u32 access, b
 		change_bit_of_map(&svm->msrpm[offset], bit + 1,
 				  intercept || !kvm_msr_allowed(vcpu, msr, KVM_MSR_FILTER_WRITE));
 	svm_hv_vmcb_dirty_nested_enlightenments(vcpu);
-	svm->nested.force_msr_bitmap_recalc = true;
+	/* L2 may be running, or be entered next without a look at L1's map. */
+	if (svm->nested.initialized)
+		merge_msrpm(&svm->nested, svm->msrpm);
 }
 
+/* In vmcb01; KVM gives vmcb02 what vmcb01 or vmcb12 intercepts. */
 static void svm_mpmu_set_rdpmc_intercept(struct kvm_vcpu *vcpu, bool intercept)
 {
 	struct vcpu_svm *svm = to_svm(vcpu);

@@ -144,8 +144,6 @@ static void read_guest_caps(struct kvm_vcpu *vcpu, struct mpmu_caps *caps)
 		return;
 
 	mpmu_caps_clamp(caps, &kvm_mpmu_vm_model(vcpu->kvm)->caps);
-	/* Guest-Only and Host-Only wait for nested virtualization. */
-	caps->features &= ~MPMU_FEAT_SVM;
 }
 
 /* KVM decides some things outside of the PMU by these fields. */
@@ -360,6 +358,19 @@ void __kvm_mpmu_lvtpc_changed(struct kvm_vcpu *vcpu)
 		mpmu_kvm_route_pmi(core);
 	local_irq_restore(flags);
 }
+
+/* EFER is that of L2 in guest mode, which ends where L2 clears SVME. */
+void __kvm_mpmu_mode_changed(struct kvm_vcpu *vcpu)
+{
+	u32 flags = (vcpu->arch.efer & EFER_SVME ? MPMU_VCPU_SVME : 0) |
+		    (is_guest_mode(vcpu) ? MPMU_VCPU_GUEST_MODE : 0);
+	unsigned long irq_flags;
+
+	local_irq_save(irq_flags);
+	mpmu_vcpu_set_flags(vcpu_to_core(vcpu), flags, MPMU_VCPU_SVME | MPMU_VCPU_GUEST_MODE);
+	local_irq_restore(irq_flags);
+}
+EXPORT_SYMBOL_GPL(__kvm_mpmu_mode_changed);
 
 /*
  * While the host runs, the interrupt of the owner stays the guest's, unless PT

@@ -42,7 +42,7 @@ checkout()
 
 	mkdir "$top"
 	(cd "$MPMU_TOP" && cp -a --parents -t "$top" tests/lib \
-		tests/kernel/{build,kselftests,nested} tests/guest/nested*.[ch] \
+		tests/kernel/{build,kselftests,nested} tests/guest/{nested*.[ch],tap.h} \
 		tests/rig/emulator/mpmu_magic.h)
 	mkdir -p "$top"/{include,libmpmu,backends/kvm}
 	echo "$1" >"$top/libmpmu/core.c"
