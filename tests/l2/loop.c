@@ -6,7 +6,8 @@
  *
  * Both are 16 hexadecimal digits, and no branch outside the loops depends on
  * data: two runs differ by the loops alone, so count(2N) - count(N) of any
- * observer must be N times the loop.
+ * observer must be N times the loop.  What a turn of each loop has stands
+ * between two labels, for the disassembler.
  */
 #include "../rig/emulator/mpmu_magic.h"
 
@@ -40,9 +41,23 @@ __asm__(
 	"	dec	%rdi\n"
 	"	jnz	loop_body\n"
 	"loop_end:\n"
+	"	ret\n"
+	".globl exits_body, exits_end\n"
+	"exits:\n"
+	"	push	%rbx\n"
+	"	jmp	1f\n"
+	"exits_body:\n"
+	"	xor	%eax, %eax\n"
+	"	xor	%ecx, %ecx\n"
+	"	cpuid\n"
+	"1:	dec	%rdi\n"
+	"	jns	exits_body\n"
+	"exits_end:\n"
+	"	pop	%rbx\n"
 	"	ret\n");
 
 void loop(unsigned long long count);
+void exits(unsigned long long count);
 void run(const char *count, const char *exits);
 
 static long syscall3(long number, long a, const void *b, long c)
@@ -112,25 +127,17 @@ static void report(void)
 	syscall3(SYS_WRITE, 1, line, sizeof(line));
 }
 
-static void cpuid(void)
-{
-	unsigned int a = 0, c = 0;
-
-	__asm__ volatile("cpuid" : "+a" (a), "+c" (c) : : "rbx", "rdx");
-}
-
 void run(const char *count_digits, const char *exits_digits)
 {
 	unsigned long long count = parse(count_digits);
-	unsigned long long exits = parse(exits_digits);
+	unsigned long long nr_exits = parse(exits_digits);
 
 	MPMU_MAGIC_NOP_RDI(MPMU_CMD_PRESENT, 0, &present);
 	MPMU_MAGIC_NOP_RDI(MPMU_CMD_READ_REGION, 0, &region_before);
 	MPMU_MAGIC_NOP_RDI(MPMU_CMD_READ_TRUTH, 0, &before);
 	MPMU_MAGIC_NOP(MPMU_CMD_MARK_BEGIN, 0);
 	loop(count);
-	while (exits--)
-		cpuid();
+	exits(nr_exits);
 	MPMU_MAGIC_NOP(MPMU_CMD_MARK_END, 0);
 	MPMU_MAGIC_NOP_RDI(MPMU_CMD_READ_TRUTH, 0, &after);
 	MPMU_MAGIC_NOP_RDI(MPMU_CMD_READ_REGION, 0, &region_after);
