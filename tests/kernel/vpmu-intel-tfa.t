@@ -10,5 +10,5 @@
 . "$MPMU_TOP/tests/kernel/vpmu.sh"
 
 vpmu_prepare
-vpmu_test intel-v4-tfa intel-v4-tfa smoke:--gp:3,count,put vpmu.mediated=Y
+vpmu_test intel-v4-tfa intel-v4-tfa smoke:--gp:3,count vpmu.mediated=Y
 done_testing

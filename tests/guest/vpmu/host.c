@@ -40,7 +40,7 @@ int host_event(int cpu, unsigned int flags, uint64_t period)
 
 #define AUX_PAGES	4
 
-/* Nothing runs without a buffer; the mappings stay until the program ends. */
+/* Nothing runs without a buffer. */
 static int map_buffers(int fd)
 {
 	struct perf_event_mmap_page *page = mmap(NULL, 2 * 4096, PROT_READ | PROT_WRITE, MAP_SHARED,
@@ -55,7 +55,7 @@ static int map_buffers(int fd)
 	return fd;
 }
 
-int host_trace(int cpu)
+static int open_trace(int cpu)
 {
 	struct perf_event_attr attr = { .size = sizeof(attr), .disabled = 1 };
 	FILE *type = fopen("/sys/bus/event_source/devices/intel_pt/type", "r");
@@ -66,6 +66,16 @@ int host_trace(int cpu)
 	fclose(type);
 	fd = (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
 	return fd < 0 ? -errno : map_buffers(fd);
+}
+
+/* There can be one only, and its mappings keep it. */
+int host_trace(int cpu)
+{
+	static int fd = -1;
+
+	if (fd < 0)
+		fd = open_trace(cpu);
+	return fd;
 }
 
 void host_event_enable(int fd, bool on)
@@ -94,6 +104,15 @@ void spin_between_reclaims(void)
 		left--;
 }
 
+/* Each change of who shares the interrupt costs the guest an entry. */
+static void pause_between(const struct reclaimer *reclaimer)
+{
+	if (reclaimer->traces)
+		usleep(100 + (useconds_t)random_below(200));
+	else
+		spin_between_reclaims();
+}
+
 static void *reclaim(void *argument)
 {
 	struct reclaimer *reclaimer = argument;
@@ -105,12 +124,13 @@ static void *reclaim(void *argument)
 	vmm_pin(!options.cpu);
 	while (!reclaimer->stop) {
 		host_event_enable(fd, true);
-		spin_between_reclaims();
+		pause_between(reclaimer);
 		host_event_enable(fd, false);
-		spin_between_reclaims();
+		pause_between(reclaimer);
 		reclaimer->rounds++;
 	}
-	host_event_close(fd);
+	if (!reclaimer->traces)
+		host_event_close(fd);
 	return NULL;
 }
 

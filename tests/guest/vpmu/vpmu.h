@@ -57,7 +57,7 @@ int machine_run(struct machine *machine);
 /* Of a task, of a CPU (pid -1), or of a control group's directory on a CPU. */
 int host_event_of(int pid, int cpu, unsigned int flags, uint64_t period);
 int host_event(int cpu, unsigned int flags, uint64_t period);
-/* A trace of a CPU by PT, disabled. */
+/* A trace of a CPU by PT, disabled, the same each time. */
 int host_trace(int cpu);
 void host_event_enable(int fd, bool on);
 uint64_t host_event_read(int fd);
