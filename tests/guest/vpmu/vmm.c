@@ -119,8 +119,12 @@ static int set_state(struct vcpu *vcpu)
 	sregs.cr3 = GUEST_TABLES;
 	sregs.cr4 = CR4_PAE | CR4_OSFXSR;
 	sregs.efer |= EFER_LMA_LME;
-	if (!vcpu->vm->no_apic)
+	if (!vcpu->vm->no_apic) {
 		sregs.apic_base = APIC_BASE_X2APIC;
+		/* The second one would wait for the first one's INIT. */
+		if (ioctl(vcpu->fd, KVM_SET_MP_STATE, &(struct kvm_mp_state){ KVM_MP_STATE_RUNNABLE }))
+			return -errno;
+	}
 	if (ioctl(vcpu->fd, KVM_SET_SREGS, &sregs) || ioctl(vcpu->fd, KVM_SET_REGS, &regs))
 		return -errno;
 	return vcpu->vm->no_apic ? 0 : vcpu_set_msr(vcpu, MSR_APIC_BASE, sregs.apic_base);
