@@ -273,12 +273,15 @@ static uint64_t trace_id(enum trace_event event)
 	return id;
 }
 
-/* Each record wakes its reader, and has where the kernel was. */
+/*
+ * Each page of records wakes its reader.  If each record did, its interrupt would
+ * come at VM-entry, and the next entry be the next record: no guest gets on so.
+ */
 int trace_ring_open(struct trace_ring *ring, enum trace_event event, int cpu)
 {
 	struct perf_event_attr attr = {
 		.type = PERF_TYPE_TRACEPOINT, .size = sizeof(attr), .config = trace_id(event),
-		.sample_period = 1, .wakeup_events = 1,
+		.sample_period = 1, .watermark = 1, .wakeup_watermark = PAGE,
 		.sample_type = PERF_SAMPLE_RAW | PERF_SAMPLE_TIME | PERF_SAMPLE_CALLCHAIN,
 	};
 

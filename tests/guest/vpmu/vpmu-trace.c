@@ -172,7 +172,7 @@ static void loop_reclaimed(struct machine *machine)
 	reclaimer_stop(&reclaimer);
 }
 
-/* Every record wakes this process, where a reclaim happens, too. */
+/* Records wake their reader, where a reclaim happens, too. */
 static void test_perf(bool reclaims)
 {
 	struct trace_ring ring;
