@@ -130,7 +130,7 @@ static void test_lines(void)
 	size_t i;
 
 	machine_start(&machine, &(struct vm_config){ 0 });
-	traced.denied = denied_event(&machine.pmu);
+	traced.denied = after.denied = denied_event(&machine.pmu);
 	stats_of_vcpu(&machine.vm.cpu[0], &before);
 	check(trace_begin(), "J trace: the events can be enabled");
 	do_everything(&machine);
