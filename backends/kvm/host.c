@@ -118,6 +118,8 @@ static const char *setup(const struct kvm_mpmu_vendor *vendor)
 	struct mpmu_caps caps;
 	const char *missing;
 
+	if (cpu_feature_enabled(X86_FEATURE_HYBRID_CPU))
+		return "the same PMU on each CPU (it is hybrid)";
 	if (!enable_pmu)
 		return "KVM's vPMU (enable_pmu)";
 	missing = vendor->missing() ?: read_host_caps(&caps, vendor) ?: make_models(&caps);

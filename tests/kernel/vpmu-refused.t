@@ -26,6 +26,8 @@ refuse intel-v3
 try "B2 intel-v3: the log says what is missing" lacks 'PMU version 4'
 refuse intel-nofw
 try "B2 intel-nofw: the log says what is missing" lacks 'full-width'
+vpmu_test intel-hybrid intel-hybrid smoke vpmu.mediated=N
+try "B8 intel-hybrid: the log says what is missing" lacks 'hybrid'
 refuse amd-core6
 try "B3 amd-core6: the log says what is missing" lacks PerfMonV2
 refuse amd-k7

@@ -155,6 +155,7 @@ private:
   void allow(unsigned c, bool os, bool usr, unsigned host_guest);
   void cpuid_pt(Bit32u function, Bit32u subfunction, cpuid_function_t *leaf) const;
   void cpuid_tfa(Bit32u function, Bit32u subfunction, cpuid_function_t *leaf) const;
+  void cpuid_hybrid(Bit32u function, Bit32u subfunction, cpuid_function_t *leaf) const;
   mpmu_source decode_intel(Bit64u sel) const;
   mpmu_source decode_amd(Bit64u sel) const;
 

@@ -27,6 +27,7 @@ enum { MPMU_LBR = 0x680 };
 enum {
   MPMU_HAS_PT = 1,
   MPMU_HAS_TFA = 2,
+  MPMU_HAS_HYBRID = 4,                  // CPUs of two kinds, it says
 };
 
 const mpmu_personality *mpmu_find_personality(bool intel);

@@ -19,6 +19,7 @@ static const mpmu_personality personalities[] = {
   { "intel-v3",        3, 0, 8, 3, true,  false, 0 },
   { "intel-nofw",      5, 0, 8, 4, false, true,  0 },
   { "intel-v5-pt",     5, 0, 8, 4, true,  true,  MPMU_HAS_PT },
+  { "intel-hybrid",    5, 0, 8, 4, true,  true,  MPMU_HAS_HYBRID },
   { "intel-v4-tfa",    4, 0, 4, 3, true,  true,  MPMU_HAS_TFA },
   { "amd-v2",          0, 2, 6, 0, true,  false, 0 },
   { "amd-core6",       0, 1, 6, 0, true,  false, 0 },
@@ -133,6 +134,15 @@ void bx_mpmu_c::cpuid_tfa(Bit32u function, Bit32u subfunction, cpuid_function_t 
     leaf->edx |= 1 << 13;
 }
 
+// A big core, on a machine that has small ones, too.
+void bx_mpmu_c::cpuid_hybrid(Bit32u function, Bit32u subfunction, cpuid_function_t *leaf) const
+{
+  if (function == 7 && !subfunction)
+    leaf->edx |= 1 << 15;
+  if (function == 0x1a)
+    leaf->eax = 0x40000001;
+}
+
 void bx_mpmu_c::cpuid(Bit32u function, Bit32u subfunction, cpuid_function_t *leaf) const
 {
   const Bit32u slots = nr_fixed > 3 ? 8 : 7;
@@ -141,6 +151,8 @@ void bx_mpmu_c::cpuid(Bit32u function, Bit32u subfunction, cpuid_function_t *lea
     cpuid_pt(function, subfunction, leaf);
   if (model->extras & MPMU_HAS_TFA)
     cpuid_tfa(function, subfunction, leaf);
+  if (model->extras & MPMU_HAS_HYBRID)
+    cpuid_hybrid(function, subfunction, leaf);
   if (intel && function == 1) {
     leaf->ecx &= ~((1 << 2) | (1 << 4));        // no debug store
     leaf->edx &= ~(1 << 21);
