@@ -31,6 +31,7 @@ release()
 		mkdir -p "$tree/$part"
 	done
 	touch "$tree"/{Makefile,Kconfig,Kbuild}
+	echo "TEST_GEN_PROGS_x86_64 += x86_64/one" >"$tree/tools/testing/selftests/kvm/Makefile"
 	echo "a file of $1" >"$tree/kernel/$1.c"
 	script "$tree/scripts/kconfig/merge_config.sh" 'cat "$3" >>"$2"'
 }
