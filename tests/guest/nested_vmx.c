@@ -7,17 +7,12 @@
  *
  *   nested_vmx GROUP...	see groups[]; prints TAP
  *
- * What notices a mistake in the merge of the two hypervisors' wishes:
- *   L1's bitmap left out		"I table: ..., L1 intercepts reads" and the like
- *   vmcs01's bitmap left out		"I table: narrow counters, ..."
- *   reads and writes mixed up		"I table: ..., L1 intercepts reads"
- *   L1's control for RDPMC left out	"I table: ..., L1 intercepts reads"
- *   vmcs01's left out			"I table: three fixed counters, ..."
- *   either, for a change in L2		"I changes: ..."
+ * tests/kernel/nested-mutants-long.t lists which mistake which check notices.
  */
 #include <linux/perf_event.h>
 #include <sched.h>
 #include <stdarg.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 
 #include "kvm_util.h"
@@ -1205,15 +1200,30 @@ static void l1_cost(void *pages)
 	GUEST_DONE();
 }
 
-static void expect_no_access(u32 number, const char *what, u64 exits)
+/* Threads that even the first in the queue gives way to; each takes the PMU. */
+static long run_l1_cost(void)
+{
+	struct rusage before, after;
+
+	getrusage(RUSAGE_SELF, &before);
+	TEST_ASSERT(!run(), "L1 is done");
+	getrusage(RUSAGE_SELF, &after);
+	return after.ru_nivcsw - before.ru_nivcsw;
+}
+
+/* A round trip of the PMU costs so many accesses at most. */
+#define SWITCH_ACCESSES	64
+
+static void expect_no_access(u32 number, const char *what, u64 exits, long switches)
 {
 	const struct mpmu_region *region = &regions[number];
 	u64 sum = region->pmu_rdmsr[MPMU_ROOT] + region->pmu_wrmsr[MPMU_ROOT] +
 		  region->rdpmc[MPMU_ROOT];
 
-	check(!sum && region->repeats == 1 && region->vmexits_total >= exits,
-	      "I cost: %s: no access to the PMU (%lu in %llu exits)", what, sum,
-	      region->vmexits_total);
+	check(sum <= switches * SWITCH_ACCESSES && region->repeats == 1 &&
+	      region->vmexits_total >= exits,
+	      "I cost: %s: no access to the PMU (%lu in %llu exits and %ld switches)", what, sum,
+	      region->vmexits_total, switches);
 }
 
 /* Another thread on this CPU would have the PMU saved. */
@@ -1235,6 +1245,7 @@ static void share_cpu(void)
 
 static void test_cost(void)
 {
+	long switches;
 	int loads;
 
 	keep_cpu();
@@ -1246,11 +1257,13 @@ static void test_cost(void)
 		shared.entry_value = ENTRY_VALUE;
 		shared.exit_value = EXIT_VALUE;
 		to_guest(shared);
-		TEST_ASSERT(!run(), "L1 is done");
+		switches = run_l1_cost();
 		read_regions();
-		expect_no_access(1, loads ? "with loads: exits to L0" : "exits to L0", TRIPS);
-		expect_no_access(3, loads ? "with loads: exits to L1" : "exits to L1", TRIPS);
-		expect_no_access(2, "L2's own", 0);
+		expect_no_access(1, loads ? "with loads: exits to L0" : "exits to L0", TRIPS,
+				 switches);
+		expect_no_access(3, loads ? "with loads: exits to L1" : "exits to L1", TRIPS,
+				 switches);
+		expect_no_access(2, "L2's own", 0, switches);
 		check(!access_exits(&regions[2]), "I cost: L2's own accesses: no exit");
 		kvm_vm_free(vm);
 	}
