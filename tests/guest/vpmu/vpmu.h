@@ -92,6 +92,7 @@ struct reclaimer {
 	volatile bool stop;
 	volatile uint64_t rounds;
 	bool traces;		/* the event is one of PT */
+	int more_pauses;	/* than one between two rounds */
 };
 
 void reclaimer_start(struct reclaimer *reclaimer);
