@@ -133,17 +133,26 @@ static void read_guest_leaves(struct kvm_vcpu *vcpu, struct mpmu_cpuid *leaves)
 		leaves->perf_capabilities = vcpu->arch.perf_capabilities;
 }
 
+/* An earlier version ignores fields that a later one brought: the counters of ECX. */
+static void cap_version(struct mpmu_cpuid *leaves, u8 version)
+{
+	if ((u8)leaves->leaf_0a[0] > version)
+		leaves->leaf_0a[0] = (leaves->leaf_0a[0] & ~0xffu) | version;
+}
+
 /* The guest's model, as its CPUID and the policy of its VM allow. */
 static void read_guest_caps(struct kvm_vcpu *vcpu, struct mpmu_caps *caps)
 {
+	const struct mpmu_caps *offer = &kvm_mpmu_vm_model(vcpu->kvm)->caps;
 	struct mpmu_cpuid leaves;
 
 	*caps = (struct mpmu_caps){};
 	read_guest_leaves(vcpu, &leaves);
+	cap_version(&leaves, offer->version);
 	if (!vcpu->arch.cpuid_nent || mpmu_caps_decode(caps, &leaves))
 		return;
 
-	mpmu_caps_clamp(caps, &kvm_mpmu_vm_model(vcpu->kvm)->caps);
+	mpmu_caps_clamp(caps, offer);
 }
 
 /* KVM decides some things outside of the PMU by these fields. */
