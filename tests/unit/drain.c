@@ -3,46 +3,13 @@
  * switch.c, waits for interrupts: none for an old overflow, few that a guest can
  * cause, and each for one that is on its way.
  */
-#include "../lib/unit.h"
+#include "../lib/one-counter.h"
 
-#define WORK(n)       (&(struct stub_work){.instructions = (n), .cycles = 1})
-#define COUNTS        0x5300c0ull
-#define LAST          0xfffffffffff0ull
-#define JUST_WRAPPED  0x10000
+#define WORK(n)           (&(struct stub_work){.instructions = (n), .cycles = 1})
+#define LAST              0xfffffffffff0ull
+#define JUST_WRAPPED      0x10000
 /* What one wait in vain may cost each of many owner changes, and some at once. */
 #define POLLS_OF(changes) ((changes) * (STUB_BRIEF_POLLS + 8) + 4 * STUB_DRAIN_POLLS)
-
-/* Where the registers of a vendor's machine are. */
-struct map {
-	const char *model;
-	u32 counter;
-	u32 eventsel;
-	u32 status;
-	u32 status_set;
-	u32 status_clear;
-};
-
-static const struct map intel = {"intel-v5-8-3", 0x4c1, 0x186, 0x38e, 0x391, 0x390};
-static const struct map amd = {"amd-v2",   0xc0010201, 0xc0010200,
-			       0xc0000300, 0xc0000303, 0xc0000302};
-
-struct row {
-	const char *id;
-	void (*run)(struct unit_world *world, const struct map *map);
-	const struct map *map;
-};
-
-/* Counter 0 counts instructions from @start, and interrupts. */
-static struct stub_vcpu *count(struct unit_world *world, const struct map *map, u64 start)
-{
-	struct stub_vcpu *vcpu = &world->vcpu;
-
-	unit_wrmsr(vcpu, map->eventsel, COUNTS);
-	unit_wrmsr(vcpu, map->counter, start);
-	stub_guest_mask_lvtpc(vcpu, false);
-	stub_enter(vcpu);
-	return vcpu;
-}
 
 /* It overflows; the guest gets the interrupt, and acknowledges nothing. */
 static struct stub_vcpu *overflow(struct unit_world *world, const struct map *map)
@@ -70,17 +37,6 @@ static u64 polls_of_put(struct stub_vcpu *vcpu)
 
 	put(vcpu);
 	return vcpu->cpu->polls - before;
-}
-
-static void host_event(struct unit_world *world, bool on)
-{
-	bool is_amd = world->machine.host.caps.vendor == MPMU_VENDOR_AMD;
-
-	if (on)
-		stub_perf_install(&world->machine, 0, 1,
-				  COUNTS | (is_amd ? STUB_EVENTSEL_HOST_ONLY : 0), 0);
-	else
-		stub_perf_remove(&world->machine, 0);
 }
 
 /* The counter has counted on since. */
@@ -369,12 +325,6 @@ static void disabled_before(struct unit_world *world, const struct map *map)
 	assert_int_equal(vcpu->mpmu.disabled, 0);
 }
 
-#define BOTH(id, run)                  \
-	{id " (Intel)", run, &intel},  \
-	{                              \
-		id " (AMD)", run, &amd \
-	}
-
 static const struct row rows[] = {
 	BOTH("G no wait for an overflow long ago", counted_on),
 	BOTH("G a wait for one that may be new", counted_little),
@@ -394,17 +344,6 @@ static const struct row rows[] = {
 	{"G a late PMI of a fixed counter that is disabled since", late_and_disabled_fixed, &intel},
 	BOTH("G disabled in the time of another owner", disabled_before),
 };
-
-static void check_row(void **state)
-{
-	const struct row *row = *state;
-	struct unit_world world;
-
-	unit_world_init(&world, row->map->model, row->map->model);
-	row->run(&world, row->map);
-	stub_vcpu_put(&world.vcpu);
-	stub_check_invariants(&world.vcpu);
-}
 
 int main(void)
 {

@@ -3,28 +3,10 @@
  * switch.c, a PMU that counts nothing: its vCPU becomes untouched where owners
  * change, whatever changes them.
  */
-#include "../lib/unit.h"
+#include "../lib/one-counter.h"
 
 #define WORK(n) (&(struct stub_work){.instructions = (n), .cycles = 1})
-#define COUNTS  0x5300c0ull
 #define IDLE    8
-
-/* Where the registers of a vendor's machine are. */
-struct map {
-	const char *model;
-	u32 counter;
-	u32 eventsel;
-	u32 global_ctrl;
-};
-
-static const struct map intel = {"intel-v5-8-3", 0x4c1, 0x186, 0x38f};
-static const struct map amd = {"amd-v2", 0xc0010201, 0xc0010200, 0xc0000301};
-
-struct row {
-	const char *id;
-	void (*run)(struct unit_world *world, const struct map *map);
-	const struct map *map;
-};
 
 static bool touched(const struct stub_vcpu *vcpu)
 {
@@ -42,17 +24,6 @@ static struct stub_vcpu *look(struct unit_world *world, const struct map *map)
 	stub_exit(vcpu);
 	assert_true(touched(vcpu));
 	return vcpu;
-}
-
-static void host_event(struct unit_world *world, bool on)
-{
-	bool is_amd = world->machine.host.caps.vendor == MPMU_VENDOR_AMD;
-
-	if (on)
-		stub_perf_install(&world->machine, 0, 1,
-				  COUNTS | (is_amd ? STUB_EVENTSEL_HOST_ONLY : 0), 0);
-	else
-		stub_perf_remove(&world->machine, 0);
 }
 
 /* The guest's registers are what they were, though nothing holds them. */
@@ -206,12 +177,6 @@ static void counting(struct unit_world *world, const struct map *map)
 	assert_true(touched(vcpu));
 }
 
-#define BOTH(id, run)                  \
-	{id " (Intel)", run, &intel},  \
-	{                              \
-		id " (AMD)", run, &amd \
-	}
-
 static const struct row rows[] = {
 	BOTH("A2 idle, displaced at each exit", displaced),
 	BOTH("A11 idle, reclaimed before each entry", reclaimed),
@@ -221,17 +186,6 @@ static const struct row rows[] = {
 	BOTH("E5 idle over puts, displaced exits and reclaims", mixed),
 	BOTH("E5 counting is not idle", counting),
 };
-
-static void check_row(void **state)
-{
-	const struct row *row = *state;
-	struct unit_world world;
-
-	unit_world_init(&world, row->map->model, row->map->model);
-	row->run(&world, row->map);
-	stub_vcpu_put(&world.vcpu);
-	stub_check_invariants(&world.vcpu);
-}
 
 int main(void)
 {

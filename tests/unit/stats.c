@@ -1,79 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Statistics: what each counter counts, and what leaves it alone. */
-#include "../lib/unit.h"
+#include "../lib/one-counter.h"
 
 #define WORK(n) (&(struct stub_work){.instructions = (n)})
-#define COUNTS  0x5300c0
 
-/* Where the registers of a vendor's machine are. */
-struct map {
-	const char *model;
-	u32 counter;
-	u32 eventsel;
-	u32 status;
-	/* Registers of an entry and its put, with one PMC in use. */
-	struct mpmu_moves both;
-};
-
-static const struct map intel = {
-	"intel-v5-8-4", 0x4c1, 0x186, 0x38e,
+/* Registers of an entry and its put, with one PMC in use. */
+static const struct mpmu_moves *both(const struct map *map)
+{
 	/*
 	 * 12 counters and the status are read.  Counter, selector and
 	 * FIXED_CTR_CTRL are written, counter and selector scrubbed; 11 counters, 7
 	 * selectors and the status are skipped twice, FIXED_CTR_CTRL once.
 	 */
-	{.read = 13, .written = 5, .skipped = 39},
-};
-static const struct map amd = {
-	"amd-v2", 0xc0010201, 0xc0010200, 0xc0000300,
+	static const struct mpmu_moves on_intel = {.read = 13, .written = 5, .skipped = 39};
 	/*
 	 * 6 counters, the status and GLOBAL_CTL are read.  Counter, selector and
 	 * GLOBAL_CTL are written twice; 5 counters, 5 selectors and the status are
 	 * skipped twice.
 	 */
-	{.read = 8, .written = 6, .skipped = 22},
-};
+	static const struct mpmu_moves on_amd = {.read = 8, .written = 6, .skipped = 22};
 
-struct row {
-	const char *id;
-	void (*run)(struct unit_world *world, const struct map *map);
-	const struct map *map;
-};
+	return map == &intel ? &on_intel : &on_amd;
+}
 
 static struct mpmu_stats *stats(struct unit_world *world)
 {
 	return world->vcpu.mpmu.stats;
 }
 
-static void wrmsr(struct stub_vcpu *vcpu, u32 msr, u64 value)
-{
-	assert_true(stub_guest_wrmsr(vcpu, msr, value));
-}
-
-/* Counter 0 counts instructions, with INT, from @start; the vCPU owns the PMU. */
-static struct stub_vcpu *count(struct unit_world *world, const struct map *map, u64 start)
-{
-	struct stub_vcpu *vcpu = &world->vcpu;
-
-	wrmsr(vcpu, map->counter, start);
-	wrmsr(vcpu, map->eventsel, COUNTS);
-	stub_guest_mask_lvtpc(vcpu, false);
-	stub_enter(vcpu);
-	return vcpu;
-}
-
 static void put_and_load(struct stub_vcpu *vcpu)
 {
 	stub_vcpu_put(vcpu);
 	stub_vcpu_load(vcpu, vcpu->cpu);
-}
-
-static void install(struct unit_world *world)
-{
-	bool is_amd = world->machine.host.caps.vendor == MPMU_VENDOR_AMD;
-
-	stub_perf_install(&world->machine, 0, 1,
-			  COUNTS | (is_amd ? STUB_EVENTSEL_HOST_ONLY : 0), 0);
 }
 
 /* By cause, as often as the rows have it. */
@@ -114,7 +72,7 @@ static void reclaimed(struct unit_world *world, const struct map *map)
 	struct stub_vcpu *vcpu = count(world, map, 0);
 
 	stub_exit(vcpu);
-	install(world);
+	host_event(world, true);
 	expect_changes(world, CHANGES([MPMU_CAUSE_ENTRY] = 1, [MPMU_CAUSE_RECLAIM] = 1));
 	put_and_load(vcpu);
 	expect_changes(world, CHANGES([MPMU_CAUSE_ENTRY] = 1, [MPMU_CAUSE_RECLAIM] = 1));
@@ -180,13 +138,13 @@ static void one_change(struct unit_world *world, const struct map *map)
 	writes = vcpu->cpu->writes;
 	stub_enter(vcpu);
 	stub_vcpu_put(vcpu);
-	assert_int_equal(stats(world)->registers.read - before.registers.read, map->both.read);
+	assert_int_equal(stats(world)->registers.read - before.registers.read, both(map)->read);
 	assert_int_equal(stats(world)->registers.written - before.registers.written,
-			 map->both.written);
+			 both(map)->written);
 	assert_int_equal(stats(world)->registers.skipped - before.registers.skipped,
-			 map->both.skipped);
-	assert_int_equal(vcpu->cpu->reads - reads, map->both.read);
-	assert_int_equal(vcpu->cpu->writes - writes, map->both.written);
+			 both(map)->skipped);
+	assert_int_equal(vcpu->cpu->reads - reads, both(map)->read);
+	assert_int_equal(vcpu->cpu->writes - writes, both(map)->written);
 }
 
 /* No exit of a resident vCPU counts anything. */
@@ -247,16 +205,16 @@ static void denied(struct unit_world *world, const struct map *map)
 	struct stub_vcpu *vcpu = &world->vcpu;
 
 	stub_vcpu_set_filter(vcpu, deny_instructions(world->machine.host.caps.vendor));
-	wrmsr(vcpu, map->eventsel, 0x5300d1);
+	unit_wrmsr(vcpu, map->eventsel, 0x5300d1);
 	stub_enter(vcpu);
 	assert_int_equal(stats(world)->denied_events, 0);
-	wrmsr(vcpu, map->eventsel, COUNTS);
+	unit_wrmsr(vcpu, map->eventsel, COUNTS);
 	stub_enter(vcpu);
 	assert_int_equal(stats(world)->denied_events, 1);
-	wrmsr(vcpu, map->eventsel, 0xc0);
+	unit_wrmsr(vcpu, map->eventsel, 0xc0);
 	stub_enter(vcpu);
 	assert_int_equal(stats(world)->denied_events, 1);
-	wrmsr(vcpu, map->eventsel, COUNTS);
+	unit_wrmsr(vcpu, map->eventsel, COUNTS);
 	stub_enter(vcpu);
 	assert_int_equal(stats(world)->denied_events, 2);
 }
@@ -280,7 +238,7 @@ static void denied_fixed(struct unit_world *world, const struct map *map)
 
 	(void)map;
 	stub_vcpu_set_filter(vcpu, deny_instructions(MPMU_VENDOR_INTEL));
-	wrmsr(vcpu, 0x38d, 0x333);
+	unit_wrmsr(vcpu, 0x38d, 0x333);
 	stub_enter(vcpu);
 	assert_int_equal(stats(world)->denied_events, 1);
 }
@@ -308,12 +266,6 @@ static void kept(struct unit_world *world, const struct map *map)
 	assert_memory_equal(stats(world), &before, sizeof(before));
 }
 
-#define BOTH(id, run)                  \
-	{id " (Intel)", run, &intel},  \
-	{                              \
-		id " (AMD)", run, &amd \
-	}
-
 static const struct row rows[] = {
 	BOTH("statistics: no owner changes of a PMU that nobody uses", unused),
 	BOTH("statistics: owner changes by entry and put", put),
@@ -330,15 +282,6 @@ static const struct row rows[] = {
 	BOTH("statistics: restored, and denied", denied_restore),
 	BOTH("statistics: kept over configuration, restore and reset", kept),
 };
-
-static void check_row(void **state)
-{
-	const struct row *row = *state;
-	struct unit_world world;
-
-	unit_world_init(&world, row->map->model, row->map->model);
-	row->run(&world, row->map);
-}
 
 /* An access of the guest, and what it counts as. */
 struct access {

@@ -1,41 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* switch.c: rows E and the ownership of design.md section 4. */
-#include "../lib/unit.h"
+#include "../lib/one-counter.h"
 
-#define WORK(n)    (&(struct stub_work){.instructions = (n), .branches = 1, .cycles = 3})
-#define HOST_EVENT (0xc0 | STUB_EVENTSEL_ENABLE | STUB_EVENTSEL_OS | STUB_EVENTSEL_INT)
-
-/* Where the registers of a vendor's machine are. */
-struct map {
-	const char *model;
-	u32 counter;
-	u32 eventsel;
-	u32 global_ctrl;
-	u32 status;
-	u32 status_set;
-};
-
-static const struct map intel = {"intel-v5-8-4", 0x4c1, 0x186, 0x38f, 0x38e, 0x391};
-static const struct map amd = {"amd-v2",   0xc0010201, 0xc0010200,
-			       0xc0000301, 0xc0000300, 0xc0000303};
-
-struct row {
-	const char *id;
-	void (*run)(struct unit_world *world, const struct map *map);
-	const struct map *map;
-};
-
-/* Counter 0 counts instructions, with INT, from @start; the guest runs. */
-static struct stub_vcpu *count(struct unit_world *world, const struct map *map, u64 start)
-{
-	struct stub_vcpu *vcpu = &world->vcpu;
-
-	unit_wrmsr(vcpu, map->counter, start);
-	unit_wrmsr(vcpu, map->eventsel, 0x5300c0);
-	stub_guest_mask_lvtpc(vcpu, false);
-	stub_enter(vcpu);
-	return vcpu;
-}
+#define WORK(n) (&(struct stub_work){.instructions = (n), .branches = 1, .cycles = 3})
 
 static u64 accesses(const struct stub_cpu *cpu)
 {
@@ -45,14 +12,6 @@ static u64 accesses(const struct stub_cpu *cpu)
 static u64 host_accesses(struct unit_world *world)
 {
 	return accesses(&world->machine.cpus[0]);
-}
-
-static void install(struct unit_world *world)
-{
-	bool is_amd = world->machine.host.caps.vendor == MPMU_VENDOR_AMD;
-
-	stub_perf_install(&world->machine, 0, 1,
-			  HOST_EVENT | (is_amd ? STUB_EVENTSEL_HOST_ONLY : 0), 0);
 }
 
 static void resident_exits(struct unit_world *world, const struct map *map)
@@ -76,7 +35,7 @@ static void untouched_exits(struct unit_world *world, const struct map *map)
 	u32 i;
 
 	(void)map;
-	install(world);
+	host_event(world, true);
 	for (i = 0; i < 100; i++) {
 		stub_guest_run(vcpu, WORK(7));
 		stub_exit(vcpu);
@@ -84,7 +43,7 @@ static void untouched_exits(struct unit_world *world, const struct map *map)
 	}
 	stub_vcpu_put(vcpu);
 	assert_int_equal(host_accesses(world), 0);
-	stub_perf_remove(&world->machine, 0);
+	host_event(world, false);
 	assert_int_equal(world->machine.here->perf.events[0].count, 300);
 }
 
@@ -143,14 +102,14 @@ static void reclaim_keeps(struct unit_world *world, const struct map *map)
 
 	stub_guest_run(vcpu, WORK(100));
 	stub_exit(vcpu);
-	install(world);
+	host_event(world, true);
 	stub_perf_run(&world->machine, WORK(11));
 	assert_null(vcpu->cpu->mpmu.owner);
 	stub_guest_run(vcpu, WORK(50));
 	assert_int_equal(unit_rdmsr(vcpu, map->counter), 150);
 	stub_exit(vcpu);
 	stub_perf_run(&world->machine, WORK(12));
-	stub_perf_remove(&world->machine, 0);
+	host_event(world, false);
 	assert_int_equal(vcpu->cpu->perf.events[0].count, 23);
 }
 
@@ -161,7 +120,7 @@ static void displaced(struct unit_world *world, const struct map *map)
 	u32 i;
 
 	stub_exit(vcpu);
-	install(world);
+	host_event(world, true);
 	for (i = 0; i < 10; i++) {
 		stub_guest_run(vcpu, WORK(5));
 		assert_true(vcpu->cpu->mpmu.displaced && vcpu->cpu->perf.displaced);
@@ -170,7 +129,7 @@ static void displaced(struct unit_world *world, const struct map *map)
 		assert_null(vcpu->cpu->mpmu.owner);
 		stub_perf_run(&world->machine, WORK(2));
 	}
-	stub_perf_remove(&world->machine, 0);
+	host_event(world, false);
 	assert_int_equal(vcpu->cpu->perf.events[0].count, 20);
 	assert_int_equal(unit_rdmsr(vcpu, map->counter), 50);
 }
@@ -179,9 +138,9 @@ static void no_host_value(struct unit_world *world, const struct map *map)
 {
 	struct stub_vcpu *vcpu = &world->vcpu;
 
-	install(world);
+	host_event(world, true);
 	stub_perf_run(&world->machine, WORK(1234));
-	stub_perf_remove(&world->machine, 0);
+	host_event(world, false);
 	assert_int_not_equal(vcpu->cpu->pmu.gp[1].value, 0);
 	count(world, map, 0);
 	assert_int_equal(vcpu->cpu->pmu.gp[1].value, 0);
@@ -196,8 +155,8 @@ static void overflow_survives(struct unit_world *world, const struct map *map)
 	stub_vcpu_load(vcpu, &world->machine.cpus[1]);
 	assert_int_equal(unit_rdmsr(vcpu, map->status), 1);
 	stub_exit(vcpu);
-	install(world);
-	stub_perf_remove(&world->machine, 0);
+	host_event(world, true);
+	host_event(world, false);
 	assert_int_equal(unit_rdmsr(vcpu, map->status), 1);
 	assert_int_equal(vcpu->pmis, 1);
 }
@@ -360,7 +319,7 @@ static void host_pmi_first(struct unit_world *world, const struct map *map)
 
 	stub_exit(vcpu);
 	stub_perf_reclaim(&world->machine);
-	install(world);
+	host_event(world, true);
 	cpu->pmu.gp[1].value = 0xfffffffffff0;
 	stub_perf_run(&world->machine, WORK(0x20));
 	assert_true(cpu->pmu.pending[STUB_NMI_OF_HOST]);
@@ -487,12 +446,6 @@ static void reclaim_of_nobody(struct unit_world *world, const struct map *map)
 	assert_int_equal(host_accesses(world), 0);
 }
 
-#define BOTH(id, run)                  \
-	{id " (Intel)", run, &intel},  \
-	{                              \
-		id " (AMD)", run, &amd \
-	}
-
 static const struct row rows[] = {
 	BOTH("E5 resident: no access per exit", resident_exits),
 	BOTH("E5 untouched: no access, host events count", untouched_exits),
@@ -520,19 +473,6 @@ static const struct row rows[] = {
 	BOTH("A11 reclaim forgets", reclaim_forgets),
 	BOTH("A11 reclaim of nobody", reclaim_of_nobody),
 };
-
-static void check_row(void **state)
-{
-	const struct row *row = *state;
-	struct unit_world world;
-
-	unit_world_init(&world, row->map->model, row->map->model);
-	row->run(&world, row->map);
-	if (!world.vcpu.loaded)
-		stub_vcpu_load(&world.vcpu, world.vcpu.cpu);
-	stub_check_round_trip(&world.vcpu);
-	stub_check_invariants(&world.vcpu);
-}
 
 int main(void)
 {
