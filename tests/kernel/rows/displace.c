@@ -268,8 +268,21 @@ static void test_limit(const char *kind, uint64_t period, bool freq)
 	close(fd);
 }
 
+/* None of branches runs: what is still open is throttled. */
+static bool branches_stopped(void)
+{
+	const unsigned long long running = 1 << 22 | (is_intel() ? 0xc4 : 0xc2);
+	struct mpmu_regs regs;
+	bool stopped = true;
+
+	MPMU_MAGIC_NOP_RDI(MPMU_CMD_READ_REGS, 0, &regs);
+	for (int i = 0; i < MPMU_MAX_PMCS; i++)
+		stopped &= (regs.eventsel[i] & (1 << 22 | 0xff)) != running;
+	return stopped;
+}
+
 /* Throttled, then moved to the counter of an event that is gone. */
-static uint64_t count_of_moved(void)
+static uint64_t count_of_moved(int *throttled)
 {
 	int fds[4], other;
 	uint64_t count;
@@ -280,6 +293,7 @@ static uint64_t count_of_moved(void)
 	fds[3] = open_sampling(PERF_COUNT_HW_BRANCH_INSTRUCTIONS, 100, false);
 	for (int i = 0; i < 3; i++)
 		close(fds[i]);
+	*throttled += branches_stopped();
 	other = open_event(PERF_TYPE_HARDWARE, PERF_COUNT_HW_INSTRUCTIONS, EV_KERNEL, -1, 0, -1);
 	count = count_of(fds[3]);
 	close(other);
@@ -290,11 +304,14 @@ static uint64_t count_of_moved(void)
 static void test_throttled_moves(void)
 {
 	uint64_t most = 0, count;
+	int throttled = 0;
 
 	for (int i = 0; i < TRIES; i++) {
-		count = count_of_moved();
+		count = count_of_moved(&throttled);
 		most = count > most ? count : most;
 	}
+	check(throttled > TRIES / 2, "A7: an event is throttled as it moves (%d of %d)", throttled,
+	      TRIES);
 	check(most < 1ull << 40, "A7: a throttled event that moves keeps its count (%#llx)",
 	      (unsigned long long)most);
 }
@@ -315,6 +332,8 @@ static void test_throttling(void)
 	check(limit_samples("1000"), "A7: a limit of samples is set");
 	test_limit("a period", 2000, false);
 	test_limit("a frequency", RATE, true);
+	/* The first sample in a tick stops the event until the next one. */
+	check(limit_samples("250"), "A7: a lower limit of samples is set");
 	test_throttled_moves();
 	limit_samples("100000");
 }
