@@ -26,8 +26,10 @@ struct kvm_mpmu {
 	bool loading;
 	/* Intercepts must be computed again. */
 	bool stale_intercepts;
-	/* The host shares this CPU's performance interrupt (PT, BTS). */
+	/* The host shares this CPU's performance interrupt (PT, BTS), or did lately. */
 	bool shared_lvtpc;
+	/* Entries until what no longer shares it counts as gone. */
+	u32 sharing_lingers;
 	/* GLOBAL_CTRL before a nested VM-entry or VM-exit that may be none. */
 	u64 kept_global_ctrl;
 };

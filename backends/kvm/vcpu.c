@@ -399,12 +399,28 @@ static void route_in_host(struct mpmu_cpu *cpu, const struct kvm_mpmu *mpmu)
 }
 
 /*
+ * A change costs an entry, and the host may start and stop PT as often as the
+ * guest tries to enter: what has stopped is not believed until it stayed off
+ * for some entries.  Whoever shares the interrupt with nobody only loses time.
+ */
+#define SHARING_LINGERS 64
+
+static bool shares_lvtpc(struct kvm_mpmu *mpmu)
+{
+	if (x86_perf_lvtpc_shared())
+		mpmu->sharing_lingers = SHARING_LINGERS;
+	else if (unlikely(mpmu->sharing_lingers))
+		mpmu->sharing_lingers--;
+	return mpmu->sharing_lingers;
+}
+
+/*
  * PT and BTS keep the interrupt while the host runs, and status bits with it.
  * They start beside no owner, as they reclaim first, but stop beside one.
  */
 static bool sharing_changed(struct mpmu_cpu *cpu, struct kvm_mpmu *mpmu)
 {
-	bool shared = x86_perf_lvtpc_shared();
+	bool shared = shares_lvtpc(mpmu);
 
 	if (likely(shared == mpmu->shared_lvtpc))
 		return false;

@@ -104,15 +104,10 @@ void spin_between_reclaims(void)
 		left--;
 }
 
-/* Each change of who shares the interrupt costs the guest an entry. */
 static void pause_between(const struct reclaimer *reclaimer)
 {
 	int i;
 
-	if (reclaimer->traces) {
-		usleep(100 + (useconds_t)random_below(200));
-		return;
-	}
 	for (i = 0; i <= reclaimer->more_pauses; i++)
 		spin_between_reclaims();
 }
