@@ -12,6 +12,7 @@
 #define COUNTER_BITS	0x0000ffffffffffffULL
 
 static struct mpmu_regs before;
+static struct pmu model;
 static unsigned int left_selector, left_counter, left_status, left_control, left_lvtpc, dumps;
 
 static void read_regs(struct mpmu_regs *regs)
@@ -40,6 +41,17 @@ static bool any(const unsigned long long *values)
 	return false;
 }
 
+/* Counters that the guest has are 0, those that it lacks what they were. */
+static bool differ(const unsigned long long *now, const unsigned long long *then, int guest)
+{
+	int i;
+
+	for (i = 0; i < MPMU_MAX_PMCS; i++)
+		if (now[i] != (i < guest ? 0 : then[i]))
+			return true;
+	return false;
+}
+
 static void show(const struct mpmu_regs *regs)
 {
 	note("selectors %#llx %#llx %#llx, counters %#llx %#llx %#llx, fixed %#llx %#llx %#llx",
@@ -59,7 +71,8 @@ static void dump(struct vcpu *vcpu)
 	read_regs(&regs);
 	dumps++;
 	left_selector += any(regs.eventsel);
-	left_counter += any(regs.gp) || any(regs.fixed);
+	left_counter += differ(regs.gp, before.gp, model.nr_gp) ||
+			differ(regs.fixed, before.fixed, model.nr_fixed);
 	left_status += (regs.global_status & COUNTER_BITS) != 0;
 	left_control += regs.fixed_ctrl != before.fixed_ctrl ||
 			regs.global_ctrl != before.global_ctrl;
@@ -132,6 +145,7 @@ int test_put(void)
 	use_perf();
 	read_regs(&before);
 	machine_start(&machine, &(struct vm_config){ 0 });
+	model = machine.pmu;
 	vcpu = &machine.vm.cpu[0];
 	vcpu->on_user_exit = dump;
 	job_clear(&vcpu->area->job, &machine.pmu);
