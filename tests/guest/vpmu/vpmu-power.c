@@ -5,6 +5,7 @@
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <string.h>
 #include <unistd.h>
@@ -51,15 +52,20 @@ static bool suspend(pid_t tid)
 struct way {
 	const char *name[2];	/* by how the guest is interrupted */
 	bool (*round)(pid_t tid);
-	unsigned int least;
+	unsigned int least, most;
+	int cpu;	/* of the guest */
 };
 
 static const struct way offline = {
 	{ "D10 CPU offline and online, NMI", "D10 CPU offline and online, fixed vector" },
-	go_offline, 10
+	go_offline, 10, UINT_MAX, GUEST_CPU_NR
 };
-static const struct way sleeping = {
-	{ "D10 suspend to RAM, NMI", "D10 suspend to RAM, fixed vector" }, suspend, 3
+/* The boot CPU does not go offline before it loses its registers.  A round is long. */
+static const struct way sleeping[] = {
+	{ { "D10 suspend to RAM, NMI", "D10 suspend to RAM, fixed vector" },
+	  suspend, 3, 5, GUEST_CPU_NR },
+	{ { "D10 suspend to RAM, boot CPU, NMI", "D10 suspend to RAM, boot CPU, fixed vector" },
+	  suspend, 3, 5, 0 },
 };
 
 static void test_way(struct machine *machine, const struct way *way, bool vector)
@@ -72,8 +78,8 @@ static void test_way(struct machine *machine, const struct way *way, bool vector
 
 	pmi_job(&machine->pmu, &area->job, BODY_PLAIN, hits, vector);
 	before = overflows();
-	runner_start(&runner, machine, GUEST_CPU_NR);
-	while (!runner.done && !failed) {
+	runner_start(&runner, machine, way->cpu);
+	while (!runner.done && !failed && rounds < way->most) {
 		failed += !way->round(runner.tid);
 		rounds++;
 		usleep(1000 + (useconds_t)random_below(1000));
@@ -107,5 +113,5 @@ int test_power(void)
 
 int test_sleep(void)
 {
-	return run_way(&sleeping);
+	return run_way(&sleeping[0]) || run_way(&sleeping[1]);
 }
