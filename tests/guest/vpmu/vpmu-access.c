@@ -145,9 +145,12 @@ static void try_faults(struct machine_access *m)
 		return;
 	try_access(m, (struct guest_access){ OP_RDMSR, 0x309 + (uint32_t)pmu->nr_fixed, 0 }, FAULTS,
 		   0, "D3 no such fixed counter");
-	if (pmu->ctrl)
+	if (pmu->ctrl) {
 		try_access(m, (struct guest_access){ OP_WRMSR, pmu->status, 1 }, FAULTS, 0,
 			   "D4 GLOBAL_STATUS is read-only");
+		try_access(m, (struct guest_access){ OP_WRMSR, pmu->ctrl, 1ULL << 40 }, FAULTS, 0,
+			   "D4 GLOBAL_CTRL of no counter");
+	}
 	if (!pmu->status_set) {
 		try_access(m, (struct guest_access){ OP_WRMSR, 0x391, 0 }, FAULTS, 0,
 			   "D5 STATUS_SET before version 4");
@@ -188,6 +191,8 @@ static void try_values(struct machine_access *m)
 {
 	const struct pmu *pmu = &m->machine.pmu;
 	const uint64_t selector = pmu_select(pmu, EVENT_BRANCHES, MODE_USER, true);
+	/* Never in hardware as it is: the guest has no OFFCORE_RSP. */
+	const uint64_t offcore_response = 0x4301b7;
 	const uint64_t counters = pmu_counters(pmu);
 	struct pmu legacy = *pmu;
 
@@ -196,6 +201,9 @@ static void try_values(struct machine_access *m)
 	if (!pmu->intel)
 		try_value(m, pmu_eventsel(pmu, 1), selector | 1ULL << 60, selector,
 			  "D1 reserved bits of a selector are dropped");
+	if (pmu->intel)
+		try_value(m, pmu_eventsel(pmu, 1), offcore_response, offcore_response,
+			  "D1 so does one whose event is denied");
 	if (pmu->intel)
 		try_value(m, pmu_counter(&legacy, 1), 0x80000005, 0xffff80000005,
 			  "D3 the old name extends the sign");
