@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
-# What a guest's PMU costs, as the kernel's kvm_stat shows it.
+# What a guest's PMU costs, as the kernel's kvm_stat and the distribution's perf
+# show it.
 
 . "$(dirname "$0")/../lib/common.sh"
 . "$MPMU_TOP/tests/lib/tap.sh"
@@ -10,10 +11,14 @@
 
 kvm_stat=$("$MPMU_TOP/tests/kernel/source")/tools/kvm/kvm_stat/kvm_stat
 python=$("$MPMU_TOP/tests/kernel/python" "$kvm_stat")
+perf=$("$MPMU_TOP/tests/l2/packages")/perf
 
 vpmu_files=("$python/usr:/usr" "$python/lib64:/lib64" "$kvm_stat")
 vpmu_prepare
 for personality in intel-v5-8-4 amd-v2; do
 	vpmu_test "$personality" "$personality" tools:--only:kvmstat 'vpmu.mediated=Y'
 done
+vpmu_files=("$perf/usr:/usr" "$perf/lib64:/lib64")
+vpmu_prepare
+vpmu_test intel-v5-8-4 intel-v5-8-4 tools:--only:record,tools:--only:trace 'vpmu.mediated=Y'
 done_testing

@@ -91,18 +91,24 @@ static void be_denied(struct machine *machine)
 		fatal("no filter: %s", strerror(errno));
 }
 
-/* Everything that has a tracepoint; a reclaim needs another CPU. */
-void do_everything(struct machine *machine)
+static void be_displaced(struct machine *machine)
 {
 	int fd;
 
-	program(machine, 1);
-	loop(machine, BODY_PORT_USER, TURNS);
 	/* Programmed anew beside an event, the PMU would pass as idle. */
 	machine->vm.cpu[0].area->job.nr_setup = 0;
 	fd = host_event(options.cpu, HOST_EXCLUDE_GUEST | HOST_PINNED, 0);
 	loop(machine, BODY_CPUID, TURNS);
 	host_event_close(fd);
+}
+
+/* Everything that has a tracepoint; a reclaim needs another CPU. */
+void do_everything(struct machine *machine, bool displaced)
+{
+	program(machine, 1);
+	loop(machine, BODY_PORT_USER, TURNS);
+	if (displaced)
+		be_displaced(machine);
 	sample(machine);
 	be_denied(machine);
 	program(machine, 0);
@@ -133,7 +139,7 @@ static void test_lines(void)
 	traced.denied = after.denied = denied_event(&machine.pmu);
 	stats_of_vcpu(&machine.vm.cpu[0], &before);
 	check(trace_begin(), "J trace: the events can be enabled");
-	do_everything(&machine);
+	do_everything(&machine, true);
 	trace_end();
 	stats_of_vcpu(&machine.vm.cpu[0], &stats);
 	stats_since(&stats, &before);
@@ -146,7 +152,7 @@ static void test_lines(void)
 	check(traced.opened == 1 && traced.closed == 1,
 	      "J trace: intercepts are opened once, and closed once (%llu, %llu)",
 	      (unsigned long long)traced.opened, (unsigned long long)traced.closed);
-	do_everything(&machine);
+	do_everything(&machine, true);
 	trace_read("/sys/kernel/tracing/trace", &after);
 	check(after.lines == traced.lines, "J trace: none while the events are off");
 	machine_stop(&machine);
@@ -190,7 +196,7 @@ static void test_perf(bool reclaims)
 	if (reclaims)
 		loop_reclaimed(&machine);
 	else
-		do_everything(&machine);
+		do_everything(&machine, true);
 	stats_of_vcpu(&machine.vm.cpu[0], &stats);
 	stats_since(&stats, &before);
 	records = trace_ring_records(&ring);

@@ -110,8 +110,11 @@ unsigned int count_wrong(struct machine *machine, enum guest_body body, uint64_t
 unsigned int count_wrong_elsewhere(struct machine *machine, enum guest_body body, uint64_t turns,
 				   bool user);
 
-/* Everything that has a tracepoint; a reclaim needs another CPU. */
-void do_everything(struct machine *machine);
+/*
+ * Everything that has a tracepoint, displaced at each exit for a while or not; a
+ * reclaim needs another CPU.
+ */
+void do_everything(struct machine *machine, bool displaced);
 /* The selector that this has denied in GP counter 1. */
 uint64_t denied_event(const struct pmu *pmu);
 
