@@ -425,21 +425,9 @@ static uint64_t vpmi_count(void)
 static void test_vector(struct machine *machine)
 {
 	struct guest_cpu *area = machine->vm.cpu[0].area;
-	struct guest_job *job = &area->job;
 	uint64_t before = vpmi_count();
 
-	job_clear(job, &machine->pmu);
-	job_write(job, pmu_counter(&machine->pmu, 0), (1ULL << 48) - 1000);
-	job_write(job, pmu_eventsel(&machine->pmu, 0),
-		  pmu_select(&machine->pmu, EVENT_INSTRUCTIONS, MODE_ALL, true));
-	job->program = PROGRAM_PMI;
-	job->body = BODY_PLAIN;
-	job->count = 100;
-	job->start = 1;
-	job->pmi_msr[0] = pmu_counter(&machine->pmu, 0);
-	job->pmi_period[0] = 1000;
-	job->pmi_target = 100;
-	job->pmi_max_turns = 1000;
+	pmi_job(&machine->pmu, &area->job, BODY_PLAIN, 100, false);
 	if (machine_run(machine))
 		fatal("the guest ended");
 	check(vpmi_count() - before == area->result.pmis,

@@ -20,7 +20,6 @@
 #define PMIS		100
 #define DENIALS		10
 #define RECLAIMS	20
-#define WRAP		(1ULL << 48)
 #define REGION		3
 
 /* What perf's own functions access as a guest becomes the owner. */
@@ -238,27 +237,12 @@ static void test_reclaimed(struct machine *machine)
 	check_owners(&run, "reclaims");
 }
 
-static void program_pmi(const struct pmu *pmu, struct guest_job *job)
-{
-	job_clear(job, pmu);
-	job_write(job, pmu_counter(pmu, 0), WRAP - 1000);
-	job_write(job, pmu_eventsel(pmu, 0), pmu_select(pmu, EVENT_CYCLES, MODE_ALL, true));
-	job->program = PROGRAM_PMI;
-	job->body = BODY_PLAIN;
-	job->count = 100;
-	job->start = 1;
-	job->pmi_msr[0] = pmu_counter(pmu, 0);
-	job->pmi_period[0] = 1000;
-	job->pmi_target = PMIS;
-	job->pmi_max_turns = 10 * PMIS;
-}
-
 static void test_pmis(struct machine *machine)
 {
 	struct guest_cpu *area = machine->vm.cpu[0].area;
 	struct run run;
 
-	program_pmi(&machine->pmu, &area->job);
+	pmi_job(&machine->pmu, &area->job, BODY_PLAIN, PMIS, false);
 	run_job(machine, &run);
 	if (!check(area->result.pmis >= PMIS && stat(&run, STAT_PMIS) == area->result.pmis,
 		   "J PMIs: as many as the guest's handler was called"))

@@ -47,24 +47,6 @@ static struct guest_job *program(struct machine *machine, uint64_t ctrl)
 	return job;
 }
 
-static void sample(struct machine *machine)
-{
-	const struct pmu *pmu = &machine->pmu;
-	struct guest_job *job = program(machine, 0);
-
-	job_write(job, pmu_counter(pmu, 0), (1ULL << 48) - 1000);
-	job_write(job, pmu_eventsel(pmu, 0), pmu_select(pmu, EVENT_CYCLES, MODE_ALL, true));
-	job->program = PROGRAM_PMI;
-	job->body = BODY_PLAIN;
-	job->count = 100;
-	job->start = 1;
-	job->pmi_msr[0] = pmu_counter(pmu, 0);
-	job->pmi_period[0] = 1000;
-	job->pmi_target = TURNS;
-	job->pmi_max_turns = 10 * TURNS;
-	run(machine);
-}
-
 uint64_t denied_event(const struct pmu *pmu)
 {
 	return pmu_select(pmu, EVENT_INSTRUCTIONS, MODE_ALL, false);
@@ -109,7 +91,8 @@ void do_everything(struct machine *machine, bool displaced)
 	loop(machine, BODY_PORT_USER, TURNS);
 	if (displaced)
 		be_displaced(machine);
-	sample(machine);
+	pmi_job(&machine->pmu, &machine->vm.cpu[0].area->job, BODY_PLAIN, TURNS, false);
+	run(machine);
 	be_denied(machine);
 	program(machine, 0);
 	loop(machine, BODY_PORT_USER, IDLE_PUTS + 2);
