@@ -20,5 +20,8 @@ for personality in intel-v5-8-4 amd-v2; do
 done
 vpmu_files=("$perf/usr:/usr" "$perf/lib64:/lib64")
 vpmu_prepare
-vpmu_test intel-v5-8-4 intel-v5-8-4 tools:--only:record,tools:--only:trace 'vpmu.mediated=Y'
+for personality in intel-v5-8-4 amd-v2; do
+	vpmu_test "$personality" "$personality" tools:--only:record,tools:--only:trace \
+		'vpmu.mediated=Y'
+done
 done_testing
