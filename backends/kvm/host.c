@@ -162,6 +162,11 @@ void __kvm_mpmu_cpu_online(void)
 	mpmu_cpu_reset(this_cpu_ptr(&kvm_mpmu_cpu));
 }
 
+/*
+ * The owner's thread has left a CPU that goes offline or sleeps, and was put then.
+ * A reboot comes by an interrupt, in the middle of an owner's guest, and may stop
+ * the CPU before that is put: kexec's kernel would find its registers.
+ */
 void __kvm_mpmu_cpu_offline(void)
 {
 	unsigned long flags;
