@@ -56,10 +56,10 @@ static enum mpmu_result check_legacy(const struct mpmu_vcpu *vcpu, enum mpmu_ini
 }
 
 /* A counter in full; the owner of a VM may restore what another width held. */
-static enum mpmu_result check_fixed(const struct mpmu_vcpu *vcpu, enum mpmu_initiator by,
-				    u64 *value)
+static enum mpmu_result check_full(const struct mpmu_vcpu *vcpu, u32 pmc, enum mpmu_initiator by,
+				   u64 *value)
 {
-	u64 mask = mpmu_mask(vcpu->caps.fixed_width);
+	u64 mask = mpmu_mask(mpmu_width(&vcpu->caps, pmc));
 
 	if (by == MPMU_BY_GUEST)
 		return check_bits(vcpu, mask, value);
@@ -78,10 +78,10 @@ static enum mpmu_result check_read_only(const struct mpmu_vcpu *vcpu, enum mpmu_
  */
 static enum mpmu_result check_status(const struct mpmu_vcpu *vcpu, u64 *value)
 {
-	enum mpmu_result result =
-		check_bits(vcpu, vcpu->caps.counters | mpmu_desc(vcpu)->status_extra, value);
+	mpmu_pmcs pmcs = mpmu_all_pmcs(&vcpu->caps);
+	enum mpmu_result result = check_bits(vcpu, pmcs | mpmu_desc(vcpu)->status_extra, value);
 
-	*value &= vcpu->caps.counters;
+	*value &= pmcs;
 	return result;
 }
 
@@ -97,7 +97,8 @@ static enum mpmu_result check(const struct mpmu_vcpu *vcpu, struct mpmu_reg reg,
 	case MPMU_KIND_GP:
 		return check_bits(vcpu, mpmu_mask(caps->gp_width), value);
 	case MPMU_KIND_FIXED:
-		return check_fixed(vcpu, by, value);
+	case MPMU_KIND_METRICS:
+		return check_full(vcpu, reg.pmc, by, value);
 	case MPMU_KIND_GP_LEGACY:
 		return check_legacy(vcpu, by, value);
 	case MPMU_KIND_EVENTSEL:
@@ -105,13 +106,13 @@ static enum mpmu_result check(const struct mpmu_vcpu *vcpu, struct mpmu_reg reg,
 	case MPMU_KIND_FIXED_CTRL:
 		return check_bits(vcpu, fixed_ctrl_writable(vcpu), value);
 	case MPMU_KIND_GLOBAL_CTRL:
-		return check_bits(vcpu, caps->counters | caps->global_ctrl_extra, value);
+		return check_bits(vcpu, mpmu_all_pmcs(caps), value);
 	case MPMU_KIND_STATUS:
 		return check_read_only(vcpu, by) ?: check_status(vcpu, value);
 	case MPMU_KIND_STATUS_CLEAR:
 		return check_status(vcpu, value);
 	case MPMU_KIND_STATUS_SET:
-		return check_bits(vcpu, caps->counters, value);
+		return check_bits(vcpu, mpmu_all_pmcs(caps), value);
 	case MPMU_KIND_INUSE:
 		return check_read_only(vcpu, by);
 	}
@@ -163,7 +164,7 @@ static void commit_status(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, enum mpm
 	if ((kind == MPMU_KIND_STATUS) != (by == MPMU_BY_HOST))
 		return;
 	if (kind == MPMU_KIND_STATUS)
-		mpmu_status_clear(cpu, vcpu, vcpu->caps.counters);
+		mpmu_status_clear(cpu, vcpu, mpmu_all_pmcs(&vcpu->caps));
 	if (kind == MPMU_KIND_STATUS_CLEAR)
 		mpmu_status_clear(cpu, vcpu, value);
 	else
@@ -180,6 +181,7 @@ static void commit(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mpmu_reg
 	case MPMU_KIND_GP:
 	case MPMU_KIND_GP_LEGACY:
 	case MPMU_KIND_FIXED:
+	case MPMU_KIND_METRICS:
 		mpmu_counter_write(cpu, vcpu, reg.pmc, value);
 		break;
 	case MPMU_KIND_EVENTSEL:
@@ -213,6 +215,7 @@ static u64 fetch(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mpmu_reg r
 	case MPMU_KIND_GP:
 	case MPMU_KIND_GP_LEGACY:
 	case MPMU_KIND_FIXED:
+	case MPMU_KIND_METRICS:
 		return mpmu_counter_read(cpu, vcpu, reg.pmc);
 	case MPMU_KIND_EVENTSEL:
 		return vcpu->eventsel[reg.pmc];
@@ -239,6 +242,7 @@ static bool uses_pmu(struct mpmu_reg reg, bool write, u64 value)
 	case MPMU_KIND_GP:
 	case MPMU_KIND_GP_LEGACY:
 	case MPMU_KIND_FIXED:
+	case MPMU_KIND_METRICS:
 		return true;
 	case MPMU_KIND_EVENTSEL:
 		return write && value & MPMU_SEL_ENABLE;
@@ -259,6 +263,7 @@ static const u8 classes[] = {
 	[MPMU_KIND_GP] = MPMU_CLASS_COUNTER,
 	[MPMU_KIND_GP_LEGACY] = MPMU_CLASS_COUNTER,
 	[MPMU_KIND_FIXED] = MPMU_CLASS_COUNTER,
+	[MPMU_KIND_METRICS] = MPMU_CLASS_COUNTER,
 	[MPMU_KIND_EVENTSEL] = MPMU_CLASS_EVENTSEL,
 	[MPMU_KIND_FIXED_CTRL] = MPMU_CLASS_FIXED_CTRL,
 	[MPMU_KIND_GLOBAL_CTRL] = MPMU_CLASS_GLOBAL_CTRL,

@@ -7,7 +7,10 @@
 #define COMPAT_FIXED  3
 
 /* Properties of a machine or a policy, not of a PMU that a guest can have. */
-#define HOST_FEATURES (MPMU_FEAT_METRICS | MPMU_FEAT_RDPMC_UNCORE | MPMU_FEAT_VMCS_GLOBAL_CTRL)
+#define HOST_FEATURES (MPMU_FEAT_RDPMC_UNCORE | MPMU_FEAT_VMCS_GLOBAL_CTRL)
+
+/* PERF_METRICS of unknown width has all of its fields. */
+#define METRICS_WIDTH 64
 
 /* Compared as bytes. */
 MPMU_STATIC_ASSERT(sizeof(struct mpmu_caps) == 32, "struct mpmu_caps has no padding");
@@ -40,14 +43,18 @@ static void match_version(struct mpmu_caps *caps, const struct mpmu_desc *desc)
 	}
 }
 
-/* PERF_METRICS and its bits of GLOBAL_CTRL, both or none. */
+/* PERF_METRICS, its bits of GLOBAL_CTRL and the counter of slots, all or none. */
 static void match_metrics(struct mpmu_caps *caps, const struct mpmu_desc *desc)
 {
-	bool metrics = mpmu_has(caps, MPMU_FEAT_METRICS | MPMU_FEAT_GLOBAL) &&
-		       caps->global_ctrl_extra & desc->metrics_ctrl;
+	bool metrics = mpmu_has(caps, MPMU_FEAT_METRICS) &&
+		       caps->global_ctrl_extra & desc->metrics_ctrl &&
+		       caps->counters & mpmu_bit(MPMU_SLOTS) && caps->metrics_width &&
+		       caps->metrics_width <= METRICS_WIDTH;
 
-	if (!metrics)
+	if (!metrics) {
 		caps->features &= ~(u32)MPMU_FEAT_METRICS;
+		caps->metrics_width = 0;
+	}
 	caps->global_ctrl_extra = metrics ? desc->metrics_ctrl : 0;
 }
 
@@ -76,10 +83,10 @@ static void make_valid(struct mpmu_caps *caps, const struct mpmu_desc *desc)
 {
 	caps->features &= desc->features;
 	caps->arch_events &= desc->arch_events;
-	caps->reserved = 0;
+	memset(caps->reserved, 0, sizeof(caps->reserved));
 	match_version(caps, desc);
-	match_metrics(caps, desc);
 	match_counters(caps, desc);
+	match_metrics(caps, desc);
 	if (!caps->version || !caps->counters)
 		no_pmu(caps, caps->vendor);
 }
@@ -160,6 +167,7 @@ int mpmu_caps_decode(struct mpmu_caps *caps, const struct mpmu_cpuid *leaves)
 		return -EINVAL;
 	found.features |= version_features(desc, found.version);
 	found.global_ctrl_extra = desc->metrics_ctrl;
+	found.metrics_width = METRICS_WIDTH;
 	counters = found.counters;
 	make_valid(&found, desc);
 	/* A feature of a later version is ignored; counters without a width are not. */
@@ -185,6 +193,8 @@ static bool says(const struct mpmu_cpuid *leaves, const struct mpmu_caps *caps)
 	struct mpmu_caps wanted = *caps, found;
 
 	wanted.features &= ~(u32)MPMU_FEAT_VMCS_GLOBAL_CTRL;
+	if (wanted.metrics_width)
+		wanted.metrics_width = METRICS_WIDTH;
 	return !mpmu_caps_decode(&found, leaves) && same(&found, &wanted);
 }
 
@@ -275,6 +285,7 @@ void mpmu_caps_clamp(struct mpmu_caps *guest, const struct mpmu_caps *offer)
 	guest->version = smaller(guest->version, offer->version);
 	guest->gp_width = smaller(guest->gp_width, offer->gp_width);
 	guest->fixed_width = smaller(guest->fixed_width, offer->fixed_width);
+	guest->metrics_width = smaller(guest->metrics_width, offer->metrics_width);
 	make_valid(guest, desc);
 }
 
@@ -320,6 +331,9 @@ static const char *lacks_width(const struct mpmu_caps *guest, const struct mpmu_
 		return "GP counters of that width";
 	if (guest->fixed_width && guest->fixed_width != offer->fixed_width)
 		return "fixed counters of that width";
+	if (guest->metrics_width && offer->metrics_width &&
+	    guest->metrics_width != offer->metrics_width)
+		return "PERF_METRICS of that width";
 	return NULL;
 }
 

@@ -21,7 +21,7 @@ static bool exists(const struct mpmu_caps *caps, const struct mpmu_msr_row *row)
 {
 	if (!mpmu_has(caps, row->features))
 		return false;
-	return row->per_pmc ? caps->counters & mpmu_bit(row->pmc) : caps->counters;
+	return row->per_pmc ? mpmu_all_pmcs(caps) & mpmu_bit(row->pmc) : caps->counters;
 }
 
 struct mpmu_reg mpmu_decode(const struct mpmu_vcpu *vcpu, u32 msr)
@@ -43,15 +43,18 @@ struct mpmu_reg mpmu_decode(const struct mpmu_vcpu *vcpu, u32 msr)
 
 bool mpmu_decode_rdpmc(const struct mpmu_vcpu *vcpu, u32 ecx, u32 *pmc)
 {
+	u32 metrics = mpmu_desc(vcpu)->rdpmc_metrics;
 	u32 fixed = mpmu_desc(vcpu)->rdpmc_fixed;
 
 	if (ecx < MPMU_MAX_GP)
 		*pmc = mpmu_nospec(ecx, MPMU_MAX_GP);
 	else if (fixed && ecx >= fixed && ecx - fixed < MPMU_MAX_FIXED)
 		*pmc = MPMU_FIXED_BASE + mpmu_nospec(ecx - fixed, MPMU_MAX_FIXED);
+	else if (ecx == metrics)
+		*pmc = MPMU_METRICS;
 	else
 		return false;
-	return vcpu->caps.counters & mpmu_bit(*pmc);
+	return mpmu_all_pmcs(&vcpu->caps) & mpmu_bit(*pmc);
 }
 
 bool mpmu_msr_exists(const struct mpmu_vcpu *vcpu, u32 msr)

@@ -8,6 +8,7 @@
 #define INTEL_PMC                0x4c1
 #define INTEL_EVENTSEL           0x186
 #define INTEL_FIXED_CTR          0x309
+#define INTEL_METRICS            0x329
 #define INTEL_FIXED_CTR_CTRL     0x38d
 #define INTEL_GLOBAL_STATUS      0x38e
 #define INTEL_GLOBAL_CTRL        0x38f
@@ -29,7 +30,7 @@
 
 #define INTEL_STATUS_OVF_BUF     (1ull << 62)
 #define INTEL_STATUS_COND_CHGD   (1ull << 63)
-#define INTEL_CTRL_METRICS       (1ull << 48)
+#define INTEL_CTRL_METRICS       (1ull << MPMU_METRICS)
 
 #define INTEL_PERF_CAP_FW_WRITES (1u << 13)
 #define INTEL_PERF_CAP_METRICS   (1u << 15)
@@ -68,6 +69,10 @@ static const struct mpmu_msr_row intel_fixed_ctr[] = {
 	MPMU_MSR_OF_4(MPMU_KIND_FIXED, MPMU_FIXED_BASE + 12, 0),
 };
 
+static const struct mpmu_msr_row intel_metrics[] = {
+	MPMU_MSR_OF(MPMU_KIND_METRICS, MPMU_METRICS, MPMU_FEAT_METRICS),
+};
+
 static const struct mpmu_msr_row intel_control[] = {
 	[INTEL_FIXED_CTR_CTRL - INTEL_CONTROL] =
 		MPMU_MSR_SINGLE(MPMU_KIND_FIXED_CTRL, MPMU_FEAT_GLOBAL),
@@ -87,6 +92,7 @@ static const struct mpmu_msr_block intel_blocks[MPMU_MSR_SLOTS] = {
 	MPMU_MSR_BLOCK(INTEL_PERFCTR, intel_perfctr),
 	MPMU_MSR_BLOCK(INTEL_EVENTSEL, intel_eventsel),
 	MPMU_MSR_BLOCK(INTEL_FIXED_CTR, intel_fixed_ctr),
+	MPMU_MSR_BLOCK(INTEL_METRICS, intel_metrics),
 	MPMU_MSR_BLOCK(INTEL_CONTROL, intel_control),
 	MPMU_MSR_BLOCK(INTEL_PMC, intel_pmc),
 };
@@ -236,10 +242,11 @@ const struct mpmu_desc mpmu_intel = {
 	.max_version = 5,
 	.compat_version = 2,
 	.compat_gp = 8,
-	.reachable = MPMU_FIXED_MASK | ((1ull << INTEL_MAX_GP) - 1),
+	.reachable = INTEL_CTRL_METRICS | MPMU_FIXED_MASK | ((1ull << INTEL_MAX_GP) - 1),
 	.gp = INTEL_PMC,
 	.eventsel = INTEL_EVENTSEL,
 	.fixed = INTEL_FIXED_CTR,
+	.metrics = INTEL_METRICS,
 	.fixed_ctrl = INTEL_FIXED_CTR_CTRL,
 	.global_ctrl = INTEL_GLOBAL_CTRL,
 	.status = INTEL_GLOBAL_STATUS,
@@ -247,6 +254,7 @@ const struct mpmu_desc mpmu_intel = {
 	.status_set = INTEL_STATUS_SET,
 	.strict = true,
 	.rdpmc_fixed = 1u << 30,
+	.rdpmc_metrics = 1u << 29,
 	.status_extra = INTEL_STATUS_OVF_BUF | INTEL_STATUS_COND_CHGD,
 	.sel_writable = INTEL_SEL_WRITABLE,
 	.sel_event = MPMU_SEL_EVENT,

@@ -24,6 +24,13 @@
 #define MPMU_FIXED_FIELD    0xfu
 #define MPMU_FIXED_WRITABLE (MPMU_FIXED_OS | MPMU_FIXED_USR | MPMU_FIXED_PMI)
 
+/*
+ * PERF_METRICS is handled as a PMC, by its bit of GLOBAL_CTRL and status.  It
+ * counts while fixed counter 3 (slots) does, and has no control of its own.
+ */
+#define MPMU_METRICS        48
+#define MPMU_SLOTS          (MPMU_FIXED_BASE + 3)
+
 /* Owner changes in a row without an enabled PMC after which intercepts close. */
 #define MPMU_IDLE_SWITCHES  8
 
@@ -33,6 +40,7 @@ enum mpmu_kind {
 	MPMU_KIND_GP,
 	MPMU_KIND_GP_LEGACY,
 	MPMU_KIND_FIXED,
+	MPMU_KIND_METRICS,
 	MPMU_KIND_EVENTSEL,
 	MPMU_KIND_FIXED_CTRL,
 	MPMU_KIND_GLOBAL_CTRL,
@@ -69,8 +77,8 @@ struct mpmu_msr_block {
  * be searched.  The compiler refuses two blocks in one slot; a block ends where
  * its slot does.
  */
-#define MPMU_MSR_SLOTS     32
-#define MPMU_MSR_SLOT(msr) ((msr) / 64 % MPMU_MSR_SLOTS)
+#define MPMU_MSR_SLOTS     64
+#define MPMU_MSR_SLOT(msr) ((msr) / 32 % MPMU_MSR_SLOTS)
 #define MPMU_MSR_BLOCK(first_, rows_) \
 	[MPMU_MSR_SLOT(first_)] = {(rows_), (first_), MPMU_ARRAY_SIZE(rows_)}
 
@@ -154,13 +162,14 @@ struct mpmu_desc {
 	u32 arch_events;
 	/* Bits of GLOBAL_CTRL that come with PERF_METRICS. */
 	u64 metrics_ctrl;
-	/* PMCs that the MSR numbers below can reach. */
+	/* PMCs, PERF_METRICS among them, that the MSR numbers below can reach. */
 	mpmu_pmcs reachable;
 
 	/* MSRs that hardware is driven with; 0: there is none. */
 	u32 gp;
 	u32 eventsel;
 	u32 fixed;
+	u32 metrics;
 	u32 fixed_ctrl;
 	u32 global_ctrl;
 	u32 status;
@@ -172,8 +181,9 @@ struct mpmu_desc {
 	bool strict;
 	/* STATUS_SET may be direct where the other global registers are. */
 	bool status_set_direct;
-	/* ECX of RDPMC for fixed counter 0; 0: there is none. */
+	/* ECX of RDPMC for fixed counter 0, and for PERF_METRICS; 0: there is none. */
 	u32 rdpmc_fixed;
+	u32 rdpmc_metrics;
 	/* Bits of the status registers that are no counter, and may be written. */
 	u64 status_extra;
 	/* Selector bits: writable always, those that name the event. */
@@ -245,7 +255,21 @@ static inline u64 mpmu_fixed_bits(u32 pmc, u32 field)
 
 static inline u32 mpmu_width(const struct mpmu_caps *caps, u32 pmc)
 {
+	if (pmc == MPMU_METRICS)
+		return caps->metrics_width;
 	return pmc < MPMU_FIXED_BASE ? caps->gp_width : caps->fixed_width;
+}
+
+/* All that GLOBAL_CTRL enables and the status reports: counters, PERF_METRICS. */
+static inline mpmu_pmcs mpmu_all_pmcs(const struct mpmu_caps *caps)
+{
+	return caps->counters | caps->global_ctrl_extra;
+}
+
+/* The PMC whose control decides. */
+static inline u32 mpmu_controlling(u32 pmc)
+{
+	return pmc == MPMU_METRICS ? MPMU_SLOTS : pmc;
 }
 
 static inline bool mpmu_has(const struct mpmu_caps *caps, u32 features)

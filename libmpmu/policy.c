@@ -14,20 +14,14 @@ static bool width_matches(const struct mpmu_vcpu *vcpu, u32 pmc)
 }
 
 /* One register speaks for all PMCs: the guest must have them all. */
-static bool all_counters(const struct mpmu_vcpu *vcpu)
+static bool has_all(const struct mpmu_vcpu *vcpu)
 {
-	return vcpu->caps.counters == vcpu->host->caps.counters;
-}
-
-static bool global_ctrl_direct(const struct mpmu_vcpu *vcpu)
-{
-	return all_counters(vcpu) &&
-	       !(vcpu->host->caps.global_ctrl_extra & ~vcpu->caps.global_ctrl_extra);
+	return mpmu_all_pmcs(&vcpu->caps) == mpmu_all_pmcs(&vcpu->host->caps);
 }
 
 static bool status_direct(const struct mpmu_vcpu *vcpu)
 {
-	return global_ctrl_direct(vcpu) && !(vcpu->flags & MPMU_VCPU_HOST_STATUS);
+	return has_all(vcpu) && !(vcpu->flags & MPMU_VCPU_HOST_STATUS);
 }
 
 static bool direct(const struct mpmu_vcpu *vcpu, struct mpmu_reg reg)
@@ -38,9 +32,10 @@ static bool direct(const struct mpmu_vcpu *vcpu, struct mpmu_reg reg)
 	case MPMU_KIND_GP:
 	case MPMU_KIND_GP_LEGACY:
 	case MPMU_KIND_FIXED:
+	case MPMU_KIND_METRICS:
 		return width_matches(vcpu, reg.pmc);
 	case MPMU_KIND_GLOBAL_CTRL:
-		return global_ctrl_direct(vcpu);
+		return has_all(vcpu);
 	case MPMU_KIND_STATUS:
 	case MPMU_KIND_STATUS_CLEAR:
 		return status_direct(vcpu);
@@ -69,9 +64,10 @@ bool mpmu_rdpmc_intercepted(const struct mpmu_vcpu *vcpu)
 	mpmu_assert_vcpu(vcpu);
 	guest = &vcpu->caps;
 	host = &vcpu->host->caps;
-	return !mpmu_touched(vcpu) || !all_counters(vcpu) || guest->gp_width != host->gp_width ||
+	return !mpmu_touched(vcpu) || !has_all(vcpu) || guest->gp_width != host->gp_width ||
 	       guest->fixed_width != host->fixed_width ||
-	       host->features & (MPMU_FEAT_METRICS | MPMU_FEAT_RDPMC_UNCORE);
+	       guest->metrics_width != host->metrics_width ||
+	       host->features & MPMU_FEAT_RDPMC_UNCORE;
 }
 
 u32 mpmu_nested_msr_intercepts(const struct mpmu_vcpu *vcpu, u32 msr, u32 l1)

@@ -10,6 +10,8 @@ u32 mpmu_counter_msr(const struct mpmu_desc *desc, u32 pmc)
 {
 	if (pmc < MPMU_FIXED_BASE)
 		return desc->gp + (pmc << desc->gp_shift);
+	if (pmc == MPMU_METRICS)
+		return desc->metrics;
 	return desc->fixed + pmc - MPMU_FIXED_BASE;
 }
 
@@ -20,6 +22,8 @@ u32 mpmu_eventsel_msr(const struct mpmu_desc *desc, u32 pmc)
 
 u64 *mpmu_saved_counter(struct mpmu_vcpu *vcpu, u32 pmc)
 {
+	if (pmc == MPMU_METRICS)
+		return &vcpu->metrics;
 	return pmc < MPMU_FIXED_BASE ? &vcpu->gp[pmc] : &vcpu->fixed[pmc - MPMU_FIXED_BASE];
 }
 
@@ -34,12 +38,28 @@ u64 mpmu_counter_read(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pm
 	return value & mpmu_mask(mpmu_width(&vcpu->caps, pmc));
 }
 
+static void write_live(const struct mpmu_vcpu *vcpu, u32 pmc, u64 value)
+{
+	mpmu_call(vcpu, wrmsr, mpmu_counter_msr(mpmu_desc(vcpu), pmc), value);
+}
+
+/* Hardware derives PERF_METRICS from fixed counter 3, and wants that written first. */
+static void write_slots(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 value)
+{
+	u64 metrics = mpmu_counter_read(cpu, vcpu, MPMU_METRICS);
+
+	write_live(vcpu, MPMU_SLOTS, value);
+	write_live(vcpu, MPMU_METRICS, metrics);
+}
+
 void mpmu_counter_write(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc, u64 value)
 {
-	if (mpmu_resident(cpu, vcpu))
-		mpmu_call(vcpu, wrmsr, mpmu_counter_msr(mpmu_desc(vcpu), pmc), value);
-	else
+	if (!mpmu_resident(cpu, vcpu))
 		*mpmu_saved_counter(vcpu, pmc) = value;
+	else if (pmc == MPMU_SLOTS && mpmu_has(&vcpu->caps, MPMU_FEAT_METRICS))
+		write_slots(cpu, vcpu, value);
+	else
+		write_live(vcpu, pmc, value);
 }
 
 /* An untouched vCPU enters with the host's own GLOBAL_CTRL, so no VMCS has it. */
@@ -67,11 +87,12 @@ void mpmu_global_ctrl_write(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, 
 		vcpu->global_ctrl = value;
 }
 
-/* Only the counters' bits of the live status are the guest's. */
+/* Only the bits of its PMCs are the guest's in the live status. */
 u64 mpmu_status_read(const struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
 {
 	if (mpmu_resident(cpu, vcpu))
-		return mpmu_call(vcpu, rdmsr, mpmu_desc(vcpu)->status) & vcpu->caps.counters;
+		return mpmu_call(vcpu, rdmsr, mpmu_desc(vcpu)->status) &
+		       mpmu_all_pmcs(&vcpu->caps);
 	return vcpu->global_status;
 }
 

@@ -59,6 +59,7 @@ mpmu_pmcs mpmu_enabled_by_guest(const struct mpmu_vcpu *vcpu)
 /* Does an overflow of the PMC raise an interrupt? */
 bool mpmu_interrupts(const struct mpmu_vcpu *vcpu, u32 pmc)
 {
+	pmc = mpmu_controlling(pmc);
 	return pmc < MPMU_FIXED_BASE ? vcpu->eventsel[pmc] & MPMU_SEL_INT
 				     : mpmu_fixed_field(vcpu->fixed_ctrl, pmc) & MPMU_FIXED_PMI;
 }
@@ -80,6 +81,7 @@ bool mpmu_enabled_in_hw(const struct mpmu_vcpu *vcpu)
 /* At some time since the vCPU became the owner: each write of an image exits. */
 bool mpmu_may_have_counted(const struct mpmu_vcpu *vcpu, u32 pmc)
 {
+	pmc = mpmu_controlling(pmc);
 	return vcpu->disabled & mpmu_bit(pmc) || mpmu_counts_in_hw(vcpu, pmc);
 }
 

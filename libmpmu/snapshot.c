@@ -11,6 +11,7 @@ static bool holds_state(enum mpmu_kind kind)
 	case MPMU_KIND_GP:
 	case MPMU_KIND_GP_LEGACY:
 	case MPMU_KIND_FIXED:
+	case MPMU_KIND_METRICS:
 	case MPMU_KIND_EVENTSEL:
 	case MPMU_KIND_FIXED_CTRL:
 	case MPMU_KIND_GLOBAL_CTRL:

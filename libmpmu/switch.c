@@ -43,20 +43,23 @@ static void write_register(struct mpmu_vcpu *vcpu, u32 msr, u64 value, bool know
 
 /*
  * Counters of the model get the guest's values; others that hold a value of
- * the host get 0, since a guest may reach them by RDPMC.
+ * the host get 0, since a guest may reach them by RDPMC.  Fixed counter 3 comes
+ * before PERF_METRICS, which is not known to be 0 any more after that.
  */
 static void load_counters(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, mpmu_pmcs dirty)
 {
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);
-	mpmu_pmcs mine = vcpu->caps.counters;
+	mpmu_pmcs mine = mpmu_all_pmcs(&vcpu->caps);
 	mpmu_pmcs all = mine | dirty;
 	u32 pmc;
 
 	mpmu_for_each_pmc(pmc, all) {
 		u64 value = mine & mpmu_bit(pmc) ? *mpmu_saved_counter(vcpu, pmc) : 0;
+		bool known = !value && cpu->zero_counters & mpmu_bit(pmc);
 
-		write_register(vcpu, mpmu_counter_msr(desc, pmc), value,
-			       !value && cpu->zero_counters & mpmu_bit(pmc));
+		write_register(vcpu, mpmu_counter_msr(desc, pmc), value, known);
+		if (pmc == MPMU_SLOTS && !known)
+			cpu->zero_counters &= ~mpmu_bit(MPMU_METRICS);
 	}
 	cpu->zero_counters = (cpu->zero_counters | all) & ~mine;
 }
@@ -79,7 +82,7 @@ static void load_eventsels(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 static void load(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);
-	mpmu_pmcs reachable = vcpu->host->caps.counters & desc->reachable;
+	mpmu_pmcs reachable = mpmu_all_pmcs(&vcpu->host->caps) & desc->reachable;
 	mpmu_pmcs dirty = mpmu_call(vcpu, take_dirty, reachable);
 	u64 status = vcpu->global_status;
 
@@ -97,11 +100,27 @@ static void load(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 		write_register(vcpu, desc->global_ctrl, vcpu->global_ctrl, false);
 }
 
+/* It is read before fixed counter 3 is scrubbed, and scrubbed after that. */
+static void save_metrics(struct mpmu_vcpu *vcpu)
+{
+	if (mpmu_has(&vcpu->caps, MPMU_FEAT_METRICS))
+		vcpu->metrics = read_register(vcpu, mpmu_desc(vcpu)->metrics);
+}
+
+static void scrub_metrics(struct mpmu_vcpu *vcpu)
+{
+	u64 slots = *mpmu_saved_counter(vcpu, MPMU_SLOTS);
+
+	if (mpmu_has(&vcpu->caps, MPMU_FEAT_METRICS))
+		write_register(vcpu, mpmu_desc(vcpu)->metrics, 0, !(slots | vcpu->metrics));
+}
+
 static void save_counters(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);
 	u32 pmc;
 
+	save_metrics(vcpu);
 	mpmu_for_each_pmc(pmc, vcpu->caps.counters) {
 		u32 msr = mpmu_counter_msr(desc, pmc);
 		u64 value = read_register(vcpu, msr);
@@ -109,7 +128,8 @@ static void save_counters(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 		*mpmu_saved_counter(vcpu, pmc) = value;
 		write_register(vcpu, msr, 0, !value);
 	}
-	cpu->zero_counters |= vcpu->caps.counters;
+	scrub_metrics(vcpu);
+	cpu->zero_counters |= mpmu_all_pmcs(&vcpu->caps);
 }
 
 static void scrub_eventsels(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
@@ -127,7 +147,14 @@ static void scrub_eventsels(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 
 static mpmu_pmcs read_status(struct mpmu_vcpu *vcpu)
 {
-	return read_register(vcpu, mpmu_desc(vcpu)->status) & vcpu->caps.counters;
+	return read_register(vcpu, mpmu_desc(vcpu)->status) & mpmu_all_pmcs(&vcpu->caps);
+}
+
+/* PERF_METRICS does not tell by its value; its overflow is rare. */
+static bool has_wrapped(struct mpmu_vcpu *vcpu, u32 pmc)
+{
+	return pmc == MPMU_METRICS ||
+	       read_register(vcpu, mpmu_counter_msr(mpmu_desc(vcpu), pmc)) < JUST_WRAPPED;
 }
 
 /*
@@ -141,7 +168,7 @@ static bool just_overflowed(struct mpmu_vcpu *vcpu, mpmu_pmcs status)
 
 	mpmu_for_each_pmc(pmc, status) {
 		if (mpmu_interrupts(vcpu, pmc) && mpmu_may_have_counted(vcpu, pmc) &&
-		    read_register(vcpu, mpmu_counter_msr(mpmu_desc(vcpu), pmc)) < JUST_WRAPPED)
+		    has_wrapped(vcpu, pmc))
 			return true;
 	}
 	return false;

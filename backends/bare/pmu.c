@@ -28,9 +28,9 @@ static const struct registers {
 			      EVENT | SEL_HOST_ONLY },
 };
 static const struct registers *r;
-
 struct mpmu_host pmu_host;
 
+#define ALL_PMCS (pmu_host.caps.counters | pmu_host.caps.global_ctrl_extra)
 #define vcpu_of(vcpu) ((struct vcpu *)(vcpu))	/* its first member */
 
 static void write_global_ctrl(struct cpu *cpu, u64 value)
@@ -91,7 +91,7 @@ void pmu_host_interrupt(struct cpu *cpu, u64 rip)
 {
 	if (cpu->mpmu.owner)
 		return;
-	wrmsr(r->status_clear, rdmsr(r->status) & pmu_host.caps.counters);
+	wrmsr(r->status_clear, rdmsr(r->status) & ALL_PMCS);
 	apic(APIC_LVTPC) = VEC_HOST_PMI;
 	bare_overflow(rip);
 }
@@ -146,13 +146,12 @@ static void op_set_touched(const struct mpmu_vcpu *vcpu, bool touched)
 static bool op_own(const struct mpmu_vcpu *vcpu)
 {
 	struct cpu *cpu = this_cpu();
-	u64 status = rdmsr(r->status) & vcpu->host->caps.counters;
+	u64 status = rdmsr(r->status) & ALL_PMCS;
 
 	if (status && cpu->refusals++ < MAX_REFUSALS)
 		return false;
 	cpu->refusals = 0;
-	if (status)
-		wrmsr(r->status_clear, status);
+	wrmsr(r->status_clear, status);
 	wrmsr(r->global_ctrl, 0);
 	return true;
 }
@@ -217,6 +216,7 @@ const char *pmu_init(void)
 	if (read_caps(&caps))
 		return "a PMU that CPUID describes without contradiction";
 	caps.features |= guest_mode->features;
+	caps.metrics_width = caps.metrics_width ? 32 : 0;	/* four fields at least */
 	missing = mpmu_caps_missing(&caps) ?:
 		  caps.counters & HOST_PMC ? NULL : "a sixth counter, for the host";
 	if (!missing && mpmu_host_init(&pmu_host, &bare_ops, &caps))
@@ -230,6 +230,6 @@ void pmu_init_cpu(struct cpu *cpu)
 {
 	mpmu_cpu_reset(&cpu->mpmu);
 	write_global_ctrl(cpu, 0);
-	wrmsr(r->status_clear, rdmsr(r->status) & pmu_host.caps.counters);
+	wrmsr(r->status_clear, rdmsr(r->status) & ALL_PMCS);
 	apic(APIC_LVTPC) = VEC_HOST_PMI;
 }

@@ -161,7 +161,7 @@ static void handle_requests(struct stub_vcpu *vcpu)
 static mpmu_pmcs exposed(const struct stub_vcpu *vcpu)
 {
 	const struct stub_cpu *cpu = vcpu->cpu;
-	mpmu_pmcs hidden = vcpu->rdpmc_direct ? 0 : cpu->perf.dirty & ~vcpu->mpmu.caps.counters;
+	mpmu_pmcs hidden = vcpu->rdpmc_direct ? 0 : cpu->perf.dirty & ~stub_pmcs(&vcpu->mpmu.caps);
 
 	return stub_pmu_counters_of(&cpu->pmu, STUB_OF_HOST) & ~hidden;
 }
@@ -180,6 +180,8 @@ static void check_entry(const struct stub_vcpu *vcpu)
 		stub_fault("enter: another vCPU owns the PMU");
 	if (resident && exposed(vcpu))
 		stub_fault("enter: counters of the host are exposed");
+	if (resident && vcpu->mpmu.caps.features & MPMU_FEAT_METRICS && pmu->metrics_unsettled)
+		stub_fault("enter: PERF_METRICS was not written after fixed counter 3");
 	if (resident && stub_perf_active(vcpu->cpu))
 		stub_fault("enter: host events are on the guest's PMU");
 }

@@ -94,12 +94,14 @@ static void check_msr(const struct stub_vcpu *vcpu, u32 msr)
 static void check_rdpmc(const struct stub_vcpu *vcpu)
 {
 	const struct mpmu_caps *guest = &vcpu->mpmu.caps, *host = &vcpu->mpmu.host->caps;
-	const u32 other = MPMU_FEAT_RDPMC_UNCORE | MPMU_FEAT_METRICS;
+	const u32 other = MPMU_FEAT_RDPMC_UNCORE;
 
 	if (!vcpu->rdpmc_direct)
 		return;
-	if (guest->counters != host->counters || guest->gp_width != host->gp_width ||
-	    guest->fixed_width != host->fixed_width || host->features & ~guest->features & other)
+	if (stub_pmcs(guest) != stub_pmcs(host) || guest->gp_width != host->gp_width ||
+	    guest->fixed_width != host->fixed_width ||
+	    guest->metrics_width != host->metrics_width ||
+	    host->features & ~guest->features & other)
 		stub_fault("invariant 4: RDPMC is direct");
 	if (!(vcpu->mpmu.flags & MPMU_VCPU_TOUCHED))
 		stub_fault("invariant 4: RDPMC of an untouched PMU is direct");

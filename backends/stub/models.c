@@ -15,6 +15,14 @@
 		.arch_events = 0x7f,                                                             \
 	}
 
+#define INTEL_METRICS(version_, counters_, metrics_width_)                                     \
+	{                                                                                      \
+		.vendor = MPMU_VENDOR_INTEL, .version = (version_),                            \
+		.features = INTEL_V4 | MPMU_FEAT_METRICS, .counters = (counters_),             \
+		.gp_width = 48, .fixed_width = 48, .metrics_width = (metrics_width_),          \
+		.global_ctrl_extra = STUB_METRICS_BIT, .arch_events = 0x7f,                    \
+	}
+
 #define AMD(version_, features_, counters_)                                                \
 	{                                                                                  \
 		.vendor = MPMU_VENDOR_AMD, .version = (version_), .features = (features_), \
@@ -33,6 +41,9 @@ const struct stub_model stub_models[] = {
 	{"intel-v5-8-4", INTEL(5, INTEL_V4, GP(8) | FIXED(4), 48, 48)},
 	{"intel-v5-odd", INTEL(5, INTEL_V4, GP(6) | FIXED(3), 40, 44)},
 	{"intel-v5-holes", INTEL(5, INTEL_V4, 0xcb | 0xbull << MPMU_FIXED_BASE, 48, 48)},
+	{"intel-icx", INTEL_METRICS(5, GP(8) | FIXED(4), 32)},
+	{"intel-spr", INTEL_METRICS(5, GP(8) | FIXED(4), 64)},
+	{"intel-metrics-holes", INTEL_METRICS(5, 0xd3 | 0xbull << MPMU_FIXED_BASE, 64)},
 	{"amd-k7", AMD(1, 0, GP(4))},
 	{"amd-core6", AMD(1, AMD_CORE, GP(6))},
 	{"amd-v2", AMD(2, AMD_V2, GP(6))},

@@ -27,12 +27,9 @@ static struct stub_cpu *here_no_reclaim(const struct mpmu_vcpu *vcpu, const char
 static u64 op_rdmsr(const struct mpmu_vcpu *vcpu, u32 msr)
 {
 	struct stub_cpu *cpu = here(vcpu, "rdmsr");
-	u64 value;
 
 	cpu->reads++;
-	if (!stub_pmu_rdmsr(&cpu->pmu, msr, &value))
-		stub_fault("RDMSR %#x: no such register", msr);
-	return value;
+	return stub_pmu_rdmsr_strict(&cpu->pmu, msr);
 }
 
 static void op_wrmsr(const struct mpmu_vcpu *vcpu, u32 msr, u64 value)
@@ -65,7 +62,7 @@ static void op_set_global_ctrl(const struct mpmu_vcpu *vcpu, u64 value)
 {
 	const struct mpmu_caps *caps = &vcpu->host->caps;
 
-	if (value & ~(caps->counters | caps->global_ctrl_extra))
+	if (value & ~stub_pmcs(caps))
 		stub_fault("set_global_ctrl: reserved bits, VM-entry would fail");
 	current_vmcs(vcpu, "set_global_ctrl")->vmcs_global_ctrl = value;
 }
@@ -118,10 +115,11 @@ static bool op_own(const struct mpmu_vcpu *vcpu)
 	if (stub_perf_active(cpu))
 		stub_fault("own: host events are on the PMU");
 	/* Its interrupt is late, and the host's to take. */
-	if (cpu->pmu.status & cpu->pmu.caps.counters)
+	if (cpu->pmu.status & stub_pmcs(&cpu->pmu.caps))
 		return false;
 	cpu->pmu.owned = true;
 	cpu->pmu.global_ctrl = (struct stub_reg){0};
+	cpu->pmu.metrics_unsettled = false;
 	return true;
 }
 
@@ -136,6 +134,8 @@ static void check_scrubbed(const struct stub_pmu *pmu)
 			   (unsigned long long)counters, eventsels);
 	if (pmu->fixed_ctrl.origin == STUB_OF_GUEST || pmu->global_ctrl.origin == STUB_OF_GUEST)
 		stub_fault("disown: a control register holds a value of the guest");
+	if (pmu->metrics_unsettled && pmu->metrics.value)
+		stub_fault("disown: PERF_METRICS was not written after fixed counter 3");
 	if (pmu->status_of_guest)
 		stub_fault("disown: status %#llx of the guest is left",
 			   (unsigned long long)pmu->status_of_guest);

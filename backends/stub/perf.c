@@ -2,15 +2,9 @@
 /* The host's own use of the PMU, in the manner of Linux perf. */
 #include "hv.h"
 
-static struct stub_reg *counter(struct stub_cpu *cpu, u32 pmc)
-{
-	return pmc < MPMU_FIXED_BASE ? &cpu->pmu.gp[pmc] : &cpu->pmu.fixed[pmc - MPMU_FIXED_BASE];
-}
-
 static u64 counter_mask(const struct stub_cpu *cpu, u32 pmc)
 {
-	return stub_width_mask(pmc < MPMU_FIXED_BASE ? cpu->pmu.caps.gp_width
-						     : cpu->pmu.caps.fixed_width);
+	return stub_width_mask(stub_width(&cpu->pmu.caps, pmc));
 }
 
 static void put_value(struct stub_reg *reg, u64 value)
@@ -22,7 +16,7 @@ static void put_value(struct stub_reg *reg, u64 value)
 void stub_perf_init(struct stub_cpu *cpu)
 {
 	memset(&cpu->perf, 0, sizeof(cpu->perf));
-	cpu->perf.global_ctrl = cpu->pmu.caps.counters;
+	cpu->perf.global_ctrl = stub_pmcs(&cpu->pmu.caps);
 	put_value(&cpu->pmu.global_ctrl, cpu->perf.global_ctrl);
 	cpu->pmu.lvtpc.route = STUB_NMI_OF_HOST;
 	cpu->pmu.lvtpc.masked = false;
@@ -58,19 +52,21 @@ static void set_control(struct stub_cpu *cpu, const struct stub_host_event *even
 
 static void start_event(struct stub_cpu *cpu, const struct stub_host_event *event)
 {
-	put_value(counter(cpu, event->pmc),
+	put_value(stub_pmu_counter(&cpu->pmu, event->pmc),
 		  (event->start + event->count) & counter_mask(cpu, event->pmc));
 	set_control(cpu, event, true);
 }
 
-/* Stopped, but left dirty: clean registers are not worth a write. */
+/* Stopped, but left dirty: clean registers are not worth a write.  Slots count metrics. */
 static void stop_event(struct stub_cpu *cpu, struct stub_host_event *event)
 {
 	u64 mask = counter_mask(cpu, event->pmc);
 
 	set_control(cpu, event, false);
-	event->count = (counter(cpu, event->pmc)->value - event->start) & mask;
+	event->count = (stub_pmu_counter(&cpu->pmu, event->pmc)->value - event->start) & mask;
 	cpu->perf.dirty |= 1ull << event->pmc;
+	if (event->pmc == STUB_SLOTS)
+		cpu->perf.dirty |= STUB_METRICS_BIT & stub_pmcs(&cpu->pmu.caps);
 }
 
 static void set_running(struct stub_cpu *cpu, bool running)
@@ -163,7 +159,7 @@ void stub_perf_replace(struct stub_machine *machine)
 /* The handler of the host's NMI: what a guest owns is not the host's to see. */
 void stub_perf_take_nmi(struct stub_cpu *cpu)
 {
-	mpmu_pmcs overflowed = cpu->pmu.status & cpu->pmu.caps.counters;
+	mpmu_pmcs overflowed = cpu->pmu.status & stub_pmcs(&cpu->pmu.caps);
 
 	if (!cpu->pmu.pending[STUB_NMI_OF_HOST])
 		return;

@@ -29,6 +29,7 @@ enum kind {
 	REG_GP,
 	REG_GP_SIGNED,
 	REG_FIXED,
+	REG_METRICS,
 	REG_EVENTSEL,
 	REG_FIXED_CTRL,
 	REG_GLOBAL_CTRL,
@@ -57,6 +58,7 @@ static const struct range intel_ranges[] = {
 	{0x0c1, 32, 1, REG_GP_SIGNED, 0, 1},
 	{0x186, 26, 1, REG_EVENTSEL, 0, 1},
 	{0x309, 16, 1, REG_FIXED, 0, 2},
+	{0x329, 1, 1, REG_METRICS, MPMU_FEAT_METRICS, 2},
 	{0x38d, 1, 1, REG_FIXED_CTRL, 0, 2},
 	{0x38e, 1, 1, REG_STATUS, MPMU_FEAT_GLOBAL, 2},
 	{0x38f, 1, 1, REG_GLOBAL_CTRL, MPMU_FEAT_GLOBAL, 2},
@@ -102,6 +104,7 @@ static bool is_there(const struct mpmu_caps *caps, enum kind kind, u32 index)
 		return stub_has(caps->counters, index);
 	case REG_FIXED:
 		return stub_has(caps->counters, MPMU_FIXED_BASE + index);
+	case REG_METRICS:
 	case REG_FIXED_CTRL:
 	case REG_GLOBAL_CTRL:
 	case REG_STATUS:
@@ -139,7 +142,7 @@ bool stub_msr_is_data(const struct mpmu_caps *caps, u32 msr)
 	if (kind == REG_STATUS_SET)
 		return is_amd(caps);
 	return kind == REG_GP || kind == REG_GP_SIGNED || kind == REG_FIXED ||
-	       kind == REG_GLOBAL_CTRL || kind == REG_STATUS || kind == REG_STATUS_CLEAR;
+	       kind == REG_METRICS || kind == REG_GLOBAL_CTRL || kind == REG_STATUS || kind == REG_STATUS_CLEAR;
 }
 
 void stub_pmu_reset(struct stub_pmu *pmu, const struct mpmu_caps *caps)
@@ -200,9 +203,23 @@ static u64 fixed_ctrl_mask(const struct mpmu_caps *caps)
 	return mask;
 }
 
-static u64 global_mask(const struct mpmu_caps *caps)
+mpmu_pmcs stub_pmcs(const struct mpmu_caps *caps)
 {
-	return caps->counters | caps->global_ctrl_extra;
+	return caps->counters | (caps->features & MPMU_FEAT_METRICS ? STUB_METRICS_BIT : 0);
+}
+
+struct stub_reg *stub_pmu_counter(struct stub_pmu *pmu, u32 pmc)
+{
+	if (pmc == STUB_METRICS)
+		return &pmu->metrics;
+	return pmc < MPMU_FIXED_BASE ? &pmu->gp[pmc] : &pmu->fixed[pmc - MPMU_FIXED_BASE];
+}
+
+u32 stub_width(const struct mpmu_caps *caps, u32 pmc)
+{
+	if (pmc == STUB_METRICS)
+		return caps->metrics_width;
+	return pmc < MPMU_FIXED_BASE ? caps->gp_width : caps->fixed_width;
 }
 
 /* Bits of a register that may be written. */
@@ -219,12 +236,14 @@ static u64 writable(const struct mpmu_caps *caps, struct reg reg)
 		return eventsel_mask(caps, reg.index);
 	case REG_FIXED_CTRL:
 		return fixed_ctrl_mask(caps);
+	case REG_METRICS:
+		return stub_width_mask(caps->metrics_width);
 	case REG_GLOBAL_CTRL:
-		return global_mask(caps);
+		return stub_pmcs(caps);
 	case REG_STATUS_CLEAR:
-		return caps->counters | (is_amd(caps) ? 0 : 3ull << 62);
+		return stub_pmcs(caps) | (is_amd(caps) ? 0 : 3ull << 62);
 	case REG_STATUS_SET:
-		return caps->counters;
+		return stub_pmcs(caps);
 	case REG_STATUS:
 	case REG_INUSE:
 	case REG_NONE:
@@ -254,6 +273,10 @@ static void commit(struct stub_pmu *pmu, struct reg reg, u64 value)
 		break;
 	case REG_FIXED:
 		set(pmu, &pmu->fixed[reg.index], value);
+		break;
+	case REG_METRICS:
+		set(pmu, &pmu->metrics, value);
+		pmu->metrics_unsettled = false;
 		break;
 	case REG_EVENTSEL:
 		set(pmu, &pmu->eventsel[reg.index], value);
@@ -297,7 +320,7 @@ static bool is_strange(const struct stub_pmu *pmu, struct reg reg, u64 value)
 {
 	bool status = reg.kind == REG_STATUS_CLEAR || reg.kind == REG_STATUS_SET;
 
-	return value & ~(status ? pmu->caps.counters : writable(&pmu->caps, reg));
+	return value & ~(status ? stub_pmcs(&pmu->caps) : writable(&pmu->caps, reg));
 }
 
 void stub_pmu_wrmsr_strict(struct stub_pmu *pmu, u32 msr, u64 value)
@@ -314,6 +337,19 @@ void stub_pmu_wrmsr_strict(struct stub_pmu *pmu, u32 msr, u64 value)
 		stub_fault("WRMSR %#x: GLOBAL_CTRL not 0 in root mode", msr);
 	else
 		commit(pmu, reg, value);
+	if (reg.kind == REG_FIXED && reg.index == STUB_SLOTS - MPMU_FIXED_BASE)
+		pmu->metrics_unsettled = pmu->caps.features & MPMU_FEAT_METRICS;
+}
+
+u64 stub_pmu_rdmsr_strict(const struct stub_pmu *pmu, u32 msr)
+{
+	u64 value;
+
+	if (!stub_pmu_rdmsr(pmu, msr, &value))
+		stub_fault("RDMSR %#x: no such register", msr);
+	if (find(&pmu->caps, msr).kind == REG_METRICS && pmu->metrics_unsettled)
+		stub_fault("RDMSR %#x: fixed counter 3 was written before", msr);
+	return value;
 }
 
 static u64 in_use(const struct stub_pmu *pmu)
@@ -347,6 +383,9 @@ bool stub_pmu_rdmsr(const struct stub_pmu *pmu, u32 msr, u64 *value)
 	case REG_FIXED:
 		*value = pmu->fixed[reg.index].value;
 		return true;
+	case REG_METRICS:
+		*value = pmu->metrics.value;
+		return true;
 	case REG_EVENTSEL:
 		*value = pmu->eventsel[reg.index].value;
 		return true;
@@ -376,7 +415,7 @@ static bool rdpmc_intel(const struct stub_pmu *pmu, u32 ecx, u64 *value)
 	u32 index = ecx & ~(1u << 30);
 
 	if (ecx == 1u << 29 && pmu->caps.features & MPMU_FEAT_METRICS) {
-		*value = STUB_UNCORE_SECRET;
+		*value = pmu->metrics.value;
 		return true;
 	}
 	if (ecx & 1u << 30) {
@@ -500,10 +539,42 @@ static u64 fixed_adds(const struct stub_pmu *pmu, u32 index, const struct stub_w
 	return fixed_events(index, work);
 }
 
+/*
+ * Eight fields that count on their own: how far each of them gets is no fraction
+ * as in hardware, but nothing of it is anywhere else than in the register.
+ */
+static u64 metrics_adds(const struct stub_pmu *pmu, const struct stub_work *work)
+{
+	if (!globally_on(pmu, STUB_SLOTS) || !fixed_adds(pmu, STUB_SLOTS - MPMU_FIXED_BASE, work))
+		return 0;
+	return (u64)(work->instructions & 0x7f) | (u64)(work->branches & 0x7f) << 8 |
+	       (u64)(work->edges & 0x7f) << 16 | (u64)(work->cycles & 0x7f) << 24 |
+	       (u64)(work->cycles & 0x3f) << 32 | (u64)(work->instructions & 0x3f) << 56;
+}
+
+/* Field by field; true: one of them has overflowed. */
+static bool add_to_metrics(struct stub_pmu *pmu, u64 n)
+{
+	u64 value = 0;
+	bool wrapped = false;
+	u32 shift;
+
+	for (shift = 0; shift < pmu->caps.metrics_width; shift += 8) {
+		u64 sum = (pmu->metrics.value >> shift & 0xff) + (n >> shift & 0xff);
+
+		value |= (sum & 0xff) << shift;
+		wrapped |= sum > 0xff;
+	}
+	set(pmu, &pmu->metrics, value);
+	return wrapped;
+}
+
 u64 stub_pmu_events(const struct stub_pmu *pmu, u32 pmc, const struct stub_work *work)
 {
-	if (!stub_has(pmu->caps.counters, pmc) || !globally_on(pmu, pmc))
+	if (!stub_has(stub_pmcs(&pmu->caps), pmc) || !globally_on(pmu, pmc))
 		return 0;
+	if (pmc == STUB_METRICS)
+		return metrics_adds(pmu, work);
 	return pmc < MPMU_FIXED_BASE ? gp_adds(pmu, pmc, work)
 				     : fixed_adds(pmu, pmc - MPMU_FIXED_BASE, work);
 }
@@ -519,6 +590,8 @@ static void raise_pmi(struct stub_pmu *pmu)
 
 static bool interrupts(const struct stub_pmu *pmu, u32 pmc)
 {
+	if (pmc == STUB_METRICS)
+		pmc = STUB_SLOTS;
 	if (pmc < MPMU_FIXED_BASE)
 		return pmu->eventsel[pmc].value & STUB_EVENTSEL_INT;
 	return pmu->fixed_ctrl.value >> (4 * (pmc - MPMU_FIXED_BASE)) & 8;
@@ -533,16 +606,21 @@ static void check_mode(const struct stub_pmu *pmu, u32 pmc)
 		   pmu->guest_mode ? "guest" : "host");
 }
 
-/* Add to one counter; true: it wants an interrupt. */
-static bool advance(struct stub_pmu *pmu, u32 pmc, u64 n)
+static bool add(struct stub_pmu *pmu, u32 pmc, u64 n)
 {
-	bool gp = pmc < MPMU_FIXED_BASE;
-	struct stub_reg *reg = gp ? &pmu->gp[pmc] : &pmu->fixed[pmc - MPMU_FIXED_BASE];
-	u64 mask = stub_width_mask(gp ? pmu->caps.gp_width : pmu->caps.fixed_width);
-	u64 next = (reg->value + n) & mask;
+	struct stub_reg *reg = stub_pmu_counter(pmu, pmc);
+	u64 next = (reg->value + n) & stub_width_mask(stub_width(&pmu->caps, pmc));
 	bool wrapped = next < reg->value;
 
 	set(pmu, reg, next);
+	return wrapped;
+}
+
+/* Add to one counter; true: it wants an interrupt. */
+static bool advance(struct stub_pmu *pmu, u32 pmc, u64 n)
+{
+	bool wrapped = pmc == STUB_METRICS ? add_to_metrics(pmu, n) : add(pmu, pmc, n);
+
 	if (!wrapped)
 		return false;
 	if (pmu->caps.features & MPMU_FEAT_GLOBAL)
@@ -555,7 +633,7 @@ void stub_pmu_run(struct stub_pmu *pmu, const struct stub_work *work)
 	bool interrupt = false;
 	u32 pmc;
 
-	for (pmc = 0; pmc < MPMU_FIXED_BASE + MPMU_MAX_FIXED; pmc++) {
+	for (pmc = 0; pmc <= STUB_METRICS; pmc++) {
 		u64 n = stub_pmu_events(pmu, pmc, work);
 
 		if (!n)
@@ -578,6 +656,8 @@ mpmu_pmcs stub_pmu_counters_of(const struct stub_pmu *pmu, enum stub_origin orig
 	for (i = 0; i < MPMU_MAX_FIXED; i++)
 		if (pmu->fixed[i].value && pmu->fixed[i].origin == origin)
 			found |= 1ull << (MPMU_FIXED_BASE + i);
+	if (pmu->metrics.value && pmu->metrics.origin == origin)
+		found |= STUB_METRICS_BIT;
 	return found;
 }
 

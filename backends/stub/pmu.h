@@ -53,6 +53,9 @@ struct stub_pmu {
 	struct stub_reg gp[MPMU_MAX_GP];
 	struct stub_reg eventsel[MPMU_MAX_GP];
 	struct stub_reg fixed[MPMU_MAX_FIXED];
+	/* As hardware derives it from fixed counter 3, that has to be written first. */
+	struct stub_reg metrics;
+	bool metrics_unsettled;
 	struct stub_reg fixed_ctrl;
 	struct stub_reg global_ctrl;
 	u64 status;
@@ -93,6 +96,11 @@ const struct stub_model *stub_model_find(const char *name);
 #define STUB_EVENTSEL_GUEST_ONLY (1ull << 40)
 #define STUB_EVENTSEL_HOST_ONLY  (1ull << 41)
 
+/* PERF_METRICS in sets of PMCs, and what counts for it: fixed counter 3. */
+#define STUB_METRICS             48
+#define STUB_METRICS_BIT         (1ull << STUB_METRICS)
+#define STUB_SLOTS               (MPMU_FIXED_BASE + 3)
+
 /* Status bit of Intel PT: never a counter's, always the host's. */
 #define STUB_STATUS_PT           (1ull << 55)
 
@@ -110,6 +118,9 @@ bool stub_pmu_rdpmc(const struct stub_pmu *pmu, u32 ecx, u64 *value);
 /* WRMSR by a careful driver: a dropped bit or a stranger's bit is a fault. */
 void stub_pmu_wrmsr_strict(struct stub_pmu *pmu, u32 msr, u64 value);
 
+/* RDMSR by a careful driver; PERF_METRICS may be what fixed counter 3 made of it. */
+u64 stub_pmu_rdmsr_strict(const struct stub_pmu *pmu, u32 msr);
+
 /* Is @msr a counter, GLOBAL_CTRL or a status register that may be direct? */
 bool stub_msr_is_data(const struct mpmu_caps *caps, u32 msr);
 
@@ -118,6 +129,13 @@ u64 stub_msr_writable(const struct mpmu_caps *caps, u32 msr);
 
 /* Code runs. */
 void stub_pmu_run(struct stub_pmu *pmu, const struct stub_work *work);
+
+/* Counters, and PERF_METRICS, of a model. */
+mpmu_pmcs stub_pmcs(const struct mpmu_caps *caps);
+
+/* The register that PMC @pmc, or PERF_METRICS, counts in, and its width. */
+struct stub_reg *stub_pmu_counter(struct stub_pmu *pmu, u32 pmc);
+u32 stub_width(const struct mpmu_caps *caps, u32 pmc);
 
 /* How much would @work add to PMC @pmc as it is programmed and enabled now? */
 u64 stub_pmu_events(const struct stub_pmu *pmu, u32 pmc, const struct stub_work *work);

@@ -26,7 +26,7 @@ enum mpmu_feature {
 	MPMU_FEAT_GLOBAL = 1u << 2,
 	/** A status bit can be set by software (Intel v4+, AMD PerfMonV2). */
 	MPMU_FEAT_STATUS_SET = 1u << 3,
-	/** IA32_PERF_METRICS and GLOBAL_CTRL[48] exist. */
+	/** IA32_PERF_METRICS and GLOBAL_CTRL[48] exist, and fixed counter 3. */
 	MPMU_FEAT_METRICS = 1u << 4,
 	/** Selectors have IN_TX and IN_TXCP (Intel TSX). */
 	MPMU_FEAT_TSX = 1u << 5,
@@ -59,8 +59,10 @@ struct mpmu_caps {
 	u8 gp_width;
 	/** Width of fixed counters in bits, 0 where there are none. */
 	u8 fixed_width;
+	/** Bits of IA32_PERF_METRICS, 8 for each field; 0 without MPMU_FEAT_METRICS. */
+	u8 metrics_width;
 	/** 0. */
-	u32 reserved;
+	u8 reserved[3];
 };
 
 /** Raw CPUID leaves and MSRs that describe a PMU; 0 where a leaf is absent. */
@@ -94,7 +96,7 @@ enum mpmu_policy {
 	 * and 3 fixed counters.
 	 */
 	MPMU_POLICY_COMPAT,
-	/** The host's version, all counters of it. */
+	/** The host's version, all counters of it, and PERF_METRICS. */
 	MPMU_POLICY_FULL,
 };
 
@@ -102,8 +104,9 @@ enum mpmu_policy {
  * Does the description make sense?  Nothing in it contradicts the rest: the
  * vendor is known and has the features; version and features belong together;
  * there are no counters without a width, a version or the registers that
- * control them; GLOBAL_CTRL has the other bits that the features bring; a PMU
- * without counters is all zero but for the vendor; reserved is 0.
+ * control them; GLOBAL_CTRL has the other bits that the features bring; there is
+ * no PERF_METRICS without fixed counter 3; a PMU without counters is all zero but
+ * for the vendor; reserved is 0.
  *
  * @param caps the description; NULL makes no sense
  *
@@ -115,7 +118,10 @@ bool mpmu_caps_valid(const struct mpmu_caps *caps);
  * Decode the leaves into capabilities.
  *
  * Leaf 23H, where valid, is the authority on which counters exist: it knows of
- * gaps.  MPMU_FEAT_VMCS_GLOBAL_CTRL is not in CPUID: the caller adds it.
+ * gaps.  MPMU_FEAT_VMCS_GLOBAL_CTRL is not in CPUID: the caller adds it.  Nor is
+ * the number of fields of PERF_METRICS: metrics_width is 64, as for eight of them,
+ * and the caller lowers it for a machine with four, where bits 63:32 are reserved.
+ * PERF_METRICS without fixed counter 3 is ignored.
  *
  * @param caps   result, valid; no PMU where the leaves describe none
  * @param leaves raw leaves, as CPUID returns them
@@ -136,8 +142,8 @@ int mpmu_caps_decode(struct mpmu_caps *caps, const struct mpmu_cpuid *leaves);
  * Only the PMU's bits are set.  Leaf 23H is used where 0AH has no room for
  * gaps between counters.  MPMU_FEAT_TSX and MPMU_FEAT_SVM have their bit, as
  * decoding needs it, but are not the PMU's to offer.  AnyThread is shown as
- * deprecated.  MPMU_FEAT_VMCS_GLOBAL_CTRL has no leaf and is left out; all
- * else comes back from mpmu_caps_decode().
+ * deprecated.  MPMU_FEAT_VMCS_GLOBAL_CTRL and metrics_width have no leaf and are
+ * left out; all else comes back from mpmu_caps_decode().
  *
  * @param leaves result
  * @param caps   a model
@@ -185,7 +191,7 @@ void mpmu_caps_clamp(struct mpmu_caps *guest, const struct mpmu_caps *offer);
  *
  * There is none if the host can have mediated PMUs and offers all of the model
  * under @p policy, so that mpmu_caps_clamp() would take nothing away, and its
- * counters have the same widths: a counter that hardware lets overflow later
+ * registers have the same widths: a counter that hardware lets overflow later
  * is another counter.  A guest without a PMU runs anywhere.
  *
  * @param guest  the model: mpmu_vcpu.caps, or decoded from the guest's leaves

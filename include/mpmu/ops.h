@@ -48,15 +48,16 @@ enum mpmu_access {
  * - own: the registers of this CPU's PMU hold a guest's values from now on;
  *   NMIs of the host must not read or acknowledge them.  Called before the
  *   first write of a guest value, with no host event on the PMU.  True:
- *   GLOBAL_CTRL is 0 in hardware and no counter's status bit is set; pairs
- *   with disown.  False: a status bit says that a performance interrupt of
+ *   GLOBAL_CTRL is 0 in hardware and no status bit is set of a counter or of
+ *   PERF_METRICS, whether guests have it or not; pairs with disown.  False: a status bit says that a performance interrupt of
  *   the host is still to come; nothing changed.  The backend bounds how often
  *   in a row it says so.
  * - disown (reclaim): they hold none any more; restore what the host believes
  *   of control registers, and the routing of the PMI to the host.
- * - take_dirty: which of the given counters hold values of the host?  The
- *   caller overwrites these; others stay for the host to clean, before one of
- *   its tasks may read them, and also while a vCPU owns the PMU.
+ * - take_dirty: which of the given counters, bit 48 for PERF_METRICS among them,
+ *   hold values of the host?  PERF_METRICS does wherever fixed counter 3 has
+ *   counted.  The caller overwrites these; others stay for the host to clean,
+ *   before one of its tasks may read them, and also while a vCPU owns the PMU.
  * - route_pmi: route this CPU's performance interrupt to the guest's vector,
  *   masked as the guest's own LVTPC is.
  * - drain_pmi (reclaim): counters stand still and a counter of the guest may

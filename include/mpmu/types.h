@@ -33,7 +33,8 @@
 
 /**
  * A set of PMCs in the bit layout of IA32_PERF_GLOBAL_CTRL: GP counter i is
- * bit i, fixed counter i is bit 32 + i.
+ * bit i, fixed counter i is bit 32 + i.  PERF_METRICS is bit 48 where a set is one
+ * of data registers; in a set of counters it is none.
  */
 typedef u64 mpmu_pmcs;
 

@@ -32,7 +32,7 @@ struct mpmu_cpu {
 	struct mpmu_vcpu *owner;
 	/** The vCPU that a late performance interrupt belongs to, or NULL. */
 	struct mpmu_vcpu *pmi_target;
-	/** Counters known to hold 0. */
+	/** Counters, and PERF_METRICS, known to hold 0. */
 	mpmu_pmcs zero_counters;
 	/** GP selectors known to hold 0. */
 	u32 zero_eventsels;
@@ -58,7 +58,7 @@ enum mpmu_vcpu_flag {
 
 /** Classes of registers, for struct mpmu_stats. */
 enum mpmu_class {
-	/** A counter, by MSR. */
+	/** A counter, or PERF_METRICS, by MSR. */
 	MPMU_CLASS_COUNTER,
 	/** A GP selector. */
 	MPMU_CLASS_EVENTSEL,
@@ -68,7 +68,7 @@ enum mpmu_class {
 	MPMU_CLASS_GLOBAL_CTRL,
 	/** GLOBAL_STATUS, the registers that clear and set it, GLOBAL_INUSE. */
 	MPMU_CLASS_STATUS,
-	/** A counter, by RDPMC. */
+	/** The same, by RDPMC. */
 	MPMU_CLASS_RDPMC,
 	/** Number of classes. */
 	MPMU_NR_CLASSES,
@@ -140,6 +140,8 @@ struct mpmu_vcpu {
 	u64 gp[MPMU_MAX_GP];
 	/** Fixed counters, valid while not resident. */
 	u64 fixed[MPMU_MAX_FIXED];
+	/** PERF_METRICS, valid while not resident. */
+	u64 metrics;
 	/** FIXED_CTR_CTRL as the guest wrote it. */
 	u64 fixed_ctrl;
 	/** FIXED_CTR_CTRL as hardware gets it. */

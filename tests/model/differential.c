@@ -10,8 +10,8 @@
 
 #define VCPUS     2
 #define ROUND     400
-#define MAX_PAIRS 64
-#define FOCUS     16
+#define MAX_PAIRS 128
+#define FOCUS     20
 #define MAX_LIST  80
 
 struct random {
@@ -437,6 +437,8 @@ static u64 msr_value(struct world *world, u32 msr)
 		return eventsel_value(random, amd);
 	if ((msr >= 0x38d && msr <= 0x392) || (msr >= 0xc0000300 && msr < 0xc0000304))
 		return mask_value(random, mask);
+	if (msr == 0x329)
+		return one_in(random, 4) ? next(random) : next(random) & mask;
 	return counter_value(random, msr >= 0x309 && msr < 0x319 ? world->guest->fixed_width
 								 : world->guest->gp_width);
 }
@@ -527,11 +529,11 @@ static void list_msrs(struct world *world)
 			world->msrs[world->nr_msrs++] = stub_msr_at(i);
 }
 
-/* GP counter 0, fixed counter 0, and what controls them. */
+/* GP counter 0, fixed counters 0 and 3, metrics, and what controls them. */
 static void choose_focus(struct world *world)
 {
 	static const u32 msrs[] = {
-		0x0c1,      0x186,      0x309,      0x38d,      0x38e,
+		0x0c1,      0x186,      0x309,      0x30c,      0x329,      0x38d,      0x38e,
 		0x38f,      0x390,      0x4c1,      0xc0000300, 0xc0000301,
 		0xc0000302, 0xc0010000, 0xc0010004, 0xc0010200, 0xc0010201,
 	};

@@ -169,6 +169,14 @@ static void use(struct unit_world *world)
 	guest_wrmsr(&world->vcpu, map.eventsel, 0x5300c0);
 }
 
+static void use_metrics(struct stub_vcpu *vcpu)
+{
+	guest_wrmsr(vcpu, 0x30c, 0x500);
+	guest_wrmsr(vcpu, 0x329, 0x10203040);
+	guest_wrmsr(vcpu, map.fixed_ctrl, 0xb0b3);
+	guest_wrmsr(vcpu, map.global_ctrl, 3 | 9ull << 32 | 1ull << 48);
+}
+
 static void use_more(struct unit_world *world)
 {
 	guest_wrmsr(&world->vcpu, map.counter, LAST48 >> 8);
@@ -176,6 +184,8 @@ static void use_more(struct unit_world *world)
 	if (map.fixed_ctrl)
 		guest_wrmsr(&world->vcpu, map.fixed_ctrl, 0xb3);
 	guest_wrmsr(&world->vcpu, map.global_ctrl, 3 | (map.fixed_ctrl ? 1ull << 32 : 0));
+	if (world->vcpu.mpmu.caps.features & MPMU_FEAT_METRICS)
+		use_metrics(&world->vcpu);
 	stub_exit(&world->vcpu);
 }
 

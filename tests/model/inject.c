@@ -108,6 +108,26 @@ static const struct scenario scenarios[] = {
 	 "intel-v4",
 	 {WR(0x391, 5), RD(0x38e), PMC(0), WR(0x391, 1ull << 33), RD(0x38e), WR(0x390, 4),
 	  RD(0x38e), WR(0x38e, 0), RD(0x38e), RUN(3, 0), RD(0x38e), RESET, RD(0x38e), RD(0x38f)}},
+	{"metrics",
+	 "intel-spr",
+	 "intel-spr",
+	 {UNMASK, WR(0x30c, 0x100), WR(0x329, 0xf0), WR(0x38d, 0xb000), WR(0x38f, 1ull << 48 | 1ull << 35),
+	  RUN(5, 0), PMC(0x20000000), RUN(20, 0), RD(0x38e), PMC(0x20000000), WR(0x390, 1ull << 48),
+	  UNMASK, WR(0x38f, 1ull << 35), RUN(9, 0), PMC(0x20000000), WR(0x38f, 1ull << 48),
+	  RUN(9, 3), PMC(0x20000000), WR(0x391, 1ull << 48), RD(0x38e), RESET, RD(0x329)}},
+	{"metrics of four fields, a filter",
+	 "intel-icx",
+	 "intel-icx",
+	 {UNMASK, WR(0x30c, 0), WR(0x329, 0xfffefdfc), WR(0x38d, 0xb000),
+	  WR(0x38f, 1ull << 48 | 1ull << 35), RUN(9, 3), RD(0x329), FILTER(4), RUN(9, 3), RD(0x329),
+	  RD(0x38e), WR(0x390, 1ull << 48 | 1ull << 35), FILTER(0), WR(0x329, 1ull << 32), RUN(3, 0),
+	  PMC(0x20000000), PMC(0x40000003), RD(0x30c)}},
+	{"gaps, and metrics of the host alone",
+	 "intel-metrics-holes",
+	 "intel-v5-holes",
+	 {UNMASK, WR(0x30c, 0x100), WR(0x38d, 0xb00b), WR(0x38f, 9ull << 32), RUN(5, 0),
+	  PMC(0x40000003), RD(0x329), PMC(0x20000000), WR(0x38f, 1ull << 48), WR(0x390, 1ull << 48),
+	  RUN(5, 3), EMULATED(0, 0), PMC(0x40000000), PMC(0x40000002), RD(0x38e)}},
 	{"sampling (AMD)",
 	 "amd-v2",
 	 "amd-v2",
@@ -202,6 +222,19 @@ static void event_passes(struct world *world)
 	stub_perf_remove(&world->machine, 0);
 }
 
+/* The host counts slots, and metrics with them, and leaves both as they are. */
+static void slots_pass(struct world *world)
+{
+	struct stub_work work = {.instructions = 100, .cycles = 100};
+
+	if (!stub_has(world->machine.host.caps.counters, STUB_SLOTS) ||
+	    world->machine.here->perf.displaced)
+		return;
+	stub_perf_install(&world->machine, 2, STUB_SLOTS, 0, 0);
+	stub_perf_run(&world->machine, &work);
+	stub_perf_remove(&world->machine, 2);
+}
+
 /* A host event overflows; its NMI is pending when the guest wants to enter. */
 static void host_overflow(struct world *world)
 {
@@ -269,6 +302,7 @@ static const struct {
 	{"reclaim and move", reclaim_and_move},
 	{"host event comes", event_comes},
 	{"host event passes", event_passes},
+	{"host counts slots", slots_pass},
 	{"host overflow", host_overflow},
 	{"other vCPU", other_runs},
 	{"copy", copy},

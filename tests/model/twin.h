@@ -314,6 +314,7 @@ static inline bool twin_possible(const struct mpmu_caps *host, const struct mpmu
 	return clamped.counters == guest->counters && clamped.version == guest->version &&
 	       clamped.gp_width == host->gp_width &&
 	       (!clamped.fixed_width || clamped.fixed_width == host->fixed_width) &&
+	       (!clamped.metrics_width || clamped.metrics_width == host->metrics_width) &&
 	       clamped.features == guest->features;
 }
 

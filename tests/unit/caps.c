@@ -31,6 +31,29 @@ static const struct decode_row decodes[] = {
 	  .gp_width = 48,
 	  .fixed_width = 48,
 	  .arch_events = 0xff,
+	  .metrics_width = 64,
+	  .global_ctrl_extra = 1ull << 48,
+	  .features = MPMU_FEAT_GLOBAL | MPMU_FEAT_STATUS_SET | MPMU_FEAT_FW_WRITES |
+		      MPMU_FEAT_METRICS}},
+	{"A10 PERF_METRICS without fixed counter 3 is nothing",
+	 {INTEL_LEAF(5, 8, 48, 8, 0, 7, 3 | 48 << 5), .perf_capabilities = 0xa000},
+	 0,
+	 {.counters = GP(8) | FIXED(3),
+	  .version = 5,
+	  .gp_width = 48,
+	  .fixed_width = 48,
+	  .arch_events = 0xff,
+	  .features = MPMU_FEAT_GLOBAL | MPMU_FEAT_STATUS_SET | MPMU_FEAT_FW_WRITES}},
+	{"A10 leaf 23H with fixed counter 3 behind a gap, and PERF_METRICS",
+	 {INTEL_LEAF(5, 8, 48, 8, 0, 0, 48 << 5), .perf_capabilities = 0xa000,
+	  .leaf_07_1_eax = 1 << 8, .leaf_23_eax = 3, .leaf_23_1 = {0xd5, 0xa}},
+	 0,
+	 {.counters = 0xd5 | 0xaull << 32,
+	  .version = 5,
+	  .gp_width = 48,
+	  .fixed_width = 48,
+	  .arch_events = 0xff,
+	  .metrics_width = 64,
 	  .global_ctrl_extra = 1ull << 48,
 	  .features = MPMU_FEAT_GLOBAL | MPMU_FEAT_STATUS_SET | MPMU_FEAT_FW_WRITES |
 		      MPMU_FEAT_METRICS}},
@@ -330,15 +353,26 @@ struct valid_row {
 #define WIDTHS .gp_width = 48, .fixed_width = 48
 #define AMD    .vendor = MPMU_VENDOR_AMD, .gp_width = 48
 #define CORE   MPMU_FEAT_PERFCTR_CORE
+#define METRICS(counters_, width, extra)                                                  \
+	MODEL(V4 | MPMU_FEAT_METRICS, counters_, 5), WIDTHS, .metrics_width = (width),    \
+		.global_ctrl_extra = (extra)
 
 static const struct valid_row valids[] = {
 	{"B7 valid: no PMU", {0}, true},
 	{"B7 valid: no PMU (AMD)", {.vendor = MPMU_VENDOR_AMD}, true},
 	{"B7 valid: 32 + 16", {MODEL(V4, GP(32) | FIXED(16), 5), WIDTHS}, true},
 	{"B7 valid: fixed counters alone", {MODEL(V4, FIXED(4), 5), .fixed_width = 48}, true},
-	{"B7 valid: metrics",
-	 {MODEL(V4 | MPMU_FEAT_METRICS, GP(8), 5), .gp_width = 48, .global_ctrl_extra = 1ull << 48},
+	{"B7 valid: metrics", {METRICS(GP(8) | FIXED(4), 64, 1ull << 48)}, true},
+	{"B7 valid: metrics of four fields", {METRICS(GP(8) | FIXED(4), 32, 1ull << 48)}, true},
+	{"B7 valid: metrics beside fixed counter 3 alone",
+	 {METRICS(GP(8) | 8ull << 32, 64, 1ull << 48)},
 	 true},
+	{"B7 metrics without fixed counter 3", {METRICS(GP(8) | FIXED(3), 64, 1ull << 48)}, false},
+	{"B7 metrics without a width", {METRICS(GP(8) | FIXED(4), 0, 1ull << 48)}, false},
+	{"B7 metrics of width 65", {METRICS(GP(8) | FIXED(4), 65, 1ull << 48)}, false},
+	{"B7 a width of metrics without metrics",
+	 {MODEL(V4, GP(8) | FIXED(4), 5), WIDTHS, .metrics_width = 64},
+	 false},
 	{"B7 unknown vendor", {.vendor = 7}, false},
 	{"B7 counters of no version", {MODEL(0, GP(4), 0), .gp_width = 48}, false},
 	{"B7 a version without counters", {.version = 4}, false},
@@ -362,7 +396,7 @@ static const struct valid_row valids[] = {
 	{"B7 version 3 with STATUS_SET", {MODEL(V4, GP(2), 3), .gp_width = 48}, false},
 	{"B7 version 4 without STATUS_SET", {MODEL(V2, GP(2), 4), .gp_width = 48}, false},
 	{"B7 metrics without their bit of GLOBAL_CTRL",
-	 {MODEL(V4 | MPMU_FEAT_METRICS, GP(8), 5), .gp_width = 48},
+	 {METRICS(GP(8) | FIXED(4), 64, 0)},
 	 false},
 	{"B7 the bit of metrics without metrics",
 	 {MODEL(V4, GP(8), 5), .gp_width = 48, .global_ctrl_extra = 1ull << 48},
@@ -370,12 +404,13 @@ static const struct valid_row valids[] = {
 	{"B7 metrics of version 1",
 	 {MODEL(MPMU_FEAT_METRICS, GP(8), 1), .gp_width = 48, .global_ctrl_extra = 1ull << 48},
 	 false},
-	{"B7 another bit of GLOBAL_CTRL",
-	 {MODEL(V4 | MPMU_FEAT_METRICS, GP(8), 5), .gp_width = 48, .global_ctrl_extra = 3ull << 48},
-	 false},
+	{"B7 another bit of GLOBAL_CTRL", {METRICS(GP(8) | FIXED(4), 64, 3ull << 48)}, false},
 	{"B7 a feature of AMD", {MODEL(V4 | CORE, GP(8), 5), .gp_width = 48}, false},
 	{"B7 an unknown feature", {MODEL(V4 | 1u << 31, GP(8), 5), .gp_width = 48}, false},
-	{"B7 reserved is not 0", {MODEL(V4, GP(8), 5), .gp_width = 48, .reserved = 1}, false},
+	{"B7 reserved is not 0", {MODEL(V4, GP(8), 5), .gp_width = 48, .reserved = {1}}, false},
+	{"B7 the last of reserved is not 0",
+	 {MODEL(V4, GP(8), 5), .gp_width = 48, .reserved = {0, 0, 1}},
+	 false},
 	{"B7 valid: PerfMonV2", {MODEL(V4 | CORE, GP(6), 2), AMD}, true},
 	{"B7 valid: core extension", {MODEL(CORE, GP(6), 1), AMD}, true},
 	{"B7 PerfMonV2 without the core extension", {MODEL(V4, GP(4), 2), AMD}, false},
@@ -448,6 +483,7 @@ static void check_back(const struct mpmu_caps *caps)
 	memset(&leaves, 0, sizeof(leaves));
 	memset(&again, 0, sizeof(again));
 	want.features &= ~(u32)MPMU_FEAT_VMCS_GLOBAL_CTRL;
+	want.metrics_width = want.metrics_width ? 64 : 0;
 	assert_int_equal(mpmu_caps_encode(&leaves, caps), 0);
 	assert_int_equal(mpmu_caps_decode(&found, &leaves), 0);
 	check_same(&found, &want);
@@ -505,7 +541,8 @@ static void back_models_made(void)
 			.version = any(10),
 			.gp_width = any(70),
 			.fixed_width = any(70),
-			.reserved = any(2),
+			.metrics_width = any(3) * 32,
+			.reserved = {any(2)},
 		};
 
 		mpmu_caps_clamp(&caps, &all);
@@ -604,22 +641,55 @@ static void check_offer(void **state)
 	assert_int_equal(offer.features & (MPMU_FEAT_RDPMC_UNCORE | MPMU_FEAT_VMCS_GLOBAL_CTRL), 0);
 }
 
-/* What the core does not switch is not offered, nor its bit of GLOBAL_CTRL. */
-static void offer_metrics(void)
-{
-	struct mpmu_caps host = *unit_caps("intel-v5-8-4"), offer;
+struct metrics_row {
+	const char *id;
+	const char *host;
+	enum mpmu_policy policy;
+	u8 width;
+};
 
-	host.features |= MPMU_FEAT_METRICS;
-	host.global_ctrl_extra = 1ull << 48;
-	assert_true(mpmu_caps_valid(&host));
-	mpmu_caps_offer(&offer, &host, MPMU_POLICY_FULL);
-	assert_int_equal(offer.features & MPMU_FEAT_METRICS, 0);
-	assert_int_equal(offer.global_ctrl_extra, 0);
-	assert_int_equal(offer.counters, host.counters);
+/* All of it, or nothing; whoever has fixed counter 3 at all. */
+static const struct metrics_row metrics[] = {
+	{"B7 full: PERF_METRICS of eight fields", "intel-spr", MPMU_POLICY_FULL, 64},
+	{"B7 full: PERF_METRICS of four fields", "intel-icx", MPMU_POLICY_FULL, 32},
+	{"B7 full: PERF_METRICS beside gaps", "intel-metrics-holes", MPMU_POLICY_FULL, 64},
+	{"B7 full: no PERF_METRICS of a host without", "intel-v5-8-4", MPMU_POLICY_FULL, 0},
+	{"B7 compat: no PERF_METRICS", "intel-spr", MPMU_POLICY_COMPAT, 0},
+};
+
+static void check_metrics(void **state)
+{
+	const struct metrics_row *row = *state;
+	struct mpmu_caps offer;
+	struct mpmu_cpuid leaves;
+
+	mpmu_caps_offer(&offer, unit_caps(row->host), row->policy);
+	assert_int_equal(offer.metrics_width, row->width);
+	assert_int_equal(!!(offer.features & MPMU_FEAT_METRICS), row->width > 0);
+	assert_int_equal(offer.global_ctrl_extra, row->width ? 1ull << 48 : 0);
+	assert_int_equal(mpmu_caps_encode(&leaves, &offer), 0);
+	assert_int_equal(leaves.perf_capabilities >> 15, row->width > 0);
+}
+
+/* A guest that is shown three fixed counters has no metrics either. */
+static void clamp_metrics(void)
+{
+	struct mpmu_caps guest = *unit_caps("intel-spr");
+
+	guest.counters &= ~(8ull << 32);
+	mpmu_caps_clamp(&guest, unit_caps("intel-spr"));
+	assert_int_equal(guest.counters, GP(8) | FIXED(3));
+	assert_int_equal(guest.features & MPMU_FEAT_METRICS, 0);
+	assert_int_equal(guest.global_ctrl_extra | guest.metrics_width, 0);
+	guest = *unit_caps("intel-spr");
+	mpmu_caps_clamp(&guest, unit_caps("intel-icx"));
+	assert_int_equal(guest.metrics_width, 32);
+	mpmu_caps_clamp(&guest, unit_caps("intel-spr"));
+	assert_int_equal(guest.metrics_width, 32);
 }
 
 static const struct unit_case offer_cases[] = {
-	{"B9 PERF_METRICS is not offered", offer_metrics},
+	{"B7 PERF_METRICS of a smaller model", clamp_metrics},
 };
 
 struct clamp_row {
@@ -746,12 +816,10 @@ static const struct extra_row extras[] = {
 static void check_extra(void **state)
 {
 	const struct extra_row *row = *state;
-	struct mpmu_caps host = *unit_caps("intel-v5-8-4"), guest = host;
+	struct mpmu_caps host = *unit_caps("intel-spr"), guest = host;
 
 	host.global_ctrl_extra = row->host;
-	host.features |= MPMU_FEAT_METRICS;
 	guest.global_ctrl_extra = row->guest;
-	guest.features |= MPMU_FEAT_METRICS;
 	mpmu_caps_clamp(&guest, &host);
 	assert_int_equal(guest.global_ctrl_extra, row->want);
 	assert_int_equal(!(guest.features & MPMU_FEAT_METRICS), !row->want);
@@ -892,13 +960,22 @@ static const struct obstacle_row obstacles[] = {
 	 {0},
 	 0,
 	 "selectors with the bits of TSX"},
-	{"B7 obstacle: metrics",
-	 "intel-v5-8-3",
-	 "intel-v5-8-3",
+	{"B7 moves: metrics", "intel-spr", "intel-spr", FULL, {0}, 0, NULL},
+	{"B7 obstacle: metrics", "intel-spr", "intel-v5-8-4", FULL, {0}, 0, "PERF_METRICS"},
+	{"B7 obstacle: metrics of eight fields",
+	 "intel-spr",
+	 "intel-icx",
 	 FULL,
-	 {.features = MPMU_FEAT_METRICS, .global_ctrl_extra = 1ull << 48},
+	 {0},
 	 0,
-	 "PERF_METRICS"},
+	 "PERF_METRICS of that width"},
+	{"B7 obstacle: metrics of four fields",
+	 "intel-icx",
+	 "intel-spr",
+	 FULL,
+	 {0},
+	 0,
+	 "PERF_METRICS of that width"},
 	{"B7 obstacle: a host without Guest-Only",
 	 "amd-v2",
 	 "amd-v2",
@@ -930,6 +1007,7 @@ static void flip(struct mpmu_caps *caps, const struct mpmu_caps *bits)
 	caps->arch_events ^= bits->arch_events;
 	caps->gp_width ^= bits->gp_width;
 	caps->fixed_width ^= bits->fixed_width;
+	caps->metrics_width ^= bits->metrics_width;
 }
 
 /* A guest has no property of its machine but SVM. */
@@ -970,7 +1048,8 @@ static bool keeps_all(const struct mpmu_caps *guest, const struct mpmu_caps *hos
 	mpmu_caps_clamp(&clamped, &offer);
 	return !mpmu_caps_missing(host) && !memcmp(&clamped, guest, sizeof(clamped)) &&
 	       (!guest->gp_width || guest->gp_width == offer.gp_width) &&
-	       (!guest->fixed_width || guest->fixed_width == offer.fixed_width);
+	       (!guest->fixed_width || guest->fixed_width == offer.fixed_width) &&
+	       (!guest->metrics_width || guest->metrics_width == offer.metrics_width);
 }
 
 /* A model, and now and then a bit of it flipped. */
@@ -984,6 +1063,7 @@ static struct mpmu_caps any_model(void)
 		.arch_events = any(8) ? 0 : 1u << any(32),
 		.gp_width = any(8) ? 0 : 1u << any(8),
 		.fixed_width = any(8) ? 0 : 1u << any(8),
+		.metrics_width = any(40) ? 0 : 1u << any(8),
 	};
 
 	flip(&caps, &bits);
@@ -1075,6 +1155,7 @@ int main(void)
 	UNIT_CASES(pairs);
 	UNIT_TABLE(missings, check_missing);
 	UNIT_TABLE(offers, check_offer);
+	UNIT_TABLE(metrics, check_metrics);
 	UNIT_CASES(offer_cases);
 	UNIT_TABLE(clamps, check_clamp);
 	UNIT_TABLE(extras, check_extra);

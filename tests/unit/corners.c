@@ -262,7 +262,7 @@ static void feature_words(void)
 {
 	struct mpmu_cpuid amd = {.vendor = MPMU_VENDOR_AMD, .leaf_80000001_ecx = 1u << 28};
 	struct mpmu_cpuid intel = {.vendor = MPMU_VENDOR_INTEL,
-				   .leaf_0a = {0x07300402, 0, 0, 0x603},
+				   .leaf_0a = {0x07300402, 0, 0, 0x604},
 				   .leaf_07_ebx = ~0u,
 				   .perf_capabilities = ~0ull};
 
@@ -352,6 +352,8 @@ static void contradictions(void)
 	caps.features |= MPMU_FEAT_METRICS;
 	assert_false(mpmu_caps_valid(&caps));
 	caps.global_ctrl_extra = 1ull << 48;
+	assert_false(mpmu_caps_valid(&caps));
+	caps.metrics_width = 64;
 	assert_true(mpmu_caps_valid(&caps));
 	assert_false(mpmu_caps_valid(NULL));
 	guest = caps;

@@ -39,7 +39,11 @@ static const struct row msrs[] = {
 	{"D5 core extension has no GLOBAL_CTL", "amd-core6", 0xc0000301, false},
 	{"D5 PerfMonV2 has GLOBAL_STATUS_SET", "amd-v2", 0xc0000303, true},
 	{"D5 nothing above GLOBAL_STATUS_SET", "amd-v2", 0xc0000304, false},
-	{"B9 no PERF_METRICS", "intel-v5-8-4", 0x329, false},
+	{"B7 PERF_METRICS", "intel-spr", 0x329, true},
+	{"B7 PERF_METRICS beside gaps", "intel-metrics-holes", 0x329, true},
+	{"B7 no PERF_METRICS of a model without", "intel-v5-8-4", 0x329, false},
+	{"B7 nothing below PERF_METRICS", "intel-spr", 0x328, false},
+	{"B7 nothing above PERF_METRICS", "intel-spr", 0x32a, false},
 	{"B9 no PEBS_ENABLE", "intel-v5-8-4", 0x3f1, false},
 	{"B9 no OFFCORE_RSP", "intel-v5-8-4", 0x1a6, false},
 	{"B9 no IBS_FETCH_CTL", "amd-v2", 0xc0011030, false},
@@ -57,7 +61,10 @@ static const struct row rdpmcs[] = {
 	{"C RDPMC fixed 3 of 3", "intel-v5-8-3", 0x40000003, false},
 	{"C RDPMC fixed of version 1", "intel-v1-fw", 0x40000000, false},
 	{"C RDPMC fast flag", "intel-v5-8-4", 0x80000000, false},
-	{"C RDPMC metrics type", "intel-v5-8-4", 0x20000000, false},
+	{"C RDPMC metrics", "intel-spr", 0x20000000, true},
+	{"C RDPMC metrics, index 1", "intel-spr", 0x20000001, false},
+	{"C RDPMC metrics and fixed counters at once", "intel-spr", 0x60000000, false},
+	{"C RDPMC metrics of a model without", "intel-v5-8-4", 0x20000000, false},
 	{"C RDPMC fixed type, index beyond all", "intel-v5-8-4", 0x40000010, false},
 	{"C RDPMC all ones", "intel-v5-8-4", 0xffffffff, false},
 	{"C RDPMC 5 of 6 (AMD)", "amd-core6", 5, true},
@@ -105,8 +112,8 @@ static void check_all(void **state)
 		if (mpmu_msr_exists(&vcpu->mpmu, msr) != stub_pmu_rdmsr(&bare, msr, &value))
 			fail_msg("MSR %#x", msr);
 	}
-	for (i = 0; i < 0x100; i++) {
-		u32 ecx = (i & 0x3f) | (i >> 6) << 30;
+	for (i = 0; i < 0x200; i++) {
+		u32 ecx = (i & 0x3f) | (i >> 6) << 29;
 
 		if (mpmu_rdpmc_valid(&vcpu->mpmu, ecx) != stub_pmu_rdpmc(&bare, ecx, &value))
 			fail_msg("RDPMC %#x", ecx);

@@ -11,77 +11,82 @@ struct row {
 	const char *guest;
 	/* Flags besides TOUCHED. */
 	u32 flags;
-	/* Bits of GLOBAL_CTRL that the host has besides. */
-	u64 host_extra;
 	u32 msr;
 	bool direct;
 };
 
 static const struct row rows[] = {
-	{"C PERFCTR0", "intel-v5-8-4", "intel-v5-8-4", 0, 0, 0xc1, true},
-	{"C PERFCTR7", "intel-v5-8-4", "intel-v5-8-4", 0, 0, 0xc8, true},
-	{"C PERFCTR of a smaller model", "intel-v5-8-4", "intel-v2-fw", 0, 0, 0xc1, true},
-	{"C PERFCTR0 of a narrower model", "intel-v5-8-4", "intel-v1", 0, 0, 0xc1, false},
-	{"C PERFCTR beyond the model", "intel-v5-8-4", "intel-v2", 0, 0, 0xc5, false},
-	{"C IA32_PMC0", "intel-v5-8-4", "intel-v5-8-4", 0, 0, 0x4c1, true},
-	{"C IA32_PMC0 without FW_WRITES", "intel-v5-8-4", "intel-v2", 0, 0, 0x4c1, false},
-	{"C FIXED_CTR3", "intel-v5-8-4", "intel-v5-8-4", 0, 0, 0x30c, true},
-	{"C FIXED_CTR3 beyond the model", "intel-v5-8-4", "intel-v5-8-3", 0, 0, 0x30c, false},
-	{"C GLOBAL_CTRL, 4 of 4 fixed", "intel-v5-8-4", "intel-v5-8-4", 0, 0, 0x38f, true},
-	{"C GLOBAL_CTRL, 3 of 4 fixed", "intel-v5-8-4", "intel-v5-8-3", 0, 0, 0x38f, false},
-	{"C GLOBAL_CTRL, 3 of 3 fixed", "intel-v5-8-3", "intel-v5-8-3", 0, 0, 0x38f, true},
-	{"C GLOBAL_CTRL, version 4 on 5", "intel-v5-8-3", "intel-v4", 0, 0, 0x38f, true},
-	{"C GLOBAL_CTRL, version 2 on 5", "intel-v5-8-3", "intel-v2-fw", 0, 0, 0x38f, true},
-	{"C GLOBAL_CTRL, version 2, 3 of 4 fixed", "intel-v5-8-4", "intel-v2-fw", 0, 0, 0x38f,
+	{"C PERFCTR0", "intel-v5-8-4", "intel-v5-8-4", 0, 0xc1, true},
+	{"C PERFCTR7", "intel-v5-8-4", "intel-v5-8-4", 0, 0xc8, true},
+	{"C PERFCTR of a smaller model", "intel-v5-8-4", "intel-v2-fw", 0, 0xc1, true},
+	{"C PERFCTR0 of a narrower model", "intel-v5-8-4", "intel-v1", 0, 0xc1, false},
+	{"C PERFCTR beyond the model", "intel-v5-8-4", "intel-v2", 0, 0xc5, false},
+	{"C IA32_PMC0", "intel-v5-8-4", "intel-v5-8-4", 0, 0x4c1, true},
+	{"C IA32_PMC0 without FW_WRITES", "intel-v5-8-4", "intel-v2", 0, 0x4c1, false},
+	{"C FIXED_CTR3", "intel-v5-8-4", "intel-v5-8-4", 0, 0x30c, true},
+	{"C FIXED_CTR3 beyond the model", "intel-v5-8-4", "intel-v5-8-3", 0, 0x30c, false},
+	{"C GLOBAL_CTRL, 4 of 4 fixed", "intel-v5-8-4", "intel-v5-8-4", 0, 0x38f, true},
+	{"C GLOBAL_CTRL, 3 of 4 fixed", "intel-v5-8-4", "intel-v5-8-3", 0, 0x38f, false},
+	{"C GLOBAL_CTRL, 3 of 3 fixed", "intel-v5-8-3", "intel-v5-8-3", 0, 0x38f, true},
+	{"C GLOBAL_CTRL, version 4 on 5", "intel-v5-8-3", "intel-v4", 0, 0x38f, true},
+	{"C GLOBAL_CTRL, version 2 on 5", "intel-v5-8-3", "intel-v2-fw", 0, 0x38f, true},
+	{"C GLOBAL_CTRL, version 2, 3 of 4 fixed", "intel-v5-8-4", "intel-v2-fw", 0, 0x38f,
 	 false},
-	{"C GLOBAL_STATUS, version 2 on 5", "intel-v5-8-3", "intel-v2-fw", 0, 0, 0x38e, true},
-	{"C OVF_CTRL, version 2 on 5", "intel-v5-8-3", "intel-v2-fw", 0, 0, 0x390, true},
-	{"C STATUS_SET, version 2 on 5", "intel-v5-8-3", "intel-v2-fw", 0, 0, 0x391, false},
-	{"C GLOBAL_INUSE, version 2 on 5", "intel-v5-8-3", "intel-v2-fw", 0, 0, 0x392, false},
-	{"C RDPMC, version 2 on 5", "intel-v5-8-3", "intel-v2-fw", 0, 0, RDPMC, true},
-	{"C GLOBAL_CTRL, host with metrics", "intel-v5-8-4", "intel-v5-8-4", 0, 1ull << 48, 0x38f,
+	{"C GLOBAL_STATUS, version 2 on 5", "intel-v5-8-3", "intel-v2-fw", 0, 0x38e, true},
+	{"C OVF_CTRL, version 2 on 5", "intel-v5-8-3", "intel-v2-fw", 0, 0x390, true},
+	{"C STATUS_SET, version 2 on 5", "intel-v5-8-3", "intel-v2-fw", 0, 0x391, false},
+	{"C GLOBAL_INUSE, version 2 on 5", "intel-v5-8-3", "intel-v2-fw", 0, 0x392, false},
+	{"C RDPMC, version 2 on 5", "intel-v5-8-3", "intel-v2-fw", 0, RDPMC, true},
+	{"C GLOBAL_CTRL, host with metrics", "intel-spr", "intel-v5-8-4", 0, 0x38f, false},
+	{"C GLOBAL_STATUS, host with metrics", "intel-spr", "intel-v5-8-4", 0, 0x38e, false},
+	{"C RDPMC, host with metrics", "intel-spr", "intel-v5-8-4", 0, RDPMC, false},
+	{"C PERF_METRICS", "intel-spr", "intel-spr", 0, 0x329, true},
+	{"C PERF_METRICS of four fields", "intel-icx", "intel-icx", 0, 0x329, true},
+	{"C PERF_METRICS of four fields on a host with eight", "intel-spr", "intel-icx", 0, 0x329,
 	 false},
-	{"C GLOBAL_STATUS", "intel-v5-8-4", "intel-v5-8-4", 0, 0, 0x38e, true},
+	{"C PERF_METRICS beyond the model", "intel-spr", "intel-v5-8-4", 0, 0x329, false},
+	{"C GLOBAL_CTRL with metrics", "intel-spr", "intel-spr", 0, 0x38f, true},
+	{"C GLOBAL_STATUS with metrics", "intel-spr", "intel-spr", 0, 0x38e, true},
+	{"C OVF_CTRL with metrics", "intel-spr", "intel-spr", 0, 0x390, true},
+	{"C RDPMC with metrics", "intel-spr", "intel-spr", 0, RDPMC, true},
+	{"C RDPMC with metrics of four fields", "intel-icx", "intel-icx", 0, RDPMC, true},
+	{"C RDPMC with four fields of eight", "intel-spr", "intel-icx", 0, RDPMC, false},
+	{"C GLOBAL_CTRL with metrics, 3 of 4 fixed", "intel-spr", "intel-v2-fw", 0, 0x38f, false},
+	{"C GLOBAL_STATUS", "intel-v5-8-4", "intel-v5-8-4", 0, 0x38e, true},
 	{"C GLOBAL_STATUS, PT on the host", "intel-v5-8-4", "intel-v5-8-4", MPMU_VCPU_HOST_STATUS,
-	 0, 0x38e, false},
-	{"C GLOBAL_CTRL, PT on the host", "intel-v5-8-4", "intel-v5-8-4", MPMU_VCPU_HOST_STATUS, 0,
-	 0x38f, true},
-	{"C OVF_CTRL", "intel-v5-8-4", "intel-v5-8-4", 0, 0, 0x390, true},
-	{"C OVF_CTRL, PT on the host", "intel-v5-8-4", "intel-v5-8-4", MPMU_VCPU_HOST_STATUS, 0,
-	 0x390, false},
-	{"C OVF_CTRL, 3 of 4 fixed", "intel-v5-8-4", "intel-v5-8-3", 0, 0, 0x390, false},
-	{"C STATUS_SET (Intel)", "intel-v5-8-4", "intel-v5-8-4", 0, 0, 0x391, false},
-	{"C GLOBAL_INUSE", "intel-v5-8-4", "intel-v5-8-4", 0, 0, 0x392, false},
-	{"C selector", "intel-v5-8-4", "intel-v5-8-4", 0, 0, 0x186, false},
-	{"C FIXED_CTR_CTRL", "intel-v5-8-4", "intel-v5-8-4", 0, 0, 0x38d, false},
-	{"C RDPMC", "intel-v5-8-4", "intel-v5-8-4", 0, 0, RDPMC, true},
-	{"C RDPMC, 3 of 4 fixed", "intel-v5-8-4", "intel-v5-8-3", 0, 0, RDPMC, false},
-	{"C RDPMC, 4 of 8 counters", "intel-v4", "intel-v2", 0, 0, RDPMC, false},
-	{"C K7_PERFCTR0", "amd-v2", "amd-v2", 0, 0, 0xc0010004, true},
-	{"C K7_PERFCTR0, guest without core extension", "amd-v2", "amd-k7", 0, 0, 0xc0010004, true},
-	{"C F15H_PERF_CTR5", "amd-v2", "amd-v2", 0, 0, 0xc001020b, true},
-	{"C F15H_PERF_CTR0, guest without core extension", "amd-v2", "amd-k7", 0, 0, 0xc0010201,
+	 0x38e, false},
+	{"C GLOBAL_CTRL, PT on the host", "intel-v5-8-4", "intel-v5-8-4", MPMU_VCPU_HOST_STATUS, 0x38f, true},
+	{"C OVF_CTRL", "intel-v5-8-4", "intel-v5-8-4", 0, 0x390, true},
+	{"C OVF_CTRL, PT on the host", "intel-v5-8-4", "intel-v5-8-4", MPMU_VCPU_HOST_STATUS, 0x390, false},
+	{"C OVF_CTRL, 3 of 4 fixed", "intel-v5-8-4", "intel-v5-8-3", 0, 0x390, false},
+	{"C STATUS_SET (Intel)", "intel-v5-8-4", "intel-v5-8-4", 0, 0x391, false},
+	{"C GLOBAL_INUSE", "intel-v5-8-4", "intel-v5-8-4", 0, 0x392, false},
+	{"C selector", "intel-v5-8-4", "intel-v5-8-4", 0, 0x186, false},
+	{"C FIXED_CTR_CTRL", "intel-v5-8-4", "intel-v5-8-4", 0, 0x38d, false},
+	{"C RDPMC", "intel-v5-8-4", "intel-v5-8-4", 0, RDPMC, true},
+	{"C RDPMC, 3 of 4 fixed", "intel-v5-8-4", "intel-v5-8-3", 0, RDPMC, false},
+	{"C RDPMC, 4 of 8 counters", "intel-v4", "intel-v2", 0, RDPMC, false},
+	{"C K7_PERFCTR0", "amd-v2", "amd-v2", 0, 0xc0010004, true},
+	{"C K7_PERFCTR0, guest without core extension", "amd-v2", "amd-k7", 0, 0xc0010004, true},
+	{"C F15H_PERF_CTR5", "amd-v2", "amd-v2", 0, 0xc001020b, true},
+	{"C F15H_PERF_CTR0, guest without core extension", "amd-v2", "amd-k7", 0, 0xc0010201,
 	 false},
-	{"C selector (AMD)", "amd-v2", "amd-v2", 0, 0, 0xc0010200, false},
-	{"C K7 selector (AMD)", "amd-v2", "amd-v2", 0, 0, 0xc0010000, false},
-	{"C GLOBAL_CTL (AMD)", "amd-v2", "amd-v2", 0, 0, 0xc0000301, true},
-	{"C GLOBAL_CTL, guest without PerfMonV2", "amd-v2", "amd-core6", 0, 0, 0xc0000301, false},
-	{"C GLOBAL_STATUS (AMD)", "amd-v2", "amd-v2", 0, 0, 0xc0000300, true},
-	{"C STATUS_CLR (AMD)", "amd-v2", "amd-v2", 0, 0, 0xc0000302, true},
-	{"C STATUS_SET (AMD)", "amd-v2", "amd-v2", 0, 0, 0xc0000303, true},
-	{"C RDPMC (AMD)", "amd-v2", "amd-v2", 0, 0, RDPMC, true},
-	{"C RDPMC, host with NB counters (AMD)", "amd-v2-nb", "amd-v2", 0, 0, RDPMC, false},
-	{"C RDPMC, 4 of 6 counters (AMD)", "amd-v2", "amd-k7", 0, 0, RDPMC, false},
+	{"C selector (AMD)", "amd-v2", "amd-v2", 0, 0xc0010200, false},
+	{"C K7 selector (AMD)", "amd-v2", "amd-v2", 0, 0xc0010000, false},
+	{"C GLOBAL_CTL (AMD)", "amd-v2", "amd-v2", 0, 0xc0000301, true},
+	{"C GLOBAL_CTL, guest without PerfMonV2", "amd-v2", "amd-core6", 0, 0xc0000301, false},
+	{"C GLOBAL_STATUS (AMD)", "amd-v2", "amd-v2", 0, 0xc0000300, true},
+	{"C STATUS_CLR (AMD)", "amd-v2", "amd-v2", 0, 0xc0000302, true},
+	{"C STATUS_SET (AMD)", "amd-v2", "amd-v2", 0, 0xc0000303, true},
+	{"C RDPMC (AMD)", "amd-v2", "amd-v2", 0, RDPMC, true},
+	{"C RDPMC, host with NB counters (AMD)", "amd-v2-nb", "amd-v2", 0, RDPMC, false},
+	{"C RDPMC, 4 of 6 counters (AMD)", "amd-v2", "amd-k7", 0, RDPMC, false},
 };
 
 static struct stub_vcpu *prepare(struct unit_world *world, const struct row *row)
 {
-	struct mpmu_caps host = *unit_caps(row->host);
-
-	host.global_ctrl_extra = row->host_extra;
-	host.features |= row->host_extra ? MPMU_FEAT_METRICS : 0;
 	stub_fault_hook = unit_fail;
-	assert_int_equal(stub_machine_init(&world->machine, &host), 0);
+	assert_int_equal(stub_machine_init(&world->machine, unit_caps(row->host)), 0);
 	stub_vcpu_init(&world->vcpu, &world->machine, unit_caps(row->guest));
 	stub_vcpu_load(&world->vcpu, &world->machine.cpus[0]);
 	stub_vcpu_set_flags(&world->vcpu, row->flags, 0);
@@ -141,11 +146,11 @@ static void check_opening(void **state)
 }
 
 static const struct row openings[] = {
-	{"C first use by RDPMC", "intel-v5-8-4", "intel-v5-8-4", 0, 0, RDPMC, true},
-	{"C first use by a counter", "intel-v5-8-4", "intel-v5-8-4", 0, 0, 0xc1, true},
-	{"C first use by a fixed counter", "intel-v5-8-4", "intel-v5-8-4", 0, 0, 0x309, true},
-	{"C first use by RDPMC (AMD)", "amd-v2", "amd-v2", 0, 0, RDPMC, true},
-	{"C first use by a counter (AMD)", "amd-v2", "amd-v2", 0, 0, 0xc0010201, true},
+	{"C first use by RDPMC", "intel-v5-8-4", "intel-v5-8-4", 0, RDPMC, true},
+	{"C first use by a counter", "intel-v5-8-4", "intel-v5-8-4", 0, 0xc1, true},
+	{"C first use by a fixed counter", "intel-v5-8-4", "intel-v5-8-4", 0, 0x309, true},
+	{"C first use by RDPMC (AMD)", "amd-v2", "amd-v2", 0, RDPMC, true},
+	{"C first use by a counter (AMD)", "amd-v2", "amd-v2", 0, 0xc0010201, true},
 };
 
 /* Flags that change what is direct ask for new intercepts. */
@@ -169,9 +174,9 @@ static void check_request(void **state)
 }
 
 static const struct row requests[] = {
-	{"C PT comes and goes: GLOBAL_STATUS", "intel-v5-8-4", "intel-v5-8-4", 0, 0, 0x38e, false},
-	{"C PT comes and goes: OVF_CTRL", "intel-v5-8-4", "intel-v5-8-4", 0, 0, 0x390, false},
-	{"C PT comes and goes: GLOBAL_CTRL", "intel-v5-8-4", "intel-v5-8-4", 0, 0, 0x38f, true},
+	{"C PT comes and goes: GLOBAL_STATUS", "intel-v5-8-4", "intel-v5-8-4", 0, 0x38e, false},
+	{"C PT comes and goes: OVF_CTRL", "intel-v5-8-4", "intel-v5-8-4", 0, 0x390, false},
+	{"C PT comes and goes: GLOBAL_CTRL", "intel-v5-8-4", "intel-v5-8-4", 0, 0x38f, true},
 };
 
 /* What vmcs02 has: bit by bit, direct in both, or intercepted. */
