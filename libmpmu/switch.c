@@ -64,26 +64,40 @@ static void load_counters(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, mpmu_pmc
 	cpu->zero_counters = (cpu->zero_counters | all) & ~mine;
 }
 
-static void load_eventsels(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
+/* Those beyond the model have no image: 0. */
+static void load_eventsels(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, mpmu_pmcs dirty)
 {
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);
 	mpmu_pmcs mine = vcpu->caps.counters & MPMU_GP_MASK;
+	mpmu_pmcs all = mine | (dirty & MPMU_GP_MASK);
 	u32 pmc;
 
-	mpmu_for_each_pmc(pmc, mine) {
+	mpmu_for_each_pmc(pmc, all) {
 		u64 hw = vcpu->eventsel_hw[pmc];
 
 		write_register(vcpu, mpmu_eventsel_msr(desc, pmc), hw,
 			       !hw && cpu->zero_eventsels & mpmu_bit(pmc));
 	}
-	cpu->zero_eventsels &= ~(u32)mine;
+	cpu->zero_eventsels = (cpu->zero_eventsels | (u32)all) & ~(u32)mine;
+}
+
+/*
+ * What the host left, or whoever had the CPU before: firmware, another kernel.
+ * No mark tells of these.
+ */
+static mpmu_pmcs find_dirty(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
+{
+	mpmu_pmcs reachable = mpmu_all_pmcs(&vcpu->host->caps) & mpmu_desc(vcpu)->reachable;
+	mpmu_pmcs dirty = mpmu_call(vcpu, take_dirty, reachable) | (reachable & ~cpu->cleaned);
+
+	cpu->cleaned = reachable;
+	return dirty;
 }
 
 static void load(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);
-	mpmu_pmcs reachable = mpmu_all_pmcs(&vcpu->host->caps) & desc->reachable;
-	mpmu_pmcs dirty = mpmu_call(vcpu, take_dirty, reachable);
+	mpmu_pmcs dirty = find_dirty(cpu, vcpu);
 	u64 status = vcpu->global_status;
 
 	vcpu->disabled = 0;
@@ -92,7 +106,7 @@ static void load(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 	cpu->zero_counters &= ~dirty;
 	cpu->zero_eventsels &= ~(u32)dirty;
 	load_counters(cpu, vcpu, dirty);
-	load_eventsels(cpu, vcpu);
+	load_eventsels(cpu, vcpu, dirty);
 	if (desc->fixed_ctrl)
 		write_register(vcpu, desc->fixed_ctrl, vcpu->fixed_ctrl_hw, false);
 	write_register(vcpu, desc->status_set, status, !status);

@@ -34,6 +34,8 @@ struct mpmu_cpu {
 	struct mpmu_vcpu *pmi_target;
 	/** Counters, and PERF_METRICS, known to hold 0. */
 	mpmu_pmcs zero_counters;
+	/** Those that hold nothing of the host but what take_dirty() says. */
+	mpmu_pmcs cleaned;
 	/** GP selectors known to hold 0. */
 	u32 zero_eventsels;
 	/** One may be latched by the local APIC, and has not come yet. */

@@ -462,7 +462,7 @@ static void enter_counting(struct stub_vcpu *vcpu)
 	stub_enter(vcpu);
 }
 
-/* An owner's registers hold what it likes, those of the others are as they were. */
+/* An owner's registers hold what it likes, those of the others were cleaned at first. */
 static void known_zeros(void)
 {
 	const mpmu_pmcs large = GP(8) | FIXED(4), small = GP(4) | FIXED(2);
@@ -470,9 +470,9 @@ static void known_zeros(void)
 
 	unit_world_init(&world, "intel-v5-8-4", "intel-v4-small");
 	enter_counting(&world.vcpu);
-	assert_known(0, 0);
+	assert_known(large & ~small, 0xf0);
 	stub_vcpu_put(&world.vcpu);
-	assert_known(small, 0x0f);
+	assert_known(large, 0xff);
 	stub_vcpu_init(&other, &world.machine, unit_caps("intel-v5-8-4"));
 	enter_counting(&other);
 	assert_known(0, 0);
@@ -533,6 +533,44 @@ static void dirty_out_of_reach(void)
 	assert_int_equal(cpu->perf.dirty, 1 << 9);
 }
 
+/* Values that nobody has marked, of counters beyond the model, too. */
+static void leave_behind(struct stub_pmu *pmu)
+{
+	const struct stub_reg left = {.value = 0x4300c0, .origin = STUB_OF_HOST};
+
+	pmu->gp[2] = pmu->gp[7] = pmu->eventsel[2] = pmu->eventsel[7] = left;
+	pmu->fixed[3] = pmu->metrics = left;
+}
+
+static void check_nothing_left(const struct stub_pmu *pmu)
+{
+	assert_int_equal(stub_pmu_counters_of(pmu, STUB_OF_HOST), 0);
+	assert_int_equal(stub_pmu_eventsels_of(pmu, STUB_OF_HOST), 0);
+}
+
+/* Firmware leaves anything, and so does a CPU that was off; later it is perf's to mark. */
+static void firmware(void)
+{
+	struct stub_cpu *cpu = &world.machine.cpus[0];
+	u64 written;
+
+	unit_world_init(&world, "intel-spr", "intel-v4-small");
+	leave_behind(&cpu->pmu);
+	enter_counting(&world.vcpu);
+	check_nothing_left(&cpu->pmu);
+	stub_vcpu_put(&world.vcpu);
+	stub_perf_reclaim(&world.machine);
+	written = world.vcpu.stats.registers.written;
+	enter_counting(&world.vcpu);
+	assert_int_equal(world.vcpu.stats.registers.written - written, 4 + 2 + 4 + 1);
+	stub_vcpu_put(&world.vcpu);
+	stub_cpu_reset(&world.machine, cpu);
+	leave_behind(&cpu->pmu);
+	enter_counting(&world.vcpu);
+	check_nothing_left(&cpu->pmu);
+	stub_vcpu_put(&world.vcpu);
+}
+
 /* A filter that lets the same event through writes no selector again. */
 static void same_image(void)
 {
@@ -584,8 +622,8 @@ static void vendor_of_none(void)
 }
 
 /*
- * What a guest with fewer counters leaves known of the others: the counter was
- * zeroed, since RDPMC reaches it, the selector of the host was not.
+ * What a guest with fewer counters leaves known of the others: counter and
+ * selector of the host were zeroed.
  */
 static void beside_small_guest(void)
 {
@@ -597,8 +635,8 @@ static void beside_small_guest(void)
 	stub_perf_remove(&world.machine, 0);
 	wrmsr(0x186, GUEST_COUNTS);
 	put_times(1);
-	assert_true(cpu->mpmu.zero_counters & 1 << 6);
-	assert_int_not_equal(cpu->pmu.eventsel[6].value, 0);
+	assert_true(cpu->mpmu.zero_counters & 1 << 6 && cpu->mpmu.zero_eventsels & 1 << 6);
+	assert_int_equal(cpu->pmu.eventsel[6].value | cpu->pmu.gp[6].value, 0);
 	stub_vcpu_put(&world.vcpu);
 	stub_vcpu_init(&large, &world.machine, unit_caps("intel-v5-8-4"));
 	stub_vcpu_load(&large, cpu);
@@ -694,6 +732,7 @@ static const struct unit_case rows[] = {
 	{"requests of two counters", many_requests},
 	{"flags after a put and after the last idle one", flags},
 	{"what is known beside a guest with fewer counters", beside_small_guest},
+	{"E1 what firmware left, in the model or not", firmware},
 	{"a vCPU without a PMU enters after an owner", untouched_enters},
 	{"a new filter with nothing enabled requests nothing", no_request},
 	{"events of 12 bits", wide_events},
