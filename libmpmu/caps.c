@@ -234,6 +234,7 @@ static mpmu_pmcs policy_pmcs(const struct mpmu_desc *desc, enum mpmu_policy poli
 {
 	switch (policy) {
 	case MPMU_POLICY_COMPAT:
+	case MPMU_POLICY_DIRECT:
 		return mpmu_mask(desc->compat_gp) | mpmu_mask(COMPAT_FIXED) << MPMU_FIXED_BASE;
 	case MPMU_POLICY_FULL:
 		return ~0ull;
@@ -243,7 +244,7 @@ static mpmu_pmcs policy_pmcs(const struct mpmu_desc *desc, enum mpmu_policy poli
 
 static u8 policy_version(const struct mpmu_desc *desc, enum mpmu_policy policy)
 {
-	return policy == MPMU_POLICY_COMPAT ? desc->compat_version : desc->max_version;
+	return policy == MPMU_POLICY_FULL ? desc->max_version : desc->compat_version;
 }
 
 static u8 smaller(u8 a, u8 b)

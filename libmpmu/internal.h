@@ -285,6 +285,15 @@ static inline bool mpmu_counts_in_hw(const struct mpmu_vcpu *vcpu, u32 pmc)
 	return mpmu_fixed_field(vcpu->fixed_ctrl_hw, pmc) & (MPMU_FIXED_OS | MPMU_FIXED_USR);
 }
 
+/*
+ * Bits of GLOBAL_CTRL or the status.  Where these are direct, hardware may hold
+ * others, of counters beyond the model.
+ */
+static inline mpmu_pmcs mpmu_of_model(const struct mpmu_vcpu *vcpu, u64 bits)
+{
+	return bits & mpmu_all_pmcs(&vcpu->caps);
+}
+
 static inline bool mpmu_touched(const struct mpmu_vcpu *vcpu)
 {
 	return vcpu->flags & MPMU_VCPU_TOUCHED;

@@ -13,15 +13,31 @@ static bool width_matches(const struct mpmu_vcpu *vcpu, u32 pmc)
 	return mpmu_width(&vcpu->caps, pmc) == mpmu_width(&vcpu->host->caps, pmc);
 }
 
-/* One register speaks for all PMCs: the guest must have them all. */
-static bool has_all(const struct mpmu_vcpu *vcpu)
+/*
+ * Policy direct: what the host has beyond the model reads 0 and never counts, as
+ * it was cleaned, and its controls are checked.  That takes registers that the core
+ * reaches; and PERF_METRICS of the host counts with fixed counter 3 of the guest.
+ */
+static bool beyond_is_inert(const struct mpmu_vcpu *vcpu)
 {
-	return mpmu_all_pmcs(&vcpu->caps) == mpmu_all_pmcs(&vcpu->host->caps);
+	mpmu_pmcs host = mpmu_all_pmcs(&vcpu->host->caps);
+	mpmu_pmcs beyond = host & ~mpmu_all_pmcs(&vcpu->caps);
+
+	if (beyond & mpmu_bit(MPMU_METRICS) && vcpu->caps.counters & mpmu_bit(MPMU_SLOTS))
+		return false;
+	return vcpu->flags & MPMU_VCPU_DIRECT && !(beyond & ~mpmu_desc(vcpu)->reachable);
+}
+
+/* One register speaks for all PMCs: the guest has them all, or reaches none beyond. */
+static bool may_reach_all(const struct mpmu_vcpu *vcpu)
+{
+	return mpmu_all_pmcs(&vcpu->caps) == mpmu_all_pmcs(&vcpu->host->caps) ||
+	       beyond_is_inert(vcpu);
 }
 
 static bool status_direct(const struct mpmu_vcpu *vcpu)
 {
-	return has_all(vcpu) && !(vcpu->flags & MPMU_VCPU_HOST_STATUS);
+	return may_reach_all(vcpu) && !(vcpu->flags & MPMU_VCPU_HOST_STATUS);
 }
 
 static bool direct(const struct mpmu_vcpu *vcpu, struct mpmu_reg reg)
@@ -35,7 +51,7 @@ static bool direct(const struct mpmu_vcpu *vcpu, struct mpmu_reg reg)
 	case MPMU_KIND_METRICS:
 		return width_matches(vcpu, reg.pmc);
 	case MPMU_KIND_GLOBAL_CTRL:
-		return has_all(vcpu);
+		return may_reach_all(vcpu);
 	case MPMU_KIND_STATUS:
 	case MPMU_KIND_STATUS_CLEAR:
 		return status_direct(vcpu);
@@ -56,18 +72,29 @@ u32 mpmu_msr_intercepts(const struct mpmu_vcpu *vcpu, u32 msr)
 	return direct(vcpu, mpmu_decode(vcpu, msr)) ? 0 : ALL_ACCESS;
 }
 
-/* Hardware must fault on, or the guest must have, all that RDPMC can name. */
+/* A kind of which the model has none has no width, and is inert or nowhere. */
+static bool widths_match(const struct mpmu_caps *guest, const struct mpmu_caps *host)
+{
+	return (!guest->gp_width || guest->gp_width == host->gp_width) &&
+	       (!guest->fixed_width || guest->fixed_width == host->fixed_width) &&
+	       (!guest->metrics_width || guest->metrics_width == host->metrics_width);
+}
+
+/* NB and L3 counters count what others do. */
+static bool may_read_uncore(const struct mpmu_vcpu *vcpu)
+{
+	const u32 consent = MPMU_VCPU_DIRECT | MPMU_VCPU_UNCORE_RDPMC;
+
+	return !mpmu_has(&vcpu->host->caps, MPMU_FEAT_RDPMC_UNCORE) ||
+	       (vcpu->flags & consent) == consent;
+}
+
+/* Hardware must fault on, or the guest may read, all that RDPMC can name. */
 bool mpmu_rdpmc_intercepted(const struct mpmu_vcpu *vcpu)
 {
-	const struct mpmu_caps *guest, *host;
-
 	mpmu_assert_vcpu(vcpu);
-	guest = &vcpu->caps;
-	host = &vcpu->host->caps;
-	return !mpmu_touched(vcpu) || !has_all(vcpu) || guest->gp_width != host->gp_width ||
-	       guest->fixed_width != host->fixed_width ||
-	       guest->metrics_width != host->metrics_width ||
-	       host->features & MPMU_FEAT_RDPMC_UNCORE;
+	return !mpmu_touched(vcpu) || !may_reach_all(vcpu) || !may_read_uncore(vcpu) ||
+	       !widths_match(&vcpu->caps, &vcpu->host->caps);
 }
 
 u32 mpmu_nested_msr_intercepts(const struct mpmu_vcpu *vcpu, u32 msr, u32 l1)
@@ -115,7 +142,7 @@ void mpmu_untouch(struct mpmu_vcpu *vcpu)
 	if (!mpmu_touched(vcpu))
 		return;
 	if (mpmu_global_ctrl_in_vmcs(vcpu))
-		vcpu->global_ctrl = mpmu_call(vcpu, get_global_ctrl);
+		vcpu->global_ctrl = mpmu_of_model(vcpu, mpmu_call(vcpu, get_global_ctrl));
 	vcpu->flags &= ~(u32)MPMU_VCPU_TOUCHED;
 	mpmu_call(vcpu, set_touched, false);
 	mpmu_call(vcpu, request_intercepts);

@@ -71,9 +71,9 @@ bool mpmu_global_ctrl_in_vmcs(const struct mpmu_vcpu *vcpu)
 u64 mpmu_global_ctrl_read(const struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
 {
 	if (mpmu_global_ctrl_in_vmcs(vcpu))
-		return mpmu_call(vcpu, get_global_ctrl);
+		return mpmu_of_model(vcpu, mpmu_call(vcpu, get_global_ctrl));
 	if (mpmu_resident(cpu, vcpu))
-		return mpmu_call(vcpu, rdmsr, mpmu_desc(vcpu)->global_ctrl);
+		return mpmu_of_model(vcpu, mpmu_call(vcpu, rdmsr, mpmu_desc(vcpu)->global_ctrl));
 	return vcpu->global_ctrl;
 }
 
@@ -91,8 +91,7 @@ void mpmu_global_ctrl_write(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, 
 u64 mpmu_status_read(const struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
 {
 	if (mpmu_resident(cpu, vcpu))
-		return mpmu_call(vcpu, rdmsr, mpmu_desc(vcpu)->status) &
-		       mpmu_all_pmcs(&vcpu->caps);
+		return mpmu_of_model(vcpu, mpmu_call(vcpu, rdmsr, mpmu_desc(vcpu)->status));
 	return vcpu->global_status;
 }
 

@@ -159,9 +159,10 @@ static void scrub_eventsels(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 	cpu->zero_eventsels |= (u32)mine;
 }
 
+/* All of these are the guest's while it owns the PMU, bits beyond its model, too. */
 static mpmu_pmcs read_status(struct mpmu_vcpu *vcpu)
 {
-	return read_register(vcpu, mpmu_desc(vcpu)->status) & mpmu_all_pmcs(&vcpu->caps);
+	return read_register(vcpu, mpmu_desc(vcpu)->status) & mpmu_all_pmcs(&vcpu->host->caps);
 }
 
 /* PERF_METRICS does not tell by its value; its overflow is rare. */
@@ -206,7 +207,8 @@ static void save_status(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 
 	drain(cpu, vcpu, status);
 	write_register(vcpu, mpmu_desc(vcpu)->status_clear, status, !status);
-	vcpu->global_status = mpmu_has(&vcpu->caps, MPMU_FEAT_GLOBAL) ? status : 0;
+	vcpu->global_status =
+		mpmu_has(&vcpu->caps, MPMU_FEAT_GLOBAL) ? mpmu_of_model(vcpu, status) : 0;
 }
 
 /* Where VM-exit loads GLOBAL_CTRL, everything has stopped already. */
@@ -216,7 +218,7 @@ static void stop(struct mpmu_vcpu *vcpu)
 
 	if (mpmu_global_ctrl_in_vmcs(vcpu))
 		return;
-	vcpu->global_ctrl = read_register(vcpu, msr);
+	vcpu->global_ctrl = mpmu_of_model(vcpu, read_register(vcpu, msr));
 	write_register(vcpu, msr, 0, false);
 }
 

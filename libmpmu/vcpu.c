@@ -5,7 +5,9 @@
 #include "internal.h"
 
 /* Flags that the backend sets from state outside the PMU. */
-#define OUTSIDE_FLAGS (MPMU_VCPU_SVME | MPMU_VCPU_GUEST_MODE | MPMU_VCPU_HOST_STATUS)
+#define OUTSIDE_FLAGS                                                                    \
+	(MPMU_VCPU_SVME | MPMU_VCPU_GUEST_MODE | MPMU_VCPU_HOST_STATUS | MPMU_VCPU_DIRECT | \
+	 MPMU_VCPU_UNCORE_RDPMC)
 
 MPMU_STATIC_ASSERT(sizeof(struct mpmu_vcpu) < 1536, "a vCPU is small");
 
@@ -103,6 +105,6 @@ void mpmu_vcpu_set_flags(struct mpmu_vcpu *vcpu, u32 set, u32 clear)
 	vcpu->flags = flags;
 	if (changed & (MPMU_VCPU_SVME | MPMU_VCPU_GUEST_MODE))
 		mpmu_request_reprogram(vcpu, mode_dependent(vcpu));
-	if (changed & MPMU_VCPU_HOST_STATUS)
+	if (changed & (MPMU_VCPU_HOST_STATUS | MPMU_VCPU_DIRECT | MPMU_VCPU_UNCORE_RDPMC))
 		mpmu_call(vcpu, request_intercepts);
 }

@@ -166,6 +166,43 @@ static mpmu_pmcs exposed(const struct stub_vcpu *vcpu)
 	return stub_pmu_counters_of(&cpu->pmu, STUB_OF_HOST) & ~hidden;
 }
 
+/* Does the guest reach by one register what the machine has beyond its model? */
+static bool reaches_beyond(const struct stub_vcpu *vcpu)
+{
+	u32 global_ctrl = is_intel(vcpu) ? 0x38f : 0xc0000301;
+
+	return vcpu->rdpmc_direct || stub_intercepts(vcpu, global_ctrl) != (MPMU_READ | MPMU_WRITE);
+}
+
+static mpmu_pmcs not_zero(const struct stub_pmu *pmu)
+{
+	u32 eventsels = stub_pmu_eventsels_of(pmu, STUB_OF_HOST) |
+			stub_pmu_eventsels_of(pmu, STUB_OF_GUEST);
+
+	return stub_pmu_counters_of(pmu, STUB_OF_HOST) | stub_pmu_counters_of(pmu, STUB_OF_GUEST) |
+	       eventsels;
+}
+
+/* Inert: it is 0, and so are its controls. */
+void stub_check_beyond(const struct stub_vcpu *vcpu)
+{
+	const struct stub_pmu *pmu = &vcpu->cpu->pmu;
+	mpmu_pmcs beyond = not_zero(pmu) & ~stub_pmcs(&vcpu->mpmu.caps);
+	u32 i;
+
+	if (!pmu->owned || !reaches_beyond(vcpu))
+		return;
+	for (i = 0; i < MPMU_MAX_FIXED; i++)
+		if (pmu->fixed_ctrl.value >> (4 * i) & 0xf &&
+		    !stub_has(vcpu->mpmu.caps.counters, MPMU_FIXED_BASE + i))
+			stub_fault("fixed counter %u counts, and is not in the model", i);
+	if (is_intel(vcpu) && pmu->status & stub_pmcs(&pmu->caps) & ~stub_pmcs(&vcpu->mpmu.caps))
+		stub_fault("status bits %#llx are not in the model", (unsigned long long)pmu->status);
+	if (beyond)
+		stub_fault("counters %#llx are not 0, and not in the model",
+			   (unsigned long long)beyond);
+}
+
 /* Nothing of the host may be where the guest can read it. */
 static void check_entry(const struct stub_vcpu *vcpu)
 {
@@ -180,6 +217,7 @@ static void check_entry(const struct stub_vcpu *vcpu)
 		stub_fault("enter: another vCPU owns the PMU");
 	if (resident && exposed(vcpu))
 		stub_fault("enter: counters of the host are exposed");
+	stub_check_beyond(vcpu);
 	if (resident && vcpu->mpmu.caps.features & MPMU_FEAT_METRICS && pmu->metrics_unsettled)
 		stub_fault("enter: PERF_METRICS was not written after fixed counter 3");
 	if (resident && stub_perf_active(vcpu->cpu))
@@ -361,6 +399,7 @@ void stub_guest_run(struct stub_vcpu *vcpu, const struct stub_work *work)
 	stub_enter(vcpu);
 	pending = vcpu->cpu->pmu.pending;
 	stub_pmu_run(&vcpu->cpu->pmu, work);
+	stub_check_beyond(vcpu);
 	if (pending[STUB_NMI_OF_HOST] || pending[STUB_VECTOR_OF_GUEST])
 		stub_exit(vcpu);
 }

@@ -87,22 +87,26 @@ static void check_msr(const struct stub_vcpu *vcpu, u32 msr)
 		stub_fault("invariant 4: MSR %#x of an untouched PMU is direct", msr);
 	if (!stub_msr_is_data(guest, msr))
 		stub_fault("invariant 4: MSR %#x is direct, not a data register", msr);
-	if (stub_msr_writable(guest, msr) != stub_msr_writable(&vcpu->mpmu.host->caps, msr))
+	if (stub_msr_writable(guest, msr) != stub_msr_writable(&vcpu->mpmu.host->caps, msr) &&
+	    !(vcpu->mpmu.flags & MPMU_VCPU_DIRECT && stub_msr_is_global(guest, msr)))
 		stub_fault("invariant 4: MSR %#x is direct, a write needs a check", msr);
 }
 
 static void check_rdpmc(const struct stub_vcpu *vcpu)
 {
 	const struct mpmu_caps *guest = &vcpu->mpmu.caps, *host = &vcpu->mpmu.host->caps;
-	const u32 other = MPMU_FEAT_RDPMC_UNCORE;
+	u32 flags = vcpu->mpmu.flags, pmc;
 
 	if (!vcpu->rdpmc_direct)
 		return;
-	if (stub_pmcs(guest) != stub_pmcs(host) || guest->gp_width != host->gp_width ||
-	    guest->fixed_width != host->fixed_width ||
-	    guest->metrics_width != host->metrics_width ||
-	    host->features & ~guest->features & other)
+	for (pmc = 0; pmc <= STUB_METRICS; pmc++)
+		if (stub_has(stub_pmcs(guest), pmc) && stub_width(guest, pmc) != stub_width(host, pmc))
+			stub_fault("invariant 4: RDPMC is direct, PMC %u has another width", pmc);
+	if (stub_pmcs(guest) != stub_pmcs(host) && !(flags & MPMU_VCPU_DIRECT))
 		stub_fault("invariant 4: RDPMC is direct");
+	if (host->features & MPMU_FEAT_RDPMC_UNCORE &&
+	    ~flags & (MPMU_VCPU_DIRECT | MPMU_VCPU_UNCORE_RDPMC))
+		stub_fault("invariant 4: RDPMC reads counters of the whole host");
 	if (!(vcpu->mpmu.flags & MPMU_VCPU_TOUCHED))
 		stub_fault("invariant 4: RDPMC of an untouched PMU is direct");
 }
@@ -120,6 +124,7 @@ void stub_check_invariants(const struct stub_vcpu *vcpu)
 	for (i = 0; i < STUB_NR_MSRS; i++)
 		check_msr(vcpu, stub_msr_at(i));
 	check_rdpmc(vcpu);
+	stub_check_beyond(vcpu);
 }
 
 static u64 visible(struct stub_vcpu *vcpu, u32 msr)

@@ -145,6 +145,14 @@ bool stub_msr_is_data(const struct mpmu_caps *caps, u32 msr)
 	       kind == REG_METRICS || kind == REG_GLOBAL_CTRL || kind == REG_STATUS || kind == REG_STATUS_CLEAR;
 }
 
+bool stub_msr_is_global(const struct mpmu_caps *caps, u32 msr)
+{
+	enum kind kind = find(caps, msr).kind;
+
+	return kind == REG_GLOBAL_CTRL || kind == REG_STATUS || kind == REG_STATUS_CLEAR ||
+	       kind == REG_STATUS_SET;
+}
+
 void stub_pmu_reset(struct stub_pmu *pmu, const struct mpmu_caps *caps)
 {
 	bool bare = pmu->bare;

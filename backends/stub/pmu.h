@@ -124,6 +124,9 @@ u64 stub_pmu_rdmsr_strict(const struct stub_pmu *pmu, u32 msr);
 /* Is @msr a counter, GLOBAL_CTRL or a status register that may be direct? */
 bool stub_msr_is_data(const struct mpmu_caps *caps, u32 msr);
 
+/* Is it one of those that speak for all counters? */
+bool stub_msr_is_global(const struct mpmu_caps *caps, u32 msr);
+
 /* Bits that a write of @msr may set; 0 where it does not exist. */
 u64 stub_msr_writable(const struct mpmu_caps *caps, u32 msr);
 

@@ -98,6 +98,11 @@ enum mpmu_policy {
 	MPMU_POLICY_COMPAT,
 	/** The host's version, all counters of it, and PERF_METRICS. */
 	MPMU_POLICY_FULL,
+	/**
+	 * The model of MPMU_POLICY_COMPAT, for vCPUs with MPMU_VCPU_DIRECT: fewer
+	 * accesses exit.
+	 */
+	MPMU_POLICY_DIRECT,
 };
 
 /**

@@ -56,6 +56,18 @@ enum mpmu_vcpu_flag {
 	MPMU_VCPU_HOST_STATUS = 1u << 3,
 	/** The vCPU has owned a PMU since it was last looked whether that is idle. */
 	MPMU_VCPU_ENTERED = 1u << 4,
+	/**
+	 * Policy direct: GLOBAL_CTRL, the status and RDPMC are not intercepted for
+	 * what the host has beyond the model, as that is inert: it reads 0 and never
+	 * counts.  The guest can notice: see docs/msr-policy.md.
+	 */
+	MPMU_VCPU_DIRECT = 1u << 5,
+	/**
+	 * With MPMU_VCPU_DIRECT, a consent of the machine's owner: RDPMC is direct on
+	 * hosts with MPMU_FEAT_RDPMC_UNCORE, too.  The guest can then read the NB and
+	 * L3 counters of the host, which count what all others do.
+	 */
+	MPMU_VCPU_UNCORE_RDPMC = 1u << 6,
 };
 
 /** Classes of registers, for struct mpmu_stats. */
@@ -149,7 +161,7 @@ struct mpmu_vcpu {
 	/** FIXED_CTR_CTRL as hardware gets it. */
 	u64 fixed_ctrl_hw;
 	/**
-	 * GLOBAL_CTRL.  Not valid while it lives in the VMCS (the host has
+	 * GLOBAL_CTRL, bits of the model.  Not valid while it lives in the VMCS (the host has
 	 * MPMU_FEAT_VMCS_GLOBAL_CTRL and the vCPU is touched) or in hardware
 	 * (resident otherwise).
 	 */
@@ -286,13 +298,16 @@ void mpmu_vcpu_filter_changed(struct mpmu_vcpu *vcpu);
 
 /**
  * What decides besides the PMU's own registers has changed: EFER.SVME or guest
- * mode (AMD), or that status registers hold bits of the host (Intel).
+ * mode (AMD), that status registers hold bits of the host (Intel), or what policy
+ * direct lets the guest reach.
  *
  * @param vcpu  the vCPU
- * @param set   enum mpmu_vcpu_flag bits to set (SVME, GUEST_MODE, HOST_STATUS)
+ * @param set   enum mpmu_vcpu_flag bits to set (SVME, GUEST_MODE, HOST_STATUS,
+ *              DIRECT, UNCORE_RDPMC)
  * @param clear bits to clear, but for those to set
  *
- * Other bits, known or not, are ignored.  Asserted: @p vcpu.
+ * They outlast mpmu_vcpu_configure() and mpmu_vcpu_reset().  Other bits, known or
+ * not, are ignored.  Asserted: @p vcpu.
  */
 void mpmu_vcpu_set_flags(struct mpmu_vcpu *vcpu, u32 set, u32 clear);
 
@@ -328,7 +343,7 @@ u32 mpmu_nested_msr_intercepts(const struct mpmu_vcpu *vcpu, u32 msr, u32 l1);
 bool mpmu_nested_rdpmc_intercepted(const struct mpmu_vcpu *vcpu, bool l1);
 
 /**
- * Apply the policy to every PMU MSR and RDPMC through the ops.
+ * Apply what is intercepted to every PMU MSR and RDPMC through the ops.
  * Asserted: @p vcpu.
  */
 void mpmu_vcpu_update_intercepts(const struct mpmu_vcpu *vcpu);

@@ -19,14 +19,18 @@ struct map {
 	u32 eventsel;
 	u32 shift;
 	u32 fixed;
+	u32 metrics;
 	u32 global_ctrl;
 	u32 status;
 };
 
 static const struct map maps[] = {
-	[MPMU_VENDOR_INTEL] = {0x4c1, 0x186, 0, 0x309, 0x38f, 0x38e},
-	[MPMU_VENDOR_AMD] = {0xc0010201, 0xc0010200, 1, 0, 0xc0000301, 0xc0000300},
+	[MPMU_VENDOR_INTEL] = {0x4c1, 0x186, 0, 0x309, 0x329, 0x38f, 0x38e},
+	[MPMU_VENDOR_AMD] = {0xc0010201, 0xc0010200, 1, 0, 0, 0xc0000301, 0xc0000300},
 };
+
+/* PERF_METRICS in sets of PMCs. */
+#define METRICS 48
 
 struct check {
 	const char *promise;
@@ -52,6 +56,8 @@ static u32 counter_msr(port_t *port, u32 pmc)
 {
 	const struct map *map = map_of(port);
 
+	if (pmc == METRICS)
+		return map->metrics;
 	return pmc < MPMU_FIXED_BASE ? map->counter + (pmc << map->shift)
 				     : map->fixed + pmc - MPMU_FIXED_BASE;
 }
@@ -63,10 +69,16 @@ static u32 eventsel_msr(port_t *port, u32 pmc)
 	return map->eventsel + (pmc << map->shift);
 }
 
+/* Counters and PERF_METRICS. */
+static mpmu_pmcs all_pmcs(const struct mpmu_caps *caps)
+{
+	return caps->counters | caps->global_ctrl_extra;
+}
+
 /* The next PMC of the model at or after @pmc; 64: none. */
 static u32 next(port_t *port, u32 pmc)
 {
-	while (pmc < 64 && !has(port->vcpu->caps.counters, pmc))
+	while (pmc < 64 && !has(all_pmcs(&port->vcpu->caps), pmc))
 		pmc++;
 	return pmc;
 }
@@ -74,6 +86,7 @@ static u32 next(port_t *port, u32 pmc)
 static u64 width_mask(port_t *port, u32 pmc)
 {
 	u32 width = pmc < MPMU_FIXED_BASE ? port->host->caps.gp_width
+		    : pmc == METRICS	  ? port->host->caps.metrics_width
 					  : port->host->caps.fixed_width;
 
 	return width < 64 ? (1ull << width) - 1 : ~0ull;
@@ -169,7 +182,7 @@ static bool own_stops(port_t *port)
 
 static bool own_has_no_status(port_t *port)
 {
-	bool ok = own(port) && !(raw(port, map_of(port)->status) & port->host->caps.counters);
+	bool ok = own(port) && !(raw(port, map_of(port)->status) & all_pmcs(&port->host->caps));
 
 	disown(port);
 	return ok;
@@ -269,7 +282,7 @@ static bool has_vmcs(port_t *port)
 
 static bool global_ctrl_is_kept(port_t *port)
 {
-	mpmu_pmcs all = port->host->caps.counters;
+	mpmu_pmcs all = all_pmcs(&port->host->caps);
 	bool ok;
 
 	irqs(port, false);
@@ -457,7 +470,7 @@ static bool dirty_is_complete(port_t *port)
 	port->host_event(port->data, false);
 	ok = own(port);
 	ok &= !call(port, take_dirty, 0);
-	dirty = call(port, take_dirty, port->host->caps.counters);
+	dirty = call(port, take_dirty, all_pmcs(&port->host->caps));
 	for (pmc = next(port, 0); pmc < 64; pmc = next(port, pmc + 1))
 		ok &= !raw(port, counter_msr(port, pmc)) || has(dirty, pmc);
 	clean(port, dirty);
@@ -589,7 +602,7 @@ static bool put_leaves_nothing(port_t *port)
 		ok &= !raw(port, counter_msr(port, pmc));
 		ok &= pmc >= MPMU_FIXED_BASE || !raw(port, eventsel_msr(port, pmc));
 	}
-	ok &= !(raw(port, map_of(port)->status) & port->host->caps.counters);
+	ok &= !(raw(port, map_of(port)->status) & all_pmcs(&port->host->caps));
 	port->load(port->data);
 	return ok && !port->cpu->owner;
 }

@@ -30,6 +30,12 @@ static void wrmsr_no_eventsel(const struct mpmu_vcpu *vcpu, u32 msr, u64 value)
 		stub_ops.wrmsr(vcpu, msr, value);
 }
 
+static void wrmsr_no_metrics(const struct mpmu_vcpu *vcpu, u32 msr, u64 value)
+{
+	if (msr != 0x329)
+		stub_ops.wrmsr(vcpu, msr, value);
+}
+
 static u64 get_global_ctrl_reset(const struct mpmu_vcpu *vcpu)
 {
 	return vcpu->host->caps.counters & MPMU_GP_MASK;
@@ -171,6 +177,7 @@ struct wrong {
 static const struct wrong wrongs[] = {
 	WRONG("rdmsr cuts to 32 bits", INTEL, rdmsr, rdmsr_32_bits, "reads what hardware"),
 	WRONG("wrmsr cuts to 32 bits", INTEL, wrmsr, wrmsr_32_bits, "counters hold"),
+	WRONG("wrmsr skips PERF_METRICS", "intel-spr", wrmsr, wrmsr_no_metrics, "counters hold"),
 	WRONG("wrmsr skips selectors (Intel)", INTEL, wrmsr, wrmsr_no_eventsel, "selectors hold"),
 	WRONG("wrmsr skips selectors (AMD)", AMD, wrmsr, wrmsr_no_eventsel, "selectors hold"),
 	WRONG("get_global_ctrl is stale", INTEL, get_global_ctrl, get_global_ctrl_reset,
@@ -269,6 +276,8 @@ static const struct right rights[] = {
 	{"the stub conforms: intel-v4-small", "intel-v4-small"},
 	{"the stub conforms: intel-v5-odd", "intel-v5-odd"},
 	{"the stub conforms: intel-v5-holes", "intel-v5-holes"},
+	{"the stub conforms: intel-icx", "intel-icx"},
+	{"the stub conforms: intel-spr", "intel-spr"},
 	{"the stub conforms: amd-v2", "amd-v2"},
 	{"the stub conforms: amd-v2-nb", "amd-v2-nb"},
 };

@@ -32,6 +32,8 @@ static void check_sane(const struct mpmu_caps *caps)
 	fuzz_check(!(caps->counters & ~(MPMU_GP_MASK | MPMU_FIXED_MASK)), "impossible counters");
 	fuzz_check(width_fits(caps->counters & MPMU_GP_MASK, caps->gp_width), "GP width");
 	fuzz_check(width_fits(caps->counters & MPMU_FIXED_MASK, caps->fixed_width), "fixed width");
+	fuzz_check(width_fits(caps->features & MPMU_FEAT_METRICS, caps->metrics_width),
+		   "width of metrics");
 	fuzz_check(!caps->counters == !caps->version, "a version without counters, or the reverse");
 	fuzz_check(mpmu_caps_valid(caps), "decoded, and not valid");
 }
@@ -57,16 +59,19 @@ static void check_within(const struct mpmu_caps *small, const struct mpmu_caps *
 	fuzz_check(!(small->features & ~large->features), "more features than there are");
 	fuzz_check(!(small->global_ctrl_extra & ~large->global_ctrl_extra), "more of GLOBAL_CTRL");
 	fuzz_check(small->version <= large->version, "a later version");
-	fuzz_check(small->gp_width <= large->gp_width && small->fixed_width <= large->fixed_width,
+	fuzz_check(small->gp_width <= large->gp_width && small->fixed_width <= large->fixed_width &&
+			   small->metrics_width <= large->metrics_width,
 		   "wider counters");
 }
 
 static void check_offers(const struct mpmu_caps *host, const struct mpmu_caps *wanted)
 {
-	struct mpmu_caps compat, full, guest = *wanted, again;
+	struct mpmu_caps compat, direct, full, guest = *wanted, again;
 
 	mpmu_caps_offer(&compat, host, MPMU_POLICY_COMPAT);
+	mpmu_caps_offer(&direct, host, MPMU_POLICY_DIRECT);
 	mpmu_caps_offer(&full, host, MPMU_POLICY_FULL);
+	fuzz_check(!memcmp(&compat, &direct, sizeof(compat)), "direct has another model");
 	check_within(&compat, &full);
 	check_within(&full, host);
 	mpmu_caps_clamp(&guest, &full);

@@ -55,7 +55,7 @@ static void guest_step(struct stream *stream, enum op_kind kind)
 		break;
 	case OP_RDPMC:
 		op.reg = fuzz_take(input, 1);
-		op.reg = op.reg & 0x40 ? 1u << 30 | (op.reg & 0x3f) : op.reg;
+		op.reg = (op.reg & 0x3f) | (op.reg >> 6) << 29;
 		break;
 	case OP_RUN:
 		op.work = any_work(input);
@@ -117,6 +117,25 @@ static void host_runs(struct stream *stream)
 	stub_perf_run(&stream->machine, &work);
 }
 
+/* It counts metrics, too, and leaves both behind. */
+static void host_slots(struct stream *stream)
+{
+	if (!stub_has(stream->host->counters, STUB_SLOTS))
+		return;
+	stub_exit(&stream->vcpu);
+	stub_perf_install(&stream->machine, 1, STUB_SLOTS, 0, 0);
+	host_runs(stream);
+	stub_perf_remove(&stream->machine, 1);
+}
+
+/* Policy direct and the consent, by two bits. */
+static void policy(struct stream *stream)
+{
+	u32 flags = MPMU_VCPU_DIRECT * (fuzz_take(&stream->input, 1) & 3);
+
+	stub_vcpu_set_flags(&stream->vcpu, flags, MPMU_VCPU_DIRECT | MPMU_VCPU_UNCORE_RDPMC);
+}
+
 static void late(struct stream *stream)
 {
 	stream->vcpu.cpu->late_pmi = true;
@@ -135,7 +154,7 @@ static void cpu_reset(struct stream *stream)
 }
 
 static void (*const host_steps[])(struct stream *stream) = {
-	reclaim, move, host_event, host_runs, late, round_trip, cpu_reset,
+	reclaim, move, host_event, host_runs, late, round_trip, cpu_reset, host_slots, policy,
 };
 
 static void step(struct stream *stream)

@@ -135,11 +135,26 @@ static struct {
 static const struct mpmu_filter_spec deny_all = {.action = MPMU_FILTER_ALLOW};
 static struct mpmu_filter filter;
 
+/* Guests that have what their host has, one for each model; and two that have less. */
+static const struct subject {
+	const char *name;
+	const char *model;
+	u32 flags;
+} directs[] = {
+	{"intel-spr-direct", "intel-spr", MPMU_VCPU_DIRECT},
+	{"amd-v2-nb-direct", "amd-v2-nb", MPMU_VCPU_DIRECT | MPMU_VCPU_UNCORE_RDPMC},
+};
+static struct subject subjects[40];
+static const struct subject *subject;
+
 static void configure(struct unit_world *world)
 {
-	const struct mpmu_caps caps = world->machine.host.caps;
+	struct mpmu_caps caps = world->machine.host.caps;
 
+	if (subject->flags)
+		mpmu_caps_offer(&caps, &world->machine.host.caps, MPMU_POLICY_DIRECT);
 	stub_vcpu_init(&world->vcpu, &world->machine, &caps);
+	stub_vcpu_set_flags(&world->vcpu, subject->flags, 0);
 	stub_vcpu_load(&world->vcpu, &world->machine.cpus[0]);
 }
 
@@ -186,6 +201,8 @@ static void use_more(struct unit_world *world)
 	guest_wrmsr(&world->vcpu, map.global_ctrl, 3 | (map.fixed_ctrl ? 1ull << 32 : 0));
 	if (world->vcpu.mpmu.caps.features & MPMU_FEAT_METRICS)
 		use_metrics(&world->vcpu);
+	if (subject->flags)
+		guest_wrmsr(&world->vcpu, map.global_ctrl, stub_pmcs(&world->machine.host.caps));
 	stub_exit(&world->vcpu);
 }
 
@@ -422,13 +439,13 @@ static void compare(const char *path)
 			 (int)strcspn(theirs, "\n"), theirs);
 }
 
-static void check_model(void **state)
+static void check_subject(void **state)
 {
-	const struct stub_model *model = *state;
 	char path[100];
 
-	path_of(path, sizeof(path), model->name);
-	make_trace(model->name);
+	subject = *state;
+	path_of(path, sizeof(path), subject->name);
+	make_trace(subject->model);
 	if (getenv("MPMU_GOLDEN"))
 		save(path);
 	compare(path);
@@ -436,11 +453,14 @@ static void check_model(void **state)
 
 int main(void)
 {
-	u32 i;
+	u32 count = 0, i;
 
 	for (i = 0; i < stub_nr_models; i++)
 		if (!mpmu_caps_missing(&stub_models[i].caps))
-			unit_count = unit_rows(unit_tests, unit_count, &stub_models[i],
-					       sizeof(stub_models[i]), 1, check_model);
+			subjects[count++] = (struct subject){stub_models[i].name,
+							     stub_models[i].name, 0};
+	unit_count = unit_rows(unit_tests, unit_count, subjects, sizeof(subjects[0]), count,
+			       check_subject);
+	UNIT_TABLE(directs, check_subject);
 	return unit_run("golden traces");
 }

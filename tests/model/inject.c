@@ -15,6 +15,8 @@ struct scenario {
 	const char *name;
 	const char *host;
 	const char *guest;
+	/* Of the vCPU: policy direct. */
+	u32 flags;
 	struct op ops[MAX_OPS];
 };
 
@@ -64,18 +66,21 @@ static const struct scenario scenarios[] = {
 	{"sampling",
 	 "intel-v5-8-4",
 	 "intel-v5-8-4",
+	 0,
 	 {UNMASK, WR(0x4c1, LAST48 - 9), WR(0x186, 0x5300c0), RUN(5, 0), RUN(5, 3), RD(0x38e),
 	  WR(0x390, 1), WR(0x4c1, LAST48 - 3), UNMASK, RUN(3, 0), EMULATED(1, 0), EMULATED(0, 0),
 	  RD(0x38e), PMC(0), RD(0x38f), WR(0x38f, 0), RUN(9, 0), PMC(0)}},
 	{"fixed counters, 3 of 4",
 	 "intel-v5-8-4",
 	 "intel-v5-8-3",
+	 0,
 	 {UNMASK, WR(0x38d, 0xb3b), WR(0x38f, 7ull << 32), WR(0x309, LAST48 - 4), RUN(4, 3),
 	  EMULATED(1, 3), RD(0x38e), RUN(7, 0), PMC(0x40000000), PMC(0x40000001), WR(0x38d, 0x303),
 	  RUN(4, 0), PMC(0x40000001), RD(0x30b), WR(0x390, 1ull << 32), RD(0x38e), RD(0x392)}},
 	{"filter",
 	 "intel-v5-8-3",
 	 "intel-v4",
+	 0,
 	 {WR(0x186, 0x4300c0),
 	  WR(0x187, 0x4300c4),
 	  WR(0x38d, 3),
@@ -100,17 +105,20 @@ static const struct scenario scenarios[] = {
 	{"version 1",
 	 "intel-v5-8-4",
 	 "intel-v1-fw",
+	 0,
 	 {UNMASK, WR(0xc1, 0xfffffff8), WR(0x186, 0x5300c0), RUN(9, 0), RD(0xc1), UNMASK,
 	  WR(0x4c1, LAST48), EMULATED(0, 0), RD(0xc1), WR(0x186, 0), RUN(5, 0), RD(0xc1),
 	  RD(0x38f)}},
 	{"status by software",
 	 "intel-v4",
 	 "intel-v4",
+	 0,
 	 {WR(0x391, 5), RD(0x38e), PMC(0), WR(0x391, 1ull << 33), RD(0x38e), WR(0x390, 4),
 	  RD(0x38e), WR(0x38e, 0), RD(0x38e), RUN(3, 0), RD(0x38e), RESET, RD(0x38e), RD(0x38f)}},
 	{"metrics",
 	 "intel-spr",
 	 "intel-spr",
+	 0,
 	 {UNMASK, WR(0x30c, 0x100), WR(0x329, 0xf0), WR(0x38d, 0xb000), WR(0x38f, 1ull << 48 | 1ull << 35),
 	  RUN(5, 0), PMC(0x20000000), RUN(20, 0), RD(0x38e), PMC(0x20000000), WR(0x390, 1ull << 48),
 	  UNMASK, WR(0x38f, 1ull << 35), RUN(9, 0), PMC(0x20000000), WR(0x38f, 1ull << 48),
@@ -118,6 +126,7 @@ static const struct scenario scenarios[] = {
 	{"metrics of four fields, a filter",
 	 "intel-icx",
 	 "intel-icx",
+	 0,
 	 {UNMASK, WR(0x30c, 0), WR(0x329, 0xfffefdfc), WR(0x38d, 0xb000),
 	  WR(0x38f, 1ull << 48 | 1ull << 35), RUN(9, 3), RD(0x329), FILTER(4), RUN(9, 3), RD(0x329),
 	  RD(0x38e), WR(0x390, 1ull << 48 | 1ull << 35), FILTER(0), WR(0x329, 1ull << 32), RUN(3, 0),
@@ -125,12 +134,30 @@ static const struct scenario scenarios[] = {
 	{"gaps, and metrics of the host alone",
 	 "intel-metrics-holes",
 	 "intel-v5-holes",
+	 0,
 	 {UNMASK, WR(0x30c, 0x100), WR(0x38d, 0xb00b), WR(0x38f, 9ull << 32), RUN(5, 0),
 	  PMC(0x40000003), RD(0x329), PMC(0x20000000), WR(0x38f, 1ull << 48), WR(0x390, 1ull << 48),
 	  RUN(5, 3), EMULATED(0, 0), PMC(0x40000000), PMC(0x40000002), RD(0x38e)}},
+	{"policy direct",
+	 "intel-spr",
+	 "intel-v2-fw",
+	 MPMU_VCPU_DIRECT,
+	 {UNMASK, WR(0x4c1, LAST48 - 3), WR(0x186, 0x5300c0), WR(0x38f, 0xfull << 32 | 0xff | 1ull << 48),
+	  RUN(5, 0), RD(0x38e), RD(0x38f), PMC(0x40000003), PMC(0x20000000), PMC(0), WR(0x38d, 0xb000),
+	  WR(0x390, 8ull << 32 | 1), WR(0x38d, 0xbbb), RUN(5, 3), RD(0x38f), PMC(0x40000003),
+	  PMC(0x40000004), PMC(0x40000002), WR(0x38f, 8ull << 32), RD(0x30c), RD(0x329), RD(0x38e)}},
+	{"policy direct, with a consent (AMD)",
+	 "amd-v2-nb",
+	 "amd-v2-small",
+	 MPMU_VCPU_DIRECT | MPMU_VCPU_UNCORE_RDPMC,
+	 {UNMASK, WR(0xc0010201, LAST48 - 3), WR(0xc0010200, 0x5300c0), WR(0xc0000301, 0x3f),
+	  RUN(5, 0), RD(0xc0000300), PMC(4), PMC(5), PMC(6), PMC(15), WR(0xc0000303, 0x3f),
+	  RD(0xc0000300), WR(0xc0000302, 0x15), RD(0xc0000300), WR(0xc0010208, 0x5300c0),
+	  EMULATED(0, 0), RD(0xc0000301), PMC(0), PMC(16)}},
 	{"sampling (AMD)",
 	 "amd-v2",
 	 "amd-v2",
+	 0,
 	 {UNMASK, WR(0xc0010201, LAST48 - 9), WR(0xc0010200, 0x5300c0), RUN(5, 0), RUN(5, 3),
 	  RD(0xc0000300), WR(0xc0000302, 1), WR(0xc0010004, LAST48 - 3), RUN(3, 0), EMULATED(1, 0),
 	  EMULATED(0, 0), RD(0xc0000300), PMC(0), RD(0xc0000301), WR(0xc0000301, 0), RUN(9, 0),
@@ -138,6 +165,7 @@ static const struct scenario scenarios[] = {
 	{"a guest's hypervisor (AMD)",
 	 "amd-v2-nb",
 	 "amd-v2",
+	 0,
 	 {WR(0xc0010200, 3ull << 40 | 0x4300c0), WR(0xc0010202, 1ull << 40 | 0x4300c0),
 	  WR(0xc0010204, 2ull << 40 | 0x4300c0), RUN(5, 0), MODE(1), RUN(6, 0), EMULATED(0, 0),
 	  MODE(2), RUN(7, 0), EMULATED(0, 3), MODE(1), RUN(3, 3), MODE(0), RUN(9, 0), PMC(0),
@@ -145,6 +173,7 @@ static const struct scenario scenarios[] = {
 	{"K7",
 	 "amd-v2",
 	 "amd-k7",
+	 0,
 	 {UNMASK, WR(0xc0010007, LAST48 - 2), WR(0xc0010003, 0x5300c2), RUN(12, 0), PMC(3),
 	  RD(0xc0010207), WR(0xc0010003, 0x5300c0), RUN(2, 0), EMULATED(1, 0), PMC(3),
 	  RD(0xc0000300)}},
@@ -362,6 +391,7 @@ static void prepare(struct world *world, const struct scenario *scenario)
 	stub_vcpu_init(&world->vcpu, &world->machine, unit_caps(scenario->guest));
 	stub_vcpu_init(&world->other, &world->machine, unit_caps(scenario->guest));
 	stub_vcpu_load(&world->vcpu, &world->machine.cpus[0]);
+	stub_vcpu_set_flags(&world->vcpu, scenario->flags, 0);
 	twin_init(&world->twin, &world->vcpu);
 	world->machine.interruptible = at_point;
 	world->machine.data = world;

@@ -100,9 +100,9 @@ compile_all || die 1 mutants "the tests do not build" "make tests"
 silent "without a mutation all tests pass" first_failure_or_none
 
 mutant "MSR block one too long" decode.c 'index >= block->count' 'index > block->count'
-mutant "counters beyond the model" decode.c 'row->per_pmc ? caps->counters & mpmu_bit(row->pmc) : caps->counters' 'caps->counters'
+mutant "counters beyond the model" decode.c 'row->per_pmc ? mpmu_all_pmcs(caps) & mpmu_bit(row->pmc) : caps->counters' 'caps->counters'
 mutant "registers without their feature" decode.c '!mpmu_has(caps, row->features)' 0
-mutant "RDPMC beyond the model" decode.c 'return vcpu->caps.counters & mpmu_bit(*pmc);' 'return true;'
+mutant "RDPMC beyond the model" decode.c 'return mpmu_all_pmcs(&vcpu->caps) & mpmu_bit(*pmc);' 'return true;'
 mutant "RDPMC takes any type" decode.c 'ecx - fixed < MPMU_MAX_FIXED' '(ecx & 31) < MPMU_MAX_FIXED'
 
 mutant "compat offers 4 fixed counters" caps.c '(COMPAT_FIXED)' '(4)'
@@ -135,7 +135,7 @@ mutant "AnyThread of fixed counters" access.c 'MPMU_FIXED_WRITABLE' '0xf'
 mutant "STATUS writable by the guest" access.c 'by == MPMU_BY_GUEST && mpmu_desc(vcpu)->strict ?' '0 ?'
 mutant "OVF_CTRL and STATUS_SET by the host" access.c '(kind == MPMU_KIND_STATUS) != (by == MPMU_BY_HOST)' '(kind == MPMU_KIND_STATUS) > (by == MPMU_BY_HOST)'
 mutant "AMD STATUS by the guest" access.c '(kind == MPMU_KIND_STATUS) != (by == MPMU_BY_HOST)' '(kind == MPMU_KIND_STATUS) < (by == MPMU_BY_HOST)'
-mutant "status bits of no counter kept" access.c '*value &= vcpu->caps.counters;' ''
+mutant "status bits of no counter kept" access.c '*value &= pmcs;' ''
 mutant "selector enabled before the filter" access.c 'mpmu_eventsel_disabled(mpmu_desc(vcpu), value)' 'value'
 mutant "FIXED_CTR_CTRL not closed first" access.c 'hw &= ~mpmu_fixed_bits(pmc, MPMU_FIXED_FIELD);' 'hw = (hw & ~mpmu_fixed_bits(pmc, 0xf)) | mpmu_fixed_bits(pmc, field);'
 mutant "denied field enabled by a neighbour" access.c 'u64 hw = vcpu->fixed_ctrl_hw;' 'u64 hw = value;'
@@ -150,18 +150,23 @@ mutant "reads of control registers touch" access.c 'by == MPMU_BY_GUEST && uses_
 mutant "RDPMC does not touch" access.c 'mpmu_touch(vcpu);
 	*value = mpmu_counter_read' '*value = mpmu_counter_read'
 
-mutant "GLOBAL_CTRL direct with fewer counters" policy.c 'return vcpu->caps.counters == vcpu->host->caps.counters;' 'return true;'
-mutant "GLOBAL_CTRL direct beside metrics" policy.c '!(vcpu->host->caps.global_ctrl_extra & ~vcpu->caps.global_ctrl_extra)' 1
+mutant "GLOBAL_CTRL direct with fewer counters" policy.c 'return mpmu_all_pmcs(&vcpu->caps) == mpmu_all_pmcs(&vcpu->host->caps) ||' 'return true ||'
+mutant "GLOBAL_CTRL direct beside metrics" policy.c 'mpmu_all_pmcs(&vcpu->caps) == mpmu_all_pmcs(&vcpu->host->caps)' 'vcpu->caps.counters == vcpu->host->caps.counters'
 mutant "STATUS direct beside PT" policy.c '&& !(vcpu->flags & MPMU_VCPU_HOST_STATUS)' ''
 mutant "STATUS_SET direct on Intel" policy.c 'mpmu_desc(vcpu)->status_set_direct &&' ''
-mutant "RDPMC direct beside NB counters" policy.c 'host->features & (MPMU_FEAT_METRICS | MPMU_FEAT_RDPMC_UNCORE)' 0
+mutant "RDPMC direct beside NB counters" policy.c '!may_read_uncore(vcpu)' 0
+mutant "NB counters read without a consent" policy.c '(vcpu->flags & consent) == consent' 'vcpu->flags & MPMU_VCPU_DIRECT'
+mutant "NB counters read without policy direct" policy.c '(vcpu->flags & consent) == consent' 'vcpu->flags & MPMU_VCPU_UNCORE_RDPMC'
+mutant "inert without policy direct" policy.c 'return vcpu->flags & MPMU_VCPU_DIRECT &&' 'return true &&'
+mutant "inert, though the core cannot clean it" policy.c '!(beyond & ~mpmu_desc(vcpu)->reachable)' true
+mutant "metrics of the host that count with slots" policy.c 'if (beyond & mpmu_bit(MPMU_METRICS) && ' 'if (0 && '
 mutant "direct before the first use" policy.c 'if (!mpmu_touched(vcpu))
 		return false;' ''
 mutant "selectors direct" policy.c 'case MPMU_KIND_NONE:
 	case MPMU_KIND_EVENTSEL:' 'case MPMU_KIND_EVENTSEL: return true;
 	case MPMU_KIND_NONE:'
 mutant "GLOBAL_CTRL lost at the first use" policy.c 'mpmu_call(vcpu, set_global_ctrl, vcpu->global_ctrl);' ';'
-mutant "GLOBAL_CTRL lost at closing" policy.c 'vcpu->global_ctrl = mpmu_call(vcpu, get_global_ctrl);' ';'
+mutant "GLOBAL_CTRL lost at closing" policy.c 'vcpu->global_ctrl = mpmu_of_model(vcpu, mpmu_call(vcpu, get_global_ctrl));' ';'
 mutant "idle changes go on after a new use" policy.c 'vcpu->idle_switches = 0;' ''
 mutant "first use requests no intercepts" policy.c 'set_global_ctrl, vcpu->global_ctrl);
 	mpmu_call(vcpu, request_intercepts);' 'set_global_ctrl, vcpu->global_ctrl);'
@@ -169,7 +174,15 @@ mutant "first use requests no intercepts" policy.c 'set_global_ctrl, vcpu->globa
 mutant "host's counters exposed" switch.c '!value && cpu->zero_counters & mpmu_bit(pmc)' '!value'
 mutant "every register written" switch.c '!value && cpu->zero_counters & mpmu_bit(pmc)' '0'
 mutant "selector not loaded" switch.c '!hw && cpu->zero_eventsels & mpmu_bit(pmc)' '1'
-mutant "dirty counters beyond the model" switch.c 'vcpu->host->caps.counters & desc->reachable' '0'
+mutant "dirty counters beyond the model" switch.c 'mpmu_call(vcpu, take_dirty, reachable) |' '(0 & mpmu_call(vcpu, take_dirty, reachable)) |'
+mutant "what firmware left stays" switch.c ' | (reachable & ~cpu->cleaned)' ''
+mutant "selectors beyond the model stay" switch.c 'mpmu_pmcs all = mine | (dirty & MPMU_GP_MASK);' 'mpmu_pmcs all = mine | (dirty & 0);'
+mutant "metrics saved after slots are scrubbed" switch.c 'save_metrics(vcpu);
+	mpmu_for_each_pmc(pmc, vcpu->caps.counters) {' 'mpmu_for_each_pmc(pmc, vcpu->caps.counters) {'
+mutant "metrics not scrubbed" switch.c 'scrub_metrics(vcpu);
+	cpu->' 'cpu->'
+mutant "metrics not written after slots" switch.c 'if (pmc == MPMU_SLOTS && !known)' 'if (0)'
+mutant "an overflow of metrics is not waited for" switch.c 'pmc == MPMU_METRICS ||' '0 ||'
 mutant "status not restored" switch.c 'write_register(vcpu, desc->status_set, status, !status);' ';'
 mutant "FIXED_CTR_CTRL not loaded" switch.c 'write_register(vcpu, desc->fixed_ctrl, vcpu->fixed_ctrl_hw, false);' ';'
 mutant "GLOBAL_CTL not loaded (AMD)" switch.c 'write_register(vcpu, desc->global_ctrl, vcpu->global_ctrl, false);' ';'
@@ -178,10 +191,14 @@ mutant "counters not saved" switch.c '*mpmu_saved_counter(vcpu, pmc) = value;' '
 mutant "selectors not scrubbed" switch.c '!vcpu->eventsel_hw[pmc]);' 'true);'
 mutant "FIXED_CTR_CTRL not scrubbed" switch.c '!vcpu->fixed_ctrl_hw' 'true'
 mutant "status not scrubbed" switch.c 'write_register(vcpu, mpmu_desc(vcpu)->status_clear, status, !status);' ';'
-mutant "status of the host taken" switch.c 'mpmu_desc(vcpu)->status) & vcpu->caps.counters' 'mpmu_desc(vcpu)->status)'
-mutant "status bits never go away" switch.c 'vcpu->global_status = mpmu_has' 'vcpu->global_status |= mpmu_has'
+mutant "status of the host taken" switch.c 'mpmu_desc(vcpu)->status) & mpmu_all_pmcs(&vcpu->host->caps)' 'mpmu_desc(vcpu)->status)'
+mutant "status beyond the model stays" switch.c 'mpmu_desc(vcpu)->status) & mpmu_all_pmcs(&vcpu->host->caps)' 'mpmu_desc(vcpu)->status) & mpmu_all_pmcs(&vcpu->caps)'
+mutant "bits beyond the model are saved" registers.c 'mpmu_of_model(vcpu, mpmu_call(vcpu, get_global_ctrl))' 'mpmu_call(vcpu, get_global_ctrl)'
+mutant "a write of slots loses metrics" registers.c 'pmc == MPMU_SLOTS && mpmu_has(&vcpu->caps, MPMU_FEAT_METRICS)' 0
+mutant "status bits never go away" switch.c 'vcpu->global_status =
+		mpmu_has' 'vcpu->global_status |= mpmu_has'
 mutant "interrupt in flight left behind" switch.c 'mpmu_call(vcpu, drain_pmi, briefly)' '0'
-mutant "GLOBAL_CTL not saved (AMD)" switch.c 'vcpu->global_ctrl = read_register(vcpu, msr);' ''
+mutant "GLOBAL_CTL not saved (AMD)" switch.c 'vcpu->global_ctrl = mpmu_of_model(vcpu, read_register(vcpu, msr));' ''
 mutant "no disown" switch.c 'mpmu_call(vcpu, disown);' ''
 mutant "interrupt not routed" switch.c 'mpmu_call(vcpu, route_pmi);' ''
 mutant "interrupt without a target" switch.c 'cpu->pmi_target = vcpu;' ''
@@ -201,7 +218,7 @@ mutant "a latched interrupt is forgotten by put" switch.c 'cpu->pmi_latched = tr
 mutant "nothing is drained" switch.c 'drain(cpu, cpu->owner, read_status(cpu->owner));' ';'
 mutant "drained without an overflow" switch.c 'if (!just_overflowed(vcpu, status))
 		return;' ''
-mutant "an old overflow is waited for" switch.c '< JUST_WRAPPED)' '< ~0ull)'
+mutant "an old overflow is waited for" switch.c '< JUST_WRAPPED;' '< ~0ull;'
 mutant "a counter that did not count is waited for" switch.c 'mpmu_may_have_counted(vcpu, pmc) &&' ''
 mutant "patience has no end" switch.c 'vcpu->drain_debt += VAIN_WAIT;' ';'
 mutant "patience does not come back" switch.c 'vcpu->drain_debt -= !!vcpu->drain_debt;' ''
@@ -276,7 +293,8 @@ mutant "reset of an owner" vcpu.c 'if (mpmu_resident(cpu, vcpu))
 mutant "reset stays direct" vcpu.c 'mpmu_untouch(vcpu);
 	reset_registers' 'reset_registers'
 mutant "SVME changes nothing" vcpu.c 'mpmu_request_reprogram(vcpu, mode_dependent(vcpu));' ';'
-mutant "PT changes nothing" vcpu.c 'if (changed & MPMU_VCPU_HOST_STATUS)' 'if (0)'
+mutant "PT changes nothing" vcpu.c 'if (changed & (MPMU_VCPU_HOST_STATUS |' 'if (changed & (0 |'
+mutant "policy direct changes nothing" vcpu.c 'MPMU_VCPU_HOST_STATUS | MPMU_VCPU_DIRECT | MPMU_VCPU_UNCORE_RDPMC))' 'MPMU_VCPU_HOST_STATUS | MPMU_VCPU_UNCORE_RDPMC))'
 mutant "missing op accepted" vcpu.c '|| !ops_complete(ops)' ''
 
 mutant "restore commits what it did not check" snapshot.c '!=
@@ -290,9 +308,9 @@ mutant "GLOBAL_CTRL not saved" snapshot.c 'case MPMU_KIND_GLOBAL_CTRL:' 'return 
 mutant "resident counters read from memory" registers.c 'if (mpmu_resident(cpu, vcpu))
 		value = mpmu_call' 'if (0)
 		value = mpmu_call'
-mutant "resident counters written to memory" registers.c 'if (mpmu_resident(cpu, vcpu))
-		mpmu_call(vcpu, wrmsr, mpmu_counter_msr' 'if (0)
-		mpmu_call(vcpu, wrmsr, mpmu_counter_msr'
+mutant "resident counters written to memory" registers.c 'if (!mpmu_resident(cpu, vcpu))
+		*mpmu_saved_counter' 'if (1)
+		*mpmu_saved_counter'
 mutant "resident selector not written" registers.c 'if (mpmu_resident(cpu, vcpu))
 		mpmu_call(vcpu, wrmsr, mpmu_eventsel_msr' 'if (0)
 		mpmu_call(vcpu, wrmsr, mpmu_eventsel_msr'

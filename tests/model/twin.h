@@ -59,11 +59,14 @@ struct twin {
 	struct stub_vcpu *vcpu;
 	struct stub_pmu bare;
 	u32 bare_pmis;
+	/* Policy direct: bits beyond the model that the guest has written. */
+	u64 beyond;
 	u64 filter[8];
-	/* What this comparison has seen. */
+	/* What this comparison has seen; lenient: done, though the model lacks it. */
 	u64 faults;
 	u64 direct;
 	u64 late;
+	u64 lenient;
 };
 
 static inline bool twin_is_amd(const struct twin *twin)
@@ -266,13 +269,66 @@ static inline void twin_print(const struct op *op)
 		    op->work.edges, op->work.cpl);
 }
 
-/* Do @op on both; false and a message where they differ. */
-static inline bool twin_do(struct twin *twin, const struct op *op)
+/* Bits of the host's that one of the global registers has beyond the model's. */
+static inline u64 bits_beyond(const struct twin *twin, u32 msr)
 {
-	u64 native, mediated;
-	bool native_done = bare_do(twin, op, &native);
-	bool mediated_done = mediated_do(twin, op, &mediated);
+	const struct mpmu_caps *model = &twin->bare.caps, *host = &twin->vcpu->mpmu.host->caps;
 
+	if (!(twin->vcpu->mpmu.flags & MPMU_VCPU_DIRECT) || !stub_msr_is_global(model, msr) ||
+	    !stub_msr_is_data(model, msr))
+		return 0;
+	return stub_pmcs(host) & ~stub_pmcs(model);
+}
+
+/* What RDPMC reads of an index that the model lacks, where it is direct. */
+static inline bool reads_beyond(const struct twin *twin, u32 ecx, u64 value)
+{
+	u32 flags = twin->vcpu->mpmu.flags;
+
+	if (flags & MPMU_VCPU_UNCORE_RDPMC && twin_is_amd(twin) && ecx >= 6 && ecx < 16 &&
+	    value == STUB_UNCORE_SECRET)
+		return true;
+	return flags & MPMU_VCPU_DIRECT && !value;
+}
+
+/*
+ * Policy direct: where the mediated PMU has done what the bare one refuses, it may
+ * have; then the bare one does the part that its model has.
+ */
+static inline void make_lenient(struct twin *twin, struct op *op, bool done, u64 *value)
+{
+	u64 beyond = bits_beyond(twin, op->reg);
+
+	if (op->kind == OP_WRMSR && done) {
+		twin->beyond |= op->value & beyond;
+		twin->lenient += !!(op->value & beyond);
+		op->value &= ~beyond;
+	} else if (op->kind == OP_RDMSR && done) {
+		*value &= ~(beyond & twin->beyond);
+	}
+}
+
+/* RDPMC of an index that the model lacks, and nothing was read by it. */
+static inline bool is_lenient(struct twin *twin, const struct op *op, u64 value)
+{
+	bool lenient = op->kind == OP_RDPMC && !mpmu_rdpmc_valid(&twin->vcpu->mpmu, op->reg) &&
+		       reads_beyond(twin, op->reg, value);
+
+	twin->lenient += lenient;
+	return lenient;
+}
+
+/* Do @op on both; false and a message where they differ. */
+static inline bool twin_do(struct twin *twin, const struct op *asked)
+{
+	struct op adapted = *asked, *op = &adapted;
+	u64 native, mediated;
+	bool mediated_done = mediated_do(twin, op, &mediated), native_done;
+
+	make_lenient(twin, op, mediated_done, &mediated);
+	native_done = bare_do(twin, op, &native);
+	if (mediated_done && is_lenient(twin, op, mediated))
+		mediated_done = false;
 	twin_settle(twin);
 	twin->faults += !native_done;
 	if (native_done == mediated_done && (!native_done || native == mediated) &&
@@ -316,6 +372,23 @@ static inline bool twin_possible(const struct mpmu_caps *host, const struct mpmu
 	       (!clamped.fixed_width || clamped.fixed_width == host->fixed_width) &&
 	       (!clamped.metrics_width || clamped.metrics_width == host->metrics_width) &&
 	       clamped.features == guest->features;
+}
+
+/*
+ * Does the host have what policy direct lets such a guest reach, with a consent or
+ * without?  PERF_METRICS would count with fixed counter 3 of a model without it.
+ */
+static inline bool twin_reaches_beyond(const struct mpmu_caps *host, const struct mpmu_caps *guest,
+				       u32 flags)
+{
+	mpmu_pmcs beyond = stub_pmcs(host) & ~stub_pmcs(guest);
+	bool uncore = host->features & MPMU_FEAT_RDPMC_UNCORE;
+
+	if (flags & MPMU_VCPU_UNCORE_RDPMC)
+		return uncore;
+	if (!beyond || (uncore && !(guest->features & MPMU_FEAT_GLOBAL)))
+		return false;
+	return !(stub_has(beyond, STUB_METRICS) && stub_has(guest->counters, STUB_SLOTS));
 }
 
 #endif

@@ -655,6 +655,7 @@ static const struct metrics_row metrics[] = {
 	{"B7 full: PERF_METRICS beside gaps", "intel-metrics-holes", MPMU_POLICY_FULL, 64},
 	{"B7 full: no PERF_METRICS of a host without", "intel-v5-8-4", MPMU_POLICY_FULL, 0},
 	{"B7 compat: no PERF_METRICS", "intel-spr", MPMU_POLICY_COMPAT, 0},
+	{"B7 direct: no PERF_METRICS", "intel-spr", MPMU_POLICY_DIRECT, 0},
 };
 
 static void check_metrics(void **state)
@@ -688,7 +689,21 @@ static void clamp_metrics(void)
 	assert_int_equal(guest.metrics_width, 32);
 }
 
+/* Policy direct has the model of compat, on each host. */
+static void offer_direct(void)
+{
+	struct mpmu_caps compat, direct;
+	u32 i;
+
+	for (i = 0; i < stub_nr_models; i++) {
+		mpmu_caps_offer(&compat, &stub_models[i].caps, MPMU_POLICY_COMPAT);
+		mpmu_caps_offer(&direct, &stub_models[i].caps, MPMU_POLICY_DIRECT);
+		check_same(&direct, &compat);
+	}
+}
+
 static const struct unit_case offer_cases[] = {
+	{"B7 direct: the model of compat", offer_direct},
 	{"B7 PERF_METRICS of a smaller model", clamp_metrics},
 };
 

@@ -2,8 +2,9 @@
 /* policy.c: rows C, each as policy says and as a guest's exits show. */
 #include "../lib/unit.h"
 
-#define RDPMC 0xffffffffu
-#define BOTH  (MPMU_READ | MPMU_WRITE)
+#define RDPMC  0xffffffffu
+#define BOTH   (MPMU_READ | MPMU_WRITE)
+#define DIRECT MPMU_VCPU_DIRECT
 
 struct row {
 	const char *id;
@@ -81,6 +82,131 @@ static const struct row rows[] = {
 	{"C RDPMC (AMD)", "amd-v2", "amd-v2", 0, RDPMC, true},
 	{"C RDPMC, host with NB counters (AMD)", "amd-v2-nb", "amd-v2", 0, RDPMC, false},
 	{"C RDPMC, 4 of 6 counters (AMD)", "amd-v2", "amd-k7", 0, RDPMC, false},
+	{"C direct: GLOBAL_CTRL, 3 of 4 fixed", "intel-v5-8-4", "intel-v2-fw", DIRECT, 0x38f, true},
+	{"C direct: GLOBAL_STATUS, 3 of 4 fixed", "intel-v5-8-4", "intel-v2-fw", DIRECT, 0x38e,
+	 true},
+	{"C direct: OVF_CTRL, 3 of 4 fixed", "intel-v5-8-4", "intel-v2-fw", DIRECT, 0x390, true},
+	{"C direct: RDPMC, 3 of 4 fixed", "intel-v5-8-4", "intel-v2-fw", DIRECT, RDPMC, true},
+	{"C direct: GLOBAL_CTRL, host with metrics", "intel-spr", "intel-v2-fw", DIRECT, 0x38f,
+	 true},
+	{"C direct: GLOBAL_STATUS, host with metrics", "intel-icx", "intel-v2-fw", DIRECT, 0x38e,
+	 true},
+	{"C direct: RDPMC, host with metrics", "intel-icx", "intel-v2-fw", DIRECT, RDPMC, true},
+	{"C direct: STATUS_SET", "intel-spr", "intel-v4", DIRECT, 0x391, false},
+	{"C direct: GLOBAL_INUSE", "intel-spr", "intel-v4", DIRECT, 0x392, false},
+	{"C direct: selector", "intel-spr", "intel-v2-fw", DIRECT, 0x186, false},
+	{"C direct: FIXED_CTR_CTRL", "intel-spr", "intel-v2-fw", DIRECT, 0x38d, false},
+	{"C direct: FIXED_CTR3 beyond the model", "intel-spr", "intel-v2-fw", DIRECT, 0x30c, false},
+	{"C direct: PERF_METRICS beyond the model", "intel-spr", "intel-v2-fw", DIRECT, 0x329, false},
+	{"C direct: GLOBAL_STATUS, PT on the host", "intel-spr", "intel-v2-fw",
+	 DIRECT | MPMU_VCPU_HOST_STATUS, 0x38e, false},
+	{"C direct: RDPMC of version 1", "intel-spr", "intel-v1-fw", DIRECT, RDPMC, true},
+	{"C direct: GLOBAL_CTRL of version 1", "intel-spr", "intel-v1-fw", DIRECT, 0x38f, false},
+	{"C direct: RDPMC, narrower counters", "intel-spr", "intel-v1", DIRECT, RDPMC, false},
+	{"C direct: RDPMC, metrics would count with FIXED_CTR3", "intel-spr", "intel-v5-8-4", DIRECT,
+	 RDPMC, false},
+	{"C direct: GLOBAL_CTRL, metrics would count with FIXED_CTR3", "intel-spr", "intel-v5-8-4",
+	 DIRECT, 0x38f, false},
+	{"C direct: RDPMC, 4 of 6 counters (AMD)", "amd-v2", "amd-k7", DIRECT, RDPMC, true},
+	{"C direct: GLOBAL_CTL, 4 of 6 counters (AMD)", "amd-v2", "amd-v2-small", DIRECT, 0xc0000301,
+	 true},
+	{"C direct: STATUS_SET, 4 of 6 counters (AMD)", "amd-v2", "amd-v2-small", DIRECT, 0xc0000303,
+	 true},
+	{"C direct: no consent to NB counters (AMD)", "amd-v2-nb", "amd-v2", DIRECT, RDPMC, false},
+	{"C direct: consent to NB counters (AMD)", "amd-v2-nb", "amd-v2",
+	 DIRECT | MPMU_VCPU_UNCORE_RDPMC, RDPMC, true},
+	{"C direct: consent, 4 of 6 counters (AMD)", "amd-v2-nb", "amd-v2-small",
+	 DIRECT | MPMU_VCPU_UNCORE_RDPMC, RDPMC, true},
+	{"C consent without policy direct (AMD)", "amd-v2-nb", "amd-v2", MPMU_VCPU_UNCORE_RDPMC,
+	 RDPMC, false},
+	{"C consent, no NB counters, without policy direct", "amd-v2", "amd-v2-small",
+	 MPMU_VCPU_UNCORE_RDPMC, RDPMC, false},
+};
+
+/* A counter that the core has no registers for cannot be cleaned. */
+static void out_of_reach(void)
+{
+	struct mpmu_caps host = *unit_caps("intel-v5-8-4");
+	static struct unit_world world;
+	u64 value;
+
+	host.counters |= 1 << 8;
+	assert_int_equal(stub_machine_init(&world.machine, &host), 0);
+	stub_vcpu_init(&world.vcpu, &world.machine, unit_caps("intel-v2-fw"));
+	stub_vcpu_load(&world.vcpu, &world.machine.cpus[0]);
+	stub_vcpu_set_flags(&world.vcpu, DIRECT, 0);
+	assert_true(stub_guest_rdpmc(&world.vcpu, 0, &value));
+	assert_true(mpmu_rdpmc_intercepted(&world.vcpu.mpmu));
+	assert_int_equal(mpmu_msr_intercepts(&world.vcpu.mpmu, 0x38f), BOTH);
+	assert_int_equal(mpmu_msr_intercepts(&world.vcpu.mpmu, 0xc1), 0);
+}
+
+/* RDPMC is as wide as the host's: with the counters of the host, or with fewer. */
+static void narrower_fixed(void)
+{
+	struct mpmu_caps guest = *unit_caps("intel-v5-8-4");
+	static struct unit_world world;
+	u64 value;
+
+	guest.fixed_width = 44;
+	assert_int_equal(stub_machine_init(&world.machine, unit_caps("intel-v5-8-4")), 0);
+	stub_vcpu_init(&world.vcpu, &world.machine, &guest);
+	stub_vcpu_load(&world.vcpu, &world.machine.cpus[0]);
+	assert_true(stub_guest_rdpmc(&world.vcpu, 0, &value));
+	assert_true(mpmu_rdpmc_intercepted(&world.vcpu.mpmu));
+	assert_int_equal(mpmu_msr_intercepts(&world.vcpu.mpmu, 0x309), BOTH);
+	assert_int_equal(mpmu_msr_intercepts(&world.vcpu.mpmu, 0x4c1), 0);
+}
+
+/* Without general counters, the host's have no width to agree with: they read 0. */
+static void fixed_alone(void)
+{
+	struct mpmu_caps guest = *unit_caps("intel-v2-fw");
+	static struct unit_world world;
+	u64 value = 1;
+
+	guest.counters &= MPMU_FIXED_MASK;
+	guest.gp_width = 0;
+	assert_int_equal(stub_machine_init(&world.machine, unit_caps("intel-v5-8-4")), 0);
+	stub_vcpu_init(&world.vcpu, &world.machine, &guest);
+	stub_vcpu_load(&world.vcpu, &world.machine.cpus[0]);
+	stub_vcpu_set_flags(&world.vcpu, DIRECT, 0);
+	assert_true(stub_guest_rdpmc(&world.vcpu, 1u << 30, &value));
+	stub_enter(&world.vcpu);
+	assert_true(world.vcpu.rdpmc_direct);
+	assert_true(stub_guest_rdpmc(&world.vcpu, 7, &value));
+	assert_int_equal(value, 0);
+}
+
+/* What the guest wrote beyond its model is gone as the intercepts close. */
+static void closing(void)
+{
+	static struct unit_world world;
+	struct stub_vcpu *vcpu = unit_world_init(&world, "intel-spr", "intel-v2-fw");
+	u64 value;
+	u32 i;
+
+	stub_vcpu_set_flags(vcpu, DIRECT, 0);
+	assert_true(stub_guest_rdpmc(vcpu, 0, &value));
+	unit_wrmsr(vcpu, 0x38f, 1ull << 48 | 8ull << 32 | 5);
+	assert_int_equal(unit_rdmsr(vcpu, 0x38f), 1ull << 48 | 8ull << 32 | 5);
+	assert_int_equal(stub_host_rdmsr(vcpu, 0x38f, &value), MPMU_DONE);
+	assert_int_equal(value, 5);
+	for (i = 0; vcpu->touched && i < 20; i++) {
+		stub_enter(vcpu);
+		stub_vcpu_put(vcpu);
+		stub_vcpu_load(vcpu, &world.machine.cpus[0]);
+	}
+	assert_false(vcpu->touched);
+	assert_int_equal(unit_rdmsr(vcpu, 0x38f), 5);
+	assert_int_equal(vcpu->mpmu.global_ctrl, 5);
+}
+
+static const struct unit_case cases[] = {
+	{"C direct: fixed counters alone", fixed_alone},
+	{"C direct: GLOBAL_CTRL beyond the model at closing", closing},
+	{"C RDPMC, narrower fixed counters", narrower_fixed},
+	{"C direct: a ninth counter of the host", out_of_reach},
 };
 
 static struct stub_vcpu *prepare(struct unit_world *world, const struct row *row)
@@ -153,7 +279,41 @@ static const struct row openings[] = {
 	{"C first use by a counter (AMD)", "amd-v2", "amd-v2", 0, 0xc0010201, true},
 };
 
-/* Flags that change what is direct ask for new intercepts. */
+/* A flag that changes what is direct asks for new intercepts. */
+static void check_flag(void **state)
+{
+	const struct row *row = *state;
+	struct row without = *row;
+	struct unit_world world;
+	struct stub_vcpu *vcpu;
+	u64 value;
+
+	without.flags = row->flags & DIRECT && row->flags != DIRECT ? DIRECT : 0;
+	vcpu = prepare(&world, &without);
+	assert_true(stub_guest_rdpmc(vcpu, 0, &value));
+	assert_int_equal(exits_of_access(vcpu, row), 1);
+	stub_vcpu_set_flags(vcpu, row->flags, 0);
+	assert_int_equal(exits_of_access(vcpu, row), 0);
+	stub_vcpu_reset(vcpu);
+	assert_true(stub_guest_rdpmc(vcpu, 0, &value));
+	assert_int_equal(exits_of_access(vcpu, row), 0);
+	stub_vcpu_set_flags(vcpu, 0, row->flags);
+	assert_int_equal(exits_of_access(vcpu, row), 1);
+	stub_exit(vcpu);
+	stub_check_invariants(vcpu);
+}
+
+static const struct row flags[] = {
+	{"C policy direct comes and goes: GLOBAL_CTRL", "intel-spr", "intel-v2-fw", DIRECT, 0x38f,
+	 true},
+	{"C policy direct comes and goes: RDPMC", "intel-spr", "intel-v2-fw", DIRECT, RDPMC, true},
+	{"C policy direct comes and goes: GLOBAL_CTL (AMD)", "amd-v2", "amd-v2-small", DIRECT,
+	 0xc0000301, true},
+	{"C consent comes and goes: RDPMC (AMD)", "amd-v2-nb", "amd-v2",
+	 DIRECT | MPMU_VCPU_UNCORE_RDPMC, RDPMC, true},
+};
+
+/* PT that changes what is direct asks for new intercepts. */
 static void check_request(void **state)
 {
 	const struct row *row = *state;
@@ -223,6 +383,7 @@ static const struct nested_row nesteds[] = {
 	{"I merged, untouched: all intercepted", MPMU_VENDOR_INTEL, 0, false},
 	{"I merged, touched", MPMU_VENDOR_INTEL, 0, true},
 	{"I merged, PT on the host", MPMU_VENDOR_INTEL, MPMU_VCPU_HOST_STATUS, true},
+	{"I merged, policy direct", MPMU_VENDOR_INTEL, DIRECT, true},
 	{"I merged, untouched: all intercepted (AMD)", MPMU_VENDOR_AMD, 0, false},
 	{"I merged, touched (AMD)", MPMU_VENDOR_AMD, 0, true},
 	{"I merged, in the guest's guest (AMD)", MPMU_VENDOR_AMD,
@@ -316,8 +477,10 @@ static void check_merge(void **state)
 int main(void)
 {
 	UNIT_TABLE(rows, check_row);
+	UNIT_CASES(cases);
 	UNIT_TABLE(openings, check_opening);
 	UNIT_TABLE(requests, check_request);
+	UNIT_TABLE(flags, check_flag);
 	UNIT_TABLE(nesteds, check_nested);
 	UNIT_TABLE(merges, check_merge);
 	return unit_run("policy");
