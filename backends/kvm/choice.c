@@ -14,13 +14,14 @@
 #include "cpuid.h"
 #include "irq.h"
 
-/* All of PERF_CAPABILITIES that a mediated PMU has. */
+/* All of PERF_CAPABILITIES that a mediated PMU has, PERF_METRICS with its model. */
 #define PERF_CAP_FW_WRITES BIT_ULL(13)
 
 #define BIT_OF(feature) BIT((feature) & 31)
 
 static_assert(KVM_PMU_CAP_POLICY_COMPAT << MPMU_POLICY_COMPAT == KVM_PMU_CAP_POLICY_COMPAT &&
-	      KVM_PMU_CAP_POLICY_COMPAT << MPMU_POLICY_FULL == KVM_PMU_CAP_POLICY_FULL,
+	      KVM_PMU_CAP_POLICY_COMPAT << MPMU_POLICY_FULL == KVM_PMU_CAP_POLICY_FULL &&
+	      KVM_PMU_CAP_POLICY_COMPAT << MPMU_POLICY_DIRECT == KVM_PMU_CAP_POLICY_DIRECT,
 	      "the flags of policies are in the core's order");
 
 /* Of the loaded vendor module; the lock is for the value of its parameter. */
@@ -59,10 +60,21 @@ void kvm_mpmu_stop_default(void)
 	loaded_vendor = NULL;
 }
 
+/* The consent is one to policy direct alone. */
+static u32 default_policy(void)
+{
+	u32 policy = KVM_PMU_CAP_POLICY_COMPAT << READ_ONCE(*loaded_vendor->policy);
+
+	if (policy != KVM_PMU_CAP_POLICY_DIRECT || !loaded_vendor->uncore_rdpmc ||
+	    !READ_ONCE(*loaded_vendor->uncore_rdpmc))
+		return policy;
+	return policy | KVM_PMU_CAP_UNCORE_RDPMC;
+}
+
 /* As if the VM had asked for what the parameters say. */
 static u32 default_flags(void)
 {
-	u32 policy = KVM_PMU_CAP_POLICY_COMPAT << READ_ONCE(*loaded_vendor->policy);
+	u32 policy = default_policy();
 
 	return READ_ONCE(*loaded_vendor->enable) ?
 	       KVM_PMU_CAP_MEDIATED | KVM_PMU_CAP_EMULATED | policy :
@@ -71,8 +83,7 @@ static u32 default_flags(void)
 
 static const struct kvm_mpmu_model *model_of(u32 flags)
 {
-	return &kvm_mpmu_models[flags & KVM_PMU_CAP_POLICY_FULL ? MPMU_POLICY_FULL :
-								  MPMU_POLICY_COMPAT];
+	return &kvm_mpmu_models[__ffs((flags & KVM_MPMU_POLICIES) / KVM_PMU_CAP_POLICY_COMPAT)];
 }
 
 static bool flags_make_sense(u64 flags)
@@ -83,6 +94,8 @@ static bool flags_make_sense(u64 flags)
 		return false;
 	if (flags & KVM_PMU_CAP_DISABLE)
 		return flags == KVM_PMU_CAP_DISABLE;
+	if (flags & KVM_PMU_CAP_UNCORE_RDPMC && policy != KVM_PMU_CAP_POLICY_DIRECT)
+		return false;
 	return !policy || (flags & KVM_PMU_CAP_MEDIATED && is_power_of_2(policy));
 }
 
@@ -97,7 +110,7 @@ static int check_flags(u64 flags)
 
 u32 __kvm_mpmu_impossible(void)
 {
-	return kvm_mpmu_possible() ? 0 : KVM_PMU_CAP_MEDIATED | KVM_MPMU_POLICIES;
+	return kvm_mpmu_possible() ? 0 : KVM_PMU_CAP_MEDIATED | KVM_MPMU_DETAILS;
 }
 
 void __kvm_mpmu_init_vm(struct kvm *kvm)
@@ -119,7 +132,7 @@ static u32 complete_flags(u32 asked, u32 defaults)
 {
 	if (asked & KVM_MPMU_POLICIES)
 		return asked;
-	return (asked ?: defaults) | (defaults & KVM_MPMU_POLICIES);
+	return (asked ?: defaults) | (defaults & KVM_MPMU_DETAILS);
 }
 
 static u32 vm_flags(const struct kvm *kvm)
@@ -130,6 +143,16 @@ static u32 vm_flags(const struct kvm *kvm)
 const struct kvm_mpmu_model *kvm_mpmu_vm_model(const struct kvm *kvm)
 {
 	return model_of(vm_flags(kvm));
+}
+
+u32 kvm_mpmu_vm_reach(const struct kvm *kvm)
+{
+	u32 flags = vm_flags(kvm);
+
+	if (!kvm_mpmu_lends_all)
+		return 0;
+	return (flags & KVM_PMU_CAP_POLICY_DIRECT ? MPMU_VCPU_DIRECT : 0) |
+	       (flags & KVM_PMU_CAP_UNCORE_RDPMC ? MPMU_VCPU_UNCORE_RDPMC : 0);
 }
 
 static u32 vm_obstacle(struct kvm *kvm)
@@ -241,9 +264,10 @@ static void mediate_leaf(struct kvm_cpuid_entry2 *entry, const struct mpmu_cpuid
 	}
 }
 
-static u64 mediate_perf_cap(u64 perf_cap)
+static u64 mediate_perf_cap(u64 perf_cap, const struct kvm_mpmu_model *model)
 {
-	return perf_cap & PERF_CAP_FW_WRITES;
+	return (perf_cap & PERF_CAP_FW_WRITES) |
+	       (model->leaves.perf_capabilities & PERF_CAP_METRICS);
 }
 
 /* The kind that flags lead to, as far as the host decides. */
@@ -268,10 +292,11 @@ void __kvm_mpmu_override_cpuid(struct kvm_cpuid_entry2 *entries, int nr)
 
 u64 __kvm_mpmu_filter_perf_cap(struct kvm_vcpu *vcpu, u64 perf_cap)
 {
+	u32 flags = vcpu ? vm_flags(vcpu->kvm) : default_flags();
 	bool mediated = vcpu ? kvm_vcpu_has_mediated_pmu(vcpu) :
-			       kind_of(default_flags()) == KVM_PMU_KIND_MEDIATED;
+			       kind_of(flags) == KVM_PMU_KIND_MEDIATED;
 
-	return mediated ? mediate_perf_cap(perf_cap) : perf_cap;
+	return mediated ? mediate_perf_cap(perf_cap, model_of(flags)) : perf_cap;
 }
 
 /* Any VM can have them, whatever the parameters say now. */
@@ -280,6 +305,11 @@ u32 __kvm_mpmu_nr_fixed(void)
 	if (!kvm_mpmu_possible())
 		return 0;
 	return hweight64(kvm_mpmu_models[MPMU_POLICY_FULL].caps.counters & MPMU_FIXED_MASK);
+}
+
+bool __kvm_mpmu_has_metrics(void)
+{
+	return kvm_mpmu_possible() && kvm_mpmu_models[MPMU_POLICY_FULL].caps.metrics_width;
 }
 
 static int describe_leaf(struct kvm_pmu_info *info, const struct pmu_leaf *leaf, u32 flags)
@@ -330,8 +360,9 @@ static int describe(struct kvm_pmu_info *info, u32 flags)
 	int i, r;
 
 	if (info->kind == KVM_PMU_KIND_MEDIATED) {
-		info->policy = flags & KVM_MPMU_POLICIES;
-		info->perf_capabilities = mediate_perf_cap(kvm_caps.supported_perf_cap);
+		info->policy = flags & KVM_MPMU_DETAILS;
+		info->perf_capabilities = mediate_perf_cap(kvm_caps.supported_perf_cap,
+							   model_of(flags));
 	} else if (info->kind == KVM_PMU_KIND_EMULATED) {
 		info->perf_capabilities = kvm_caps.supported_perf_cap;
 	}

@@ -44,18 +44,23 @@ static inline struct mpmu_vcpu *vcpu_to_core(struct kvm_vcpu *vcpu)
 	return &vcpu->arch.mpmu->core;
 }
 
+/* The bit of PERF_CAPABILITIES. */
+#define PERF_CAP_METRICS BIT_ULL(15)
+
 /* What a policy offers a guest at most, and how CPUID says it. */
 struct kvm_mpmu_model {
 	struct mpmu_caps caps;
 	struct mpmu_cpuid leaves;
 };
 
-#define KVM_MPMU_NR_POLICIES (MPMU_POLICY_FULL + 1)
+#define KVM_MPMU_NR_POLICIES (MPMU_POLICY_DIRECT + 1)
 
 extern struct mpmu_host kvm_mpmu_host;
 extern struct kvm_mpmu_model kvm_mpmu_models[KVM_MPMU_NR_POLICIES];
 /* What the host lacks for mediated PMUs, NULL: nothing. */
 extern const char *kvm_mpmu_missing;
+/* No counter is kept from guests: what one of them holds is known (TSX_FORCE_ABORT). */
+extern bool kvm_mpmu_lends_all;
 extern const struct mpmu_ops kvm_mpmu_ops;
 DECLARE_PER_CPU(struct mpmu_cpu, kvm_mpmu_cpu);
 
@@ -73,5 +78,7 @@ void kvm_mpmu_start_default(const struct kvm_mpmu_vendor *vendor);
 void kvm_mpmu_stop_default(void);
 /* The model that the VM's policy lets a mediated PMU have. */
 const struct kvm_mpmu_model *kvm_mpmu_vm_model(const struct kvm *kvm);
+/* What it lets the VM's vCPUs reach, MPMU_VCPU_DIRECT and MPMU_VCPU_UNCORE_RDPMC. */
+u32 kvm_mpmu_vm_reach(const struct kvm *kvm);
 
 #endif

@@ -16,6 +16,7 @@
 struct mpmu_host kvm_mpmu_host __read_mostly;
 struct kvm_mpmu_model kvm_mpmu_models[KVM_MPMU_NR_POLICIES] __read_mostly;
 const char *kvm_mpmu_missing;
+bool kvm_mpmu_lends_all __read_mostly;
 DEFINE_PER_CPU(struct mpmu_cpu, kvm_mpmu_cpu);
 
 static void handle_pmi(void)
@@ -62,6 +63,22 @@ static void limit_counters(struct mpmu_caps *caps, mpmu_pmcs pmcs)
 	mpmu_caps_clamp(caps, &limit);
 }
 
+/*
+ * Bits beyond the fields of PERF_METRICS fault.  Every machine that has it has four;
+ * perf knows which have eight.
+ */
+static void limit_metrics(struct mpmu_caps *caps, const struct x86_pmu_capability *perf)
+{
+	if (caps->metrics_width)
+		caps->metrics_width = perf->metrics ? 8 * perf->metrics : 32;
+}
+
+/* What the core cannot offer it must know of, or guests would reach it. */
+static bool metrics_without_slots(const struct mpmu_cpuid *leaves, const struct mpmu_caps *caps)
+{
+	return leaves->perf_capabilities & PERF_CAP_METRICS && !caps->metrics_width;
+}
+
 /* What hardware has, less what perf does not know or hides. */
 static const char *read_host_caps(struct mpmu_caps *caps, const struct kvm_mpmu_vendor *vendor)
 {
@@ -74,7 +91,10 @@ static const char *read_host_caps(struct mpmu_caps *caps, const struct kvm_mpmu_
 		return "CPUID describes the PMU inconsistently";
 
 	limit_counters(caps, perf.counters);
+	limit_metrics(caps, &perf);
 	caps->features |= vendor->features();
+	if (metrics_without_slots(&leaves, caps))
+		return "fixed counter 3 beside PERF_METRICS";
 	/* The clearest reason first: perf refuses old PMUs, too. */
 	return mpmu_caps_missing(caps) ?:
 	       perf.mediated ? NULL : "a PMU driver of perf that can lend it";
@@ -86,6 +106,7 @@ static void limit_offer(struct mpmu_caps *offer)
 	struct x86_pmu_capability perf;
 
 	perf_get_x86_pmu_capability(&perf);
+	kvm_mpmu_lends_all = perf.guest_counters == perf.counters;
 	limit_counters(offer, perf.guest_counters);
 	limit_counters(offer, GENMASK_ULL(KVM_MAX_NR_GP_COUNTERS - 1, 0) |
 			      GENMASK_ULL(MPMU_FIXED_BASE + KVM_MPMU_MAX_FIXED - 1,

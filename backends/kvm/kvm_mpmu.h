@@ -13,9 +13,12 @@
 #define KVM_MPMU_MAX_FIXED 7
 
 /* What KVM_CAP_PMU_CAPABILITY has beside KVM_PMU_CAP_DISABLE. */
-#define KVM_MPMU_POLICIES (KVM_PMU_CAP_POLICY_COMPAT | KVM_PMU_CAP_POLICY_FULL)
+#define KVM_MPMU_POLICIES \
+	(KVM_PMU_CAP_POLICY_COMPAT | KVM_PMU_CAP_POLICY_FULL | KVM_PMU_CAP_POLICY_DIRECT)
+/* All that is a mediated PMU's alone. */
+#define KVM_MPMU_DETAILS (KVM_MPMU_POLICIES | KVM_PMU_CAP_UNCORE_RDPMC)
 #ifdef CONFIG_MPMU
-#define KVM_MPMU_CAP_MASK (KVM_PMU_CAP_EMULATED | KVM_PMU_CAP_MEDIATED | KVM_MPMU_POLICIES)
+#define KVM_MPMU_CAP_MASK (KVM_PMU_CAP_EMULATED | KVM_PMU_CAP_MEDIATED | KVM_MPMU_DETAILS)
 #else
 #define KVM_MPMU_CAP_MASK 0
 #endif
@@ -25,9 +28,10 @@
  * is loaded on; slots that read or write a VMCS find the vCPU's own loaded.
  */
 struct kvm_mpmu_vendor {
-	/* The module's parameters. */
+	/* The module's parameters; NULL: the vendor has no counters beyond the core's. */
 	bool *enable;
 	int *policy;
+	bool *uncore_rdpmc;
 	/* enum mpmu_vendor and the host features that only the vendor knows. */
 	u8 vendor;
 	u32 (*features)(void);
@@ -59,6 +63,7 @@ int kvm_mpmu_set_default(bool *enable, bool value);
 void __kvm_mpmu_override_cpuid(struct kvm_cpuid_entry2 *entries, int nr);
 u64 __kvm_mpmu_filter_perf_cap(struct kvm_vcpu *vcpu, u64 perf_cap);
 u32 __kvm_mpmu_nr_fixed(void);
+bool __kvm_mpmu_has_metrics(void);
 u32 __kvm_mpmu_impossible(void);
 int kvm_mpmu_dev_get_attr(const struct kvm_device_attr *attr);
 int kvm_mpmu_dev_has_attr(const struct kvm_device_attr *attr);
@@ -204,6 +209,12 @@ static inline u64 kvm_mpmu_filter_perf_cap(struct kvm_vcpu *vcpu, u64 perf_cap)
 static inline u32 kvm_mpmu_nr_fixed(void)
 {
 	return IS_ENABLED(CONFIG_MPMU) ? __kvm_mpmu_nr_fixed() : 0;
+}
+
+/* Can a VM have PERF_METRICS? */
+static inline bool kvm_mpmu_has_metrics(void)
+{
+	return IS_ENABLED(CONFIG_MPMU) && __kvm_mpmu_has_metrics();
 }
 
 /* Flags of KVM_CAP_PMU_CAPABILITY that no VM of this host can have. */
@@ -356,6 +367,7 @@ static inline bool kvm_mpmu_controls_intercept(u32 msr)
 	case MSR_ARCH_PERFMON_PERFCTR0 ... MSR_ARCH_PERFMON_PERFCTR0 + 31:
 	case MSR_ARCH_PERFMON_EVENTSEL0 ... MSR_ARCH_PERFMON_EVENTSEL0 + 31:
 	case MSR_CORE_PERF_FIXED_CTR0 ... MSR_CORE_PERF_FIXED_CTR0 + 15:
+	case MSR_PERF_METRICS:
 	case MSR_CORE_PERF_FIXED_CTR_CTRL ... MSR_CORE_PERF_FIXED_CTR_CTRL + 5:
 	case MSR_IA32_PMC0 ... MSR_IA32_PMC0 + 31:
 		return true;

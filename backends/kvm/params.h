@@ -18,6 +18,7 @@
 static const char * const kvm_mpmu_policies[] = {
 	[MPMU_POLICY_COMPAT] = "compat",
 	[MPMU_POLICY_FULL] = "full",
+	[MPMU_POLICY_DIRECT] = "direct",
 };
 
 static int kvm_mpmu_set_policy(const char *name, const struct kernel_param *param)
@@ -61,6 +62,6 @@ MODULE_PARM_DESC(enable_mediated_pmu, "Give VMs the real PMU while they use it (
 
 static int mediated_pmu_policy = MPMU_POLICY_COMPAT;
 module_param_cb(mediated_pmu_policy, &kvm_mpmu_policy_ops, &mediated_pmu_policy, 0644);
-MODULE_PARM_DESC(mediated_pmu_policy, "What a mediated PMU has: compat (default) or full");
+MODULE_PARM_DESC(mediated_pmu_policy, "What a mediated PMU has: compat (default), full or direct");
 
 #endif

@@ -15,6 +15,12 @@
 #include "svm/svm.h"
 #include "svm/svm_onhyperv.h"
 
+/* For VMs of policy direct that do not choose. */
+static bool mediated_pmu_uncore_rdpmc;
+module_param(mediated_pmu_uncore_rdpmc, bool, 0644);
+MODULE_PARM_DESC(mediated_pmu_uncore_rdpmc,
+		 "Policy direct: let guests read the host's NB and L3 counters (default: N)");
+
 static u32 svm_mpmu_features(void)
 {
 	return 0;
@@ -130,6 +136,7 @@ static void svm_mpmu_set_rdpmc_intercept(struct kvm_vcpu *vcpu, bool intercept)
 const struct kvm_mpmu_vendor svm_mpmu_vendor = {
 	.enable = &enable_mediated_pmu,
 	.policy = &mediated_pmu_policy,
+	.uncore_rdpmc = &mediated_pmu_uncore_rdpmc,
 	.vendor = MPMU_VENDOR_AMD,
 	.features = svm_mpmu_features,
 	.missing = svm_mpmu_missing,

@@ -161,7 +161,7 @@ static void mirror_model(struct kvm_pmu *pmu, const struct mpmu_caps *caps)
 	pmu->version = caps->version;
 	pmu->nr_arch_gp_counters = fls64(caps->counters & MPMU_GP_MASK);
 	pmu->global_ctrl_rsvd = ~(caps->counters | caps->global_ctrl_extra);
-	pmu->global_status_rsvd = ~caps->counters;
+	pmu->global_status_rsvd = pmu->global_ctrl_rsvd;
 }
 
 void kvm_mpmu_refresh(struct kvm_vcpu *vcpu)
@@ -174,6 +174,7 @@ void kvm_mpmu_refresh(struct kvm_vcpu *vcpu)
 	local_irq_save(flags);
 	/* What is left of the guest's CPUID contradicts nothing. */
 	WARN_ON_ONCE(mpmu_vcpu_configure(core, &caps));
+	mpmu_vcpu_set_flags(core, kvm_mpmu_vm_reach(vcpu->kvm), 0);
 	local_irq_restore(flags);
 	mirror_model(vcpu_to_pmu(vcpu), &core->caps);
 }

@@ -49,9 +49,9 @@ enum mpmu_access {
  *   NMIs of the host must not read or acknowledge them.  Called before the
  *   first write of a guest value, with no host event on the PMU.  True:
  *   GLOBAL_CTRL is 0 in hardware and no status bit is set of a counter or of
- *   PERF_METRICS, whether guests have it or not; pairs with disown.  False: a status bit says that a performance interrupt of
- *   the host is still to come; nothing changed.  The backend bounds how often
- *   in a row it says so.
+ *   PERF_METRICS, whether guests have it or not; pairs with disown.  False: a
+ *   status bit says that a performance interrupt of the host is still to come;
+ *   nothing changed.  The backend bounds how often in a row it says so.
  * - disown (reclaim): they hold none any more; restore what the host believes
  *   of control registers, and the routing of the PMI to the host.
  * - take_dirty: which of the given counters, bit 48 for PERF_METRICS among them,

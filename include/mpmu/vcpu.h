@@ -161,9 +161,9 @@ struct mpmu_vcpu {
 	/** FIXED_CTR_CTRL as hardware gets it. */
 	u64 fixed_ctrl_hw;
 	/**
-	 * GLOBAL_CTRL, bits of the model.  Not valid while it lives in the VMCS (the host has
-	 * MPMU_FEAT_VMCS_GLOBAL_CTRL and the vCPU is touched) or in hardware
-	 * (resident otherwise).
+	 * GLOBAL_CTRL, bits of the model.  Not valid while it lives in the VMCS (the
+	 * host has MPMU_FEAT_VMCS_GLOBAL_CTRL and the vCPU is touched) or in
+	 * hardware (resident otherwise).
 	 */
 	u64 global_ctrl;
 	/** GLOBAL_STATUS, valid while not resident. */

@@ -12,6 +12,8 @@
 #define KVM_PMU_CAP_MEDIATED		(1 << 2)
 #define KVM_PMU_CAP_POLICY_COMPAT	(1 << 8)
 #define KVM_PMU_CAP_POLICY_FULL		(1 << 9)
+#define KVM_PMU_CAP_POLICY_DIRECT	(1 << 10)
+#define KVM_PMU_CAP_UNCORE_RDPMC	(1 << 16)
 
 #define KVM_X86_GRP_PMU			2
 #define KVM_X86_PMU_INFO		0

@@ -24,6 +24,8 @@ struct machine_access {
 	struct pmu host;
 	const char *name;
 	bool whole;
+	/* Policy direct: what the host has beyond the model does not fault. */
+	bool inert;
 };
 
 /* A counter that runs keeps the PMU in use. */
@@ -128,9 +130,11 @@ static void try_controls(struct machine_access *m)
 static void try_faults(struct machine_access *m)
 {
 	const struct pmu *pmu = &m->machine.pmu;
+	const int nr_gp = m->inert ? m->host.nr_gp : pmu->nr_gp;
+	const int nr_fixed = m->inert ? m->host.nr_fixed : pmu->nr_fixed;
 	const uint32_t rdpmc[] = {
-		(uint32_t)pmu->nr_gp, 0x80000000, 0x20000001,
-		pmu->intel ? 0x40000000 | (uint32_t)pmu->nr_fixed : 0x40000000,
+		(uint32_t)nr_gp, 0x80000000, 0x20000001,
+		pmu->intel ? 0x40000000 | (uint32_t)nr_fixed : 0x40000000,
 	};
 	size_t i;
 
@@ -232,13 +236,47 @@ static void try_hardware(struct machine_access *m)
 	      selectors[1]);
 }
 
+/* GLOBAL_CTRL with a bit for each counter of the host, and what RDPMC reads then. */
+static void try_inert_counter(struct machine_access *m, uint32_t ecx)
+{
+	struct guest_cpu *area = m->machine.vm.cpu[0].area;
+
+	prepare(m, &area->job);
+	area->job.access = (struct guest_access){ OP_WRMSR, m->machine.pmu.ctrl,
+						  pmu_counters(&m->host) };
+	job_read(&area->job, OP_RDPMC, ecx);
+	if (machine_run(&m->machine))
+		fatal("the guest ended");
+	check(!area->result.access_faults && !area->result.read[0] &&
+	      !access_exits(m, &area->job.access),
+	      "C %s: RDPMC %#x reads 0, enabled in GLOBAL_CTRL without an exit", m->name, ecx);
+}
+
+/* Counters of the host beyond the model: reached, and nothing in them. */
+static void try_inert(struct machine_access *m)
+{
+	const struct pmu *pmu = &m->machine.pmu;
+	int i;
+
+	for (i = pmu->nr_fixed; i < m->host.nr_fixed; i++) {
+		try_access(m, (struct guest_access){ OP_RDPMC, 0x40000000 | (uint32_t)i, 0 }, ALWAYS,
+			   0, "C fixed counter beyond the model");
+		try_inert_counter(m, 0x40000000 | (uint32_t)i);
+	}
+	for (i = pmu->nr_gp; i < m->host.nr_gp; i++)
+		try_inert_counter(m, (uint32_t)i);
+}
+
 static void try_machine(const char *name, const struct vm_config *config)
 {
 	struct machine_access m = { .name = name };
 
 	machine_start(&m.machine, config);
 	pmu_detect_host(&m.host, m.machine.pmu.intel);
-	m.whole = pmu_counters(&m.host) == pmu_counters(&m.machine.pmu);
+	/* A host that keeps a general counter to itself intercepts all the same. */
+	m.inert = config->choose & KVM_PMU_CAP_POLICY_DIRECT &&
+		  m.host.nr_gp == m.machine.pmu.nr_gp;
+	m.whole = m.inert || pmu_counters(&m.host) == pmu_counters(&m.machine.pmu);
 	note("%s: version %d, %d GP, %d fixed of %d GP, %d fixed", name, m.machine.pmu.version,
 	     m.machine.pmu.nr_gp, m.machine.pmu.nr_fixed, m.host.nr_gp, m.host.nr_fixed);
 	try_counters(&m);
@@ -246,6 +284,8 @@ static void try_machine(const char *name, const struct vm_config *config)
 	try_faults(&m);
 	try_values(&m);
 	try_hardware(&m);
+	if (m.inert)
+		try_inert(&m);
 	machine_stop(&m.machine);
 }
 
@@ -380,5 +420,7 @@ int test_access(void)
 	try_machine("fewer GP counters", &(struct vm_config){ .nr_gp = fewer_gp() });
 	try_machine("version 1", &(struct vm_config){ .version = 1, .nr_fixed = -1 });
 	try_machine("no full width", &(struct vm_config){ .no_full_width = true });
+	try_machine("policy direct", &(struct vm_config){ .choose = KVM_PMU_CAP_MEDIATED |
+								    KVM_PMU_CAP_POLICY_DIRECT });
 	return 0;
 }

@@ -16,6 +16,7 @@
 #define REPEATS		50
 #define MSR_PERF_CAPABILITIES 0x345
 #define MSR_FIXED_CTR3	0x30c
+#define MSR_PERF_METRICS 0x329
 
 #define EITHER		(KVM_PMU_CAP_MEDIATED | KVM_PMU_CAP_EMULATED)
 
@@ -347,6 +348,10 @@ static void test_parameters(void)
 	check_default(KVM_PMU_CAP_MEDIATED | KVM_PMU_CAP_POLICY_FULL, "the policy is full");
 	test_vm(&(struct vm_config){ .follow = true }, KVM_PMU_KIND_MEDIATED, KVM_PMU_REASON_NONE,
 		"the policy is full, no choice");
+	parameter_write("mediated_pmu_policy", "direct");
+	check_default(KVM_PMU_CAP_MEDIATED | KVM_PMU_CAP_POLICY_DIRECT, "the policy is direct");
+	test_vm(&(struct vm_config){ .follow = true }, KVM_PMU_KIND_MEDIATED, KVM_PMU_REASON_NONE,
+		"the policy is direct, no choice");
 	parameter_write("mediated_pmu_policy", "compat");
 	parameter_write("enable_mediated_pmu", "N");
 }
@@ -383,13 +388,19 @@ static void test_compat_leaves(void)
 /* Each VM has the policy that it chose, both at once. */
 static void test_policies(void)
 {
-	struct machine compat, full;
+	struct machine compat, direct, full;
 
 	machine_start(&full, &(struct vm_config){ .choose = KVM_PMU_CAP_MEDIATED |
 							    KVM_PMU_CAP_POLICY_FULL });
 	machine_start(&compat, &(struct vm_config){ .choose = KVM_PMU_CAP_MEDIATED |
 							      KVM_PMU_CAP_POLICY_COMPAT });
+	machine_start(&direct, &(struct vm_config){ .choose = KVM_PMU_CAP_MEDIATED |
+							      KVM_PMU_CAP_POLICY_DIRECT });
 	check_policy(&full.vm, KVM_PMU_CAP_POLICY_FULL, "full");
+	check_policy(&direct.vm, KVM_PMU_CAP_POLICY_DIRECT, "direct");
+	check(pmu_counters(&direct.pmu) == pmu_counters(&compat.pmu),
+	      "B7 direct: the model of compat");
+	check(!wrong_rounds(&direct, KVM_PMU_KIND_MEDIATED, 0), "B7 direct: exact beside others");
 	check_policy(&compat.vm, KVM_PMU_CAP_POLICY_COMPAT, "compat");
 	check(!wrong_rounds(&full, KVM_PMU_KIND_MEDIATED, 0), "B7 full: exact beside compat");
 	check(!wrong_rounds(&compat, KVM_PMU_KIND_MEDIATED, 0), "B7 compat: exact beside full");
@@ -401,6 +412,7 @@ static void test_policies(void)
 		      "B7 compat: it cannot have more than its policy");
 	machine_stop(&full);
 	machine_stop(&compat);
+	machine_stop(&direct);
 }
 
 static bool is_pmu_msr(uint32_t msr)
@@ -408,7 +420,8 @@ static bool is_pmu_msr(uint32_t msr)
 	static const struct {
 		uint32_t first, last;
 	} ranges[] = {
-		{ 0xc1, 0xc8 }, { 0x186, 0x18d }, { 0x309, 0x30f }, { 0x345, 0x345 },
+		{ 0xc1, 0xc8 }, { 0x186, 0x18d }, { 0x309, 0x30f }, { MSR_PERF_METRICS, MSR_PERF_METRICS },
+		{ 0x345, 0x345 },
 		{ 0x38d, 0x391 }, { 0x4c1, 0x4c8 }, { 0xc0000300, 0xc0000303 },
 		{ 0xc0010000, 0xc0010007 }, { 0xc0010200, 0xc001020b },
 	};
@@ -426,7 +439,7 @@ static void test_msr_list(void)
 	struct kvm_msr_list *list = calloc(1, sizeof(*list) + 4096);
 	struct kvm_pmu_info full;
 	struct machine machine;
-	unsigned int i, listed = 0, unreadable = 0;
+	unsigned int i, listed = 0, metrics = 0, unreadable = 0;
 	uint64_t value;
 
 	list->nmsrs = 1024;
@@ -436,11 +449,14 @@ static void test_msr_list(void)
 		fatal("no list of MSRs");
 	for (i = 0; i < list->nmsrs; i++) {
 		listed += list->indices[i] == MSR_FIXED_CTR3;
+		metrics += list->indices[i] == MSR_PERF_METRICS;
 		unreadable += is_pmu_msr(list->indices[i]) &&
 			      vcpu_get_msr(&machine.vm.cpu[0], list->indices[i], &value);
 	}
 	check(listed == (full.counters >> (PMC_FIXED + 3) & 1),
 	      "B7 fixed counter 3 is in the list of MSRs, if a VM may have it (%u)", listed);
+	check(metrics == (full.perf_capabilities >> 15 & 1),
+	      "B7 PERF_METRICS is in the list of MSRs, if a VM may have it (%u)", metrics);
 	check(!unreadable, "B7 a VM without it can be saved by that list all the same");
 	machine_stop(&machine);
 	free(list);

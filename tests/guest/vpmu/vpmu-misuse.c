@@ -18,14 +18,16 @@
 #define MEDIATED	KVM_PMU_CAP_MEDIATED
 #define COMPAT		KVM_PMU_CAP_POLICY_COMPAT
 #define FULL		KVM_PMU_CAP_POLICY_FULL
+#define DIRECT		KVM_PMU_CAP_POLICY_DIRECT
+#define UNCORE		KVM_PMU_CAP_UNCORE_RDPMC
 
 static const struct {
 	uint64_t flags;
 	const char *why;
 } bad_flags[] = {
 	{ 1 << 3, "an unknown kind" },
-	{ MEDIATED | 1 << 10, "an unknown policy" },
-	{ MEDIATED | 1 << 16, "an unknown flag" },
+	{ MEDIATED | 1 << 11, "an unknown policy" },
+	{ MEDIATED | 1 << 17, "an unknown flag" },
 	{ 1ULL << 31, "bit 31" },
 	{ 1ULL << 32, "bit 32" },
 	{ 1ULL << 63 | EMULATED, "bit 63" },
@@ -35,11 +37,17 @@ static const struct {
 	{ COMPAT, "a model without a kind" },
 	{ EMULATED | FULL, "the model of an emulated one" },
 	{ MEDIATED | COMPAT | FULL, "two models" },
+	{ MEDIATED | COMPAT | DIRECT, "compat, and direct" },
+	{ EMULATED | DIRECT, "policy direct of an emulated one" },
+	{ MEDIATED | UNCORE, "a consent without a policy" },
+	{ MEDIATED | FULL | UNCORE, "a consent without policy direct" },
+	{ UNCORE, "a consent without a kind" },
 };
 
 static const uint32_t good_flags[] = {
 	0, DISABLE, EMULATED, MEDIATED | EMULATED, MEDIATED | EMULATED | COMPAT,
 	MEDIATED | EMULATED | FULL, MEDIATED, MEDIATED | COMPAT, MEDIATED | FULL,
+	MEDIATED | DIRECT, MEDIATED | DIRECT | UNCORE, MEDIATED | EMULATED | DIRECT,
 };
 
 #define NR(array) (sizeof(array) / sizeof((array)[0]))
@@ -86,7 +94,8 @@ static void test_good_flags(int vm)
 	int supported = ioctl(vmm_open(), KVM_CHECK_EXTENSION, KVM_CAP_PMU_CAPABILITY);
 	size_t i;
 
-	check(supported == (host_can() ? DISABLE | EMULATED | MEDIATED | COMPAT | FULL
+	check(supported == (host_can() ? DISABLE | EMULATED | MEDIATED | COMPAT | FULL | DIRECT |
+						 UNCORE
 				       : DISABLE | EMULATED),
 	      "B4 KVM_CHECK_EXTENSION says what this host can (%#x)", (unsigned int)supported);
 	check(ioctl(vm, KVM_CHECK_EXTENSION, KVM_CAP_VM_ATTRIBUTES) == 1, "B4 VMs have attributes");

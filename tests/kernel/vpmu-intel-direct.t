@@ -1,0 +1,15 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# A guest counts under policy direct on a host with a fourth fixed counter: it is
+# exact though it reaches GLOBAL_CTRL, the status and RDPMC by itself.
+
+. "$(dirname "$0")/../lib/common.sh"
+. "$MPMU_TOP/tests/lib/tap.sh"
+. "$MPMU_TOP/tests/rig/machine.sh"
+. "$MPMU_TOP/tests/kernel/vpmu.sh"
+
+vpmu_lists='count,count:--host-event,put'
+vpmu_prepare
+vpmu_personality 'intel-v5-8-4 direct' intel-v5-8-4 pmi:--scale:10 'vpmu.params=mediated_pmu_policy=direct'
+done_testing
