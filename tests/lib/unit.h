@@ -148,14 +148,23 @@ static inline void unit_wrmsr(struct stub_vcpu *vcpu, u32 msr, u64 value)
 	assert_true(stub_guest_wrmsr(vcpu, msr, value));
 }
 
+/* A vCPU of one model is loaded on a machine of another; no fault is expected. */
+static inline struct stub_vcpu *unit_world_start(struct unit_world *world,
+						 const struct mpmu_caps *host,
+						 const struct mpmu_caps *guest)
+{
+	stub_fault_hook = unit_fail;
+	assert_int_equal(stub_machine_init(&world->machine, host), 0);
+	stub_vcpu_init(&world->vcpu, &world->machine, guest);
+	stub_vcpu_load(&world->vcpu, &world->machine.cpus[0]);
+	return &world->vcpu;
+}
+
+/* The same, of models with names. */
 static inline struct stub_vcpu *unit_world_init(struct unit_world *world, const char *host,
 						const char *guest)
 {
-	stub_fault_hook = unit_fail;
-	assert_int_equal(stub_machine_init(&world->machine, unit_caps(host)), 0);
-	stub_vcpu_init(&world->vcpu, &world->machine, unit_caps(guest));
-	stub_vcpu_load(&world->vcpu, &world->machine.cpus[0]);
-	return &world->vcpu;
+	return unit_world_start(world, unit_caps(host), unit_caps(guest));
 }
 
 #endif

@@ -522,9 +522,7 @@ static void dirty_out_of_reach(void)
 	struct stub_cpu *cpu = &world.machine.cpus[0];
 
 	caps.counters |= 1 << 9;
-	assert_int_equal(stub_machine_init(&world.machine, &caps), 0);
-	stub_vcpu_init(&world.vcpu, &world.machine, unit_caps("intel-v4-small"));
-	stub_vcpu_load(&world.vcpu, cpu);
+	unit_world_start(&world, &caps, unit_caps("intel-v4-small"));
 	cpu->pmu.gp[7] = cpu->pmu.gp[9] = left;
 	cpu->perf.dirty = 1 << 7 | 1 << 9;
 	enter_counting(&world.vcpu);

@@ -131,9 +131,7 @@ static void out_of_reach(void)
 	u64 value;
 
 	host.counters |= 1 << 8;
-	assert_int_equal(stub_machine_init(&world.machine, &host), 0);
-	stub_vcpu_init(&world.vcpu, &world.machine, unit_caps("intel-v2-fw"));
-	stub_vcpu_load(&world.vcpu, &world.machine.cpus[0]);
+	unit_world_start(&world, &host, unit_caps("intel-v2-fw"));
 	stub_vcpu_set_flags(&world.vcpu, DIRECT, 0);
 	assert_true(stub_guest_rdpmc(&world.vcpu, 0, &value));
 	assert_true(mpmu_rdpmc_intercepted(&world.vcpu.mpmu));
@@ -149,9 +147,7 @@ static void narrower_fixed(void)
 	u64 value;
 
 	guest.fixed_width = 44;
-	assert_int_equal(stub_machine_init(&world.machine, unit_caps("intel-v5-8-4")), 0);
-	stub_vcpu_init(&world.vcpu, &world.machine, &guest);
-	stub_vcpu_load(&world.vcpu, &world.machine.cpus[0]);
+	unit_world_start(&world, unit_caps("intel-v5-8-4"), &guest);
 	assert_true(stub_guest_rdpmc(&world.vcpu, 0, &value));
 	assert_true(mpmu_rdpmc_intercepted(&world.vcpu.mpmu));
 	assert_int_equal(mpmu_msr_intercepts(&world.vcpu.mpmu, 0x309), BOTH);
@@ -167,9 +163,7 @@ static void fixed_alone(void)
 
 	guest.counters &= MPMU_FIXED_MASK;
 	guest.gp_width = 0;
-	assert_int_equal(stub_machine_init(&world.machine, unit_caps("intel-v5-8-4")), 0);
-	stub_vcpu_init(&world.vcpu, &world.machine, &guest);
-	stub_vcpu_load(&world.vcpu, &world.machine.cpus[0]);
+	unit_world_start(&world, unit_caps("intel-v5-8-4"), &guest);
 	stub_vcpu_set_flags(&world.vcpu, DIRECT, 0);
 	assert_true(stub_guest_rdpmc(&world.vcpu, 1u << 30, &value));
 	stub_enter(&world.vcpu);
@@ -211,10 +205,7 @@ static const struct unit_case cases[] = {
 
 static struct stub_vcpu *prepare(struct unit_world *world, const struct row *row)
 {
-	stub_fault_hook = unit_fail;
-	assert_int_equal(stub_machine_init(&world->machine, unit_caps(row->host)), 0);
-	stub_vcpu_init(&world->vcpu, &world->machine, unit_caps(row->guest));
-	stub_vcpu_load(&world->vcpu, &world->machine.cpus[0]);
+	unit_world_init(world, row->host, row->guest);
 	stub_vcpu_set_flags(&world->vcpu, row->flags, 0);
 	return &world->vcpu;
 }
