@@ -28,9 +28,10 @@
  * is loaded on; slots that read or write a VMCS find the vCPU's own loaded.
  */
 struct kvm_mpmu_vendor {
-	/* The module's parameters; NULL: the vendor has no counters beyond the core's. */
+	/* The module's parameters. */
 	bool *enable;
 	int *policy;
+	/* NULL: RDPMC reaches no counters but the core's. */
 	bool *uncore_rdpmc;
 	/* enum mpmu_vendor and the host features that only the vendor knows. */
 	u8 vendor;
