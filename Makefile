@@ -103,23 +103,28 @@ $(BUILD)/$(SONAME): $(CORE) libmpmu/libmpmu.map
 		$(CFLAGS) $(LDFLAGS) $(CORE) -o $@
 
 $(BUILD)/tests/%.t: $(BUILD)/tests/%.o $(BUILD)/tests/libmpmu-checked.a
-	$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) $^ -lcmocka -o $@
+	$(CC) $(CFLAGS) $(SANITIZE) $(LDFLAGS) $(filter %.o,$^) $(filter %.a,$^) -lcmocka -o $@
 
 $(BUILD)/tests/conformance/stub.t: $(addprefix $(BUILD)/tests/conformance/,conformance.o subject.o)
 
 # The port header stays outside mpmu/, so that -I finds another one first.  The
-# pkg-config file is written here, for the folders of this call.
+# pkg-config file is written here, for the folders of this call; with prefix, so
+# that a tree may be moved (pkg-config --define-prefix).
 INSTALL_LIB = "$(DESTDIR)$(LIBDIR)"
 INSTALL_INCLUDE = "$(DESTDIR)$(INCLUDEDIR)"
+INSTALL_SHARE = "$(DESTDIR)$(PREFIX)/share/mpmu"
+below_prefix = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))
 install: all
-	install -d $(INSTALL_LIB)/pkgconfig $(INSTALL_INCLUDE)/mpmu
+	install -d $(INSTALL_LIB)/pkgconfig $(INSTALL_INCLUDE)/mpmu $(INSTALL_SHARE)
 	install -m 644 $(HEADERS) $(INSTALL_INCLUDE)/mpmu
 	install -m 644 backends/stub/mpmu_port.h $(INSTALL_INCLUDE)
+	install -m 644 tests/conformance/conformance.[ch] $(INSTALL_SHARE)
 	install -m 644 $(BUILD)/libmpmu.a $(INSTALL_LIB)
 	install -m 755 $(BUILD)/$(SONAME) $(INSTALL_LIB)
 	ln -sf $(SONAME) $(INSTALL_LIB)/libmpmu.so
-	printf '%s\n' 'libdir=$(LIBDIR)' 'includedir=$(INCLUDEDIR)' '' 'Name: mpmu' \
-		'Description: Real performance counters for virtual machines' \
+	printf '%s\n' 'prefix=$(PREFIX)' 'libdir=$(call below_prefix,$(LIBDIR))' \
+		'includedir=$(call below_prefix,$(INCLUDEDIR))' 'conformance=$${prefix}/share/mpmu' '' \
+		'Name: mpmu' 'Description: Real performance counters for virtual machines' \
 		'Version: $(VERSION)' 'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -lmpmu' \
 		>$(INSTALL_LIB)/pkgconfig/mpmu.pc
 

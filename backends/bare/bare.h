@@ -28,6 +28,7 @@
 #define VEC_KICK	0x23
 #define NR_VECTORS	0x24
 
+#define MSR_PERF_CAPABILITIES 0x345
 #define MSR_EFER	0xc0000080
 #define EFER_SCE	0x0001
 #define EFER_LME	0x0100

@@ -5,8 +5,6 @@
  */
 #include "bare.h"
 
-#define MSR_PERF_CAPABILITIES	0x345
-
 /* More than hardware needs to raise an interrupt; a sixteenth is what it needs. */
 #define DRAIN_POLLS	256
 /* A status bit without an interrupt is not waited for any longer. */

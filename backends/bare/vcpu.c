@@ -7,11 +7,10 @@
 
 #define NESTED_FLAGS	7	/* EPT: read, write, execute; NPT: present, writable, user */
 #define NESTED_LARGE	0x80
-
 #define RFLAGS_IF	BIT(9)
-
+#define MSR_MISC_ENABLE	0x1a0
+#define MISC_ENABLE	(BIT(7) | BIT(11) | BIT(12))	/* a PMU, neither BTS nor PEBS */
 #define MSR_X2APIC	0x800
-#define MSR_X2APIC_END	0x83f
 #define MSR_X2APIC_LVTPC 0x834
 
 const u32 syscall_msrs[NR_SYSCALL_MSRS] = { 0xc0000081, 0xc0000082, 0xc0000084 };
@@ -173,20 +172,22 @@ static void finish_read(struct vcpu *vcpu, enum mpmu_result result, u64 value)
 	retire(vcpu);
 }
 
-/* EFER, and a local APIC of which LVTPC alone does anything. */
+/* EFER, what is beside the PMU, and a local APIC of which LVTPC alone does anything. */
 static bool is_other_msr(u32 msr)
 {
-	return msr == MSR_EFER || (msr >= MSR_X2APIC && msr <= MSR_X2APIC_END);
+	return msr == MSR_EFER || (msr & ~0x3fu) == MSR_X2APIC ||
+	       (guest_mode == &vmx && (msr == MSR_MISC_ENABLE || msr == MSR_PERF_CAPABILITIES));
 }
 
 static void emulate_rdmsr(struct vcpu *vcpu)
 {
+	u64 caps = BIT(13) | (vcpu->mpmu.caps.features & MPMU_FEAT_METRICS ? BIT(15) : 0);
 	u32 msr = (u32)vcpu->regs.rcx;
-	enum mpmu_result result = MPMU_DONE;
-	u64 value = msr == MSR_EFER ? EFER_GUEST : msr == MSR_X2APIC_LVTPC ? vcpu->lvtpc : 0;
+	u64 value = msr == MSR_EFER ? EFER_GUEST : msr == MSR_X2APIC_LVTPC ? vcpu->lvtpc :
+		    msr == MSR_MISC_ENABLE ? MISC_ENABLE : msr == MSR_PERF_CAPABILITIES ? caps : 0;
+	enum mpmu_result result = is_other_msr(msr) ? MPMU_DONE :
+		mpmu_msr_read(&vcpu->cpu->mpmu, &vcpu->mpmu, msr, MPMU_BY_GUEST, &value);
 
-	if (!is_other_msr(msr))
-		result = mpmu_msr_read(&vcpu->cpu->mpmu, &vcpu->mpmu, msr, MPMU_BY_GUEST, &value);
 	finish_read(vcpu, result, value);
 }
 

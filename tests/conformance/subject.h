@@ -11,10 +11,14 @@
 
 struct subject {
 	struct stub_machine machine;
-	struct stub_vcpu vcpu;
+	struct mpmu_caps caps;
+	struct stub_vcpu vcpus[2];
+	/* Which of them the hooks are about. */
+	u32 vcpu;
 	struct conformance_port port;
-	/* What failed, one line each. */
-	char failures[4000];
+	/* What is broken or incomplete, one line each; and the last line. */
+	char failures[10000];
+	char summary[100];
 	u32 lines;
 };
 
