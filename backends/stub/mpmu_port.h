@@ -13,11 +13,12 @@
 #include <stdint.h>
 #include <string.h>
 
-typedef uint8_t u8;
-typedef uint16_t u16;
-typedef uint32_t u32;
-typedef uint64_t u64;
-typedef int64_t s64;
+/* As most hypervisors have them: one that has the same names may go on using its own. */
+typedef unsigned char u8;
+typedef unsigned short u16;
+typedef unsigned int u32;
+typedef unsigned long long u64;
+typedef long long s64;
 
 /* Call an op of the vCPU's backend. */
 #define mpmu_call(vcpu, slot, ...)          ((vcpu)->host->ops->slot((vcpu), ##__VA_ARGS__))
@@ -26,8 +27,19 @@ typedef int64_t s64;
 #define mpmu_trace_owner(vcpu, cause, before) ((void)(before))
 #define mpmu_trace_denied(vcpu, pmc)        ((void)(pmc))
 
-/* index, known to be below size, clamped against speculation. */
-#define mpmu_nospec(index, size)            ((void)(size), (index))
+/*
+ * index, known to be below size, clamped against speculation: 0 where it is not.
+ * The compiler does not see that the mask is known, and makes no branch of it.
+ */
+static inline u64 mpmu_port_nospec_mask(u64 index, u64 size)
+{
+	s64 below = (s64)(index - size);
+
+	__asm__("" : "+r"(below));
+	return (u64)(below >> 63);
+}
+#define mpmu_nospec(index, size) \
+	((index) & (__typeof__(index))mpmu_port_nospec_mask((index), (size)))
 
 /* A broken promise of the caller; release builds look at none. */
 #ifdef MPMU_DEBUG
@@ -36,6 +48,10 @@ typedef int64_t s64;
 #define mpmu_assert(condition)              ((void)sizeof(!(condition)))
 #endif
 
+#ifdef __cplusplus
+#define MPMU_STATIC_ASSERT(condition, text) static_assert(condition, text)
+#else
 #define MPMU_STATIC_ASSERT(condition, text) _Static_assert(condition, text)
+#endif
 
 #endif

@@ -8,6 +8,8 @@
 
 #include <mpmu/types.h>
 
+MPMU_BEGIN_DECLS
+
 /** Vendor protocols: which MSRs, which status protocol, which reserved bits. */
 enum mpmu_vendor {
 	/** Intel 64 architectural performance monitoring. */
@@ -210,5 +212,7 @@ void mpmu_caps_clamp(struct mpmu_caps *guest, const struct mpmu_caps *offer);
  */
 const char *mpmu_caps_obstacle(const struct mpmu_caps *guest, const struct mpmu_caps *host,
 			       enum mpmu_policy policy);
+
+MPMU_END_DECLS
 
 #endif

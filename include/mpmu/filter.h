@@ -19,6 +19,8 @@
 
 #include <mpmu/caps.h>
 
+MPMU_BEGIN_DECLS
+
 /** Largest number of entries of a filter. */
 #define MPMU_FILTER_MAX 300
 
@@ -102,5 +104,7 @@ bool mpmu_filter_allows(const struct mpmu_filter *filter, u64 eventsel);
  * never listed.
  */
 bool mpmu_filter_allows_fixed(const struct mpmu_filter *filter, u32 index);
+
+MPMU_END_DECLS
 
 #endif

@@ -14,6 +14,8 @@
 
 #include <mpmu/types.h>
 
+MPMU_BEGIN_DECLS
+
 struct mpmu_vcpu;
 
 /** Access bits of mpmu_ops.set_intercept. */
@@ -78,5 +80,7 @@ struct mpmu_ops {
 #include <mpmu/ops.def>
 #undef MPMU_OP
 };
+
+MPMU_END_DECLS
 
 #endif

@@ -14,6 +14,8 @@
 
 #include <mpmu/vcpu.h>
 
+MPMU_BEGIN_DECLS
+
 /** One register. */
 struct mpmu_msr {
 	/** MSR number. */
@@ -56,5 +58,7 @@ void mpmu_snapshot_save(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mpm
  */
 int mpmu_snapshot_restore(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
 			  const struct mpmu_msr *list, u32 count, u32 *err_msr);
+
+MPMU_END_DECLS
 
 #endif

@@ -11,6 +11,16 @@
 
 #include "mpmu_port.h"
 
+#ifdef __cplusplus
+#define MPMU_BEGIN_DECLS extern "C" {
+#define MPMU_END_DECLS }
+#else
+/** What is declared between these two has the names of C, in C++, too. */
+#define MPMU_BEGIN_DECLS
+/** End of MPMU_BEGIN_DECLS. */
+#define MPMU_END_DECLS
+#endif
+
 /**
  * @defgroup bad Bad input
  * What a function says about bad input is one of:

@@ -14,6 +14,8 @@
 #include <mpmu/filter.h>
 #include <mpmu/ops.h>
 
+MPMU_BEGIN_DECLS
+
 struct mpmu_desc;
 
 /** One per machine; constant after mpmu_host_init(). */
@@ -416,5 +418,7 @@ void mpmu_pmi(struct mpmu_cpu *cpu);
  * Asserted: @p vcpu.
  */
 void mpmu_emulate(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, enum mpmu_event event, u32 cpl);
+
+MPMU_END_DECLS
 
 #endif

@@ -83,7 +83,7 @@ static struct {
 static void say_position(const char *what)
 {
 	print_error("%s: %s, operation %u\n", what, position.pair->name, position.op);
-	print_error("again: MPMU_SEED=%" PRIu64 " MPMU_ONLY=%s build/tests/model/differential.t\n",
+	print_error("again: MPMU_SEED=%llu MPMU_ONLY=%s build/tests/model/differential.t\n",
 		    seed + position.round, position.pair->name);
 	fail_msg("%s", what);
 }
@@ -627,10 +627,10 @@ static void add_tally(struct tally *sum, const struct world *world)
 /* A comparison in which nothing happened proves nothing. */
 static void check_tally(const struct tally *sum, bool lenient)
 {
-	print_message("# %" PRIu64 " operations, %" PRIu64 " direct, %" PRIu64 " #GP, %" PRIu64
-		      " PMIs, %" PRIu64 " reclaims, %" PRIu64 " puts, %" PRIu64 " moves, %" PRIu64
-		      " host events, %" PRIu64 " host samples, %" PRIu64 " late PMIs, %" PRIu64
-		      " migrations, %" PRIu64 " beyond the model\n",
+	print_message("# %llu operations, %llu direct, %llu #GP, %llu"
+		      " PMIs, %llu reclaims, %llu puts, %llu moves, %llu"
+		      " host events, %llu host samples, %llu late PMIs, %llu"
+		      " migrations, %llu beyond the model\n",
 		      sum->ops, sum->direct, sum->faults, sum->pmis, sum->reclaims, sum->puts,
 		      sum->moves, sum->events, sum->samples, sum->late, sum->migrations,
 		      sum->lenient);
@@ -749,7 +749,7 @@ int main(void)
 	if (!count)
 		return 1;
 	ops_per_pair = setting("MPMU_OPS", default_ops()) / count;
-	print_message("# MPMU_SEED=%" PRIu64 "\n", seed);
+	print_message("# MPMU_SEED=%llu\n", seed);
 	for (i = 0; i < count; i++)
 		tests[i] = (struct CMUnitTest){
 			.name = pairs[i].name,

@@ -4,7 +4,6 @@
  * stub: compared with tests/model/golden.  A change of order or number is seen
  * as a diff there, after `make golden`.
  */
-#include <inttypes.h>
 
 #include "../lib/unit.h"
 
@@ -31,13 +30,13 @@ static u64 trace_rdmsr(const struct mpmu_vcpu *vcpu, u32 msr)
 {
 	u64 value = stub_ops.rdmsr(vcpu, msr);
 
-	note("rdmsr %#x: %#" PRIx64 "\n", msr, value);
+	note("rdmsr %#x: %#llx\n", msr, value);
 	return value;
 }
 
 static void trace_wrmsr(const struct mpmu_vcpu *vcpu, u32 msr, u64 value)
 {
-	note("wrmsr %#x, %#" PRIx64 "\n", msr, value);
+	note("wrmsr %#x, %#llx\n", msr, value);
 	stub_ops.wrmsr(vcpu, msr, value);
 }
 
@@ -45,13 +44,13 @@ static u64 trace_get_global_ctrl(const struct mpmu_vcpu *vcpu)
 {
 	u64 value = stub_ops.get_global_ctrl(vcpu);
 
-	note("get_global_ctrl: %#" PRIx64 "\n", value);
+	note("get_global_ctrl: %#llx\n", value);
 	return value;
 }
 
 static void trace_set_global_ctrl(const struct mpmu_vcpu *vcpu, u64 value)
 {
-	note("set_global_ctrl %#" PRIx64 "\n", value);
+	note("set_global_ctrl %#llx\n", value);
 	stub_ops.set_global_ctrl(vcpu, value);
 }
 
@@ -94,7 +93,7 @@ static mpmu_pmcs trace_take_dirty(const struct mpmu_vcpu *vcpu, mpmu_pmcs counte
 {
 	mpmu_pmcs dirty = stub_ops.take_dirty(vcpu, counters);
 
-	note("take_dirty: %#" PRIx64 "\n", dirty);
+	note("take_dirty: %#llx\n", dirty);
 	return dirty;
 }
 

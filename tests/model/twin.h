@@ -6,7 +6,6 @@
 #ifndef MPMU_TESTS_TWIN_H
 #define MPMU_TESTS_TWIN_H
 
-#include <inttypes.h>
 
 #include "../lib/unit.h"
 
@@ -264,7 +263,7 @@ static inline bool mediated_masked(const struct twin *twin)
 
 static inline void twin_print(const struct op *op)
 {
-	print_error("  %s reg %#x value %#" PRIx64 " work %u/%u/%u/%u cpl %u\n", op_names[op->kind],
+	print_error("  %s reg %#x value %#llx work %u/%u/%u/%u cpl %u\n", op_names[op->kind],
 		    op->reg, op->value, op->work.instructions, op->work.branches, op->work.cycles,
 		    op->work.edges, op->work.cpl);
 }
@@ -336,9 +335,9 @@ static inline bool twin_do(struct twin *twin, const struct op *asked)
 	    twin->bare.lvtpc.masked == mediated_masked(twin))
 		return true;
 	twin_print(op);
-	print_error("  native: %s %#" PRIx64 ", %u PMIs, LVTPC %d\n", native_done ? "done" : "#GP",
+	print_error("  native: %s %#llx, %u PMIs, LVTPC %d\n", native_done ? "done" : "#GP",
 		    native, twin->bare_pmis, twin->bare.lvtpc.masked);
-	print_error("  mediated: %s %#" PRIx64 ", %u PMIs, LVTPC %d\n",
+	print_error("  mediated: %s %#llx, %u PMIs, LVTPC %d\n",
 		    mediated_done ? "done" : "#GP", mediated, mediated_pmis(twin),
 		    mediated_masked(twin));
 	return false;

@@ -20,11 +20,11 @@ functions()
 		}' "$@"
 }
 
-# What the compiler sees, by another way than comments.
+# What the compiler sees, by another way than comments; the port header's is its own.
 declared()
 {
 	echo '#include <mpmu/mpmu.h>' | gcc -Iinclude -Ibackends/stub -E -P - |
-		grep -oE '\bmpmu_[a-z_]+ ?\([^*]' | sed 's, *(.,,' | sort -u
+		grep -oE '\bmpmu_[a-z_]+ ?\([^*]' | sed 's, *(.,,' | grep -v '^mpmu_port_' | sort -u
 }
 
 silent_ones()

@@ -7,6 +7,7 @@
 . "$MPMU_TOP/tests/lib/tap.sh"
 cd "$MPMU_TOP"
 
+need_packages make gcc g++ clang pkg-config binutils
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 root=$work/root
@@ -22,6 +23,24 @@ elsewhere()
 	make -s BUILD="$work/build" DESTDIR="$work/else where" PREFIX=/opt/mpmu install
 	PKG_CONFIG_LIBDIR="$work/else where/opt/mpmu/lib/pkgconfig" \
 		pkg-config --variable=libdir mpmu | grep -x /opt/mpmu/lib
+}
+
+# A folder that is not below the prefix stays where it is.
+apart()
+{
+	make -s BUILD="$work/build" DESTDIR="$work/apart" PREFIX=/opt/mpmu LIBDIR=/lib/64 install
+	PKG_CONFIG_LIBDIR=$work/apart/lib/64/pkgconfig pkg-config --variable=libdir mpmu | grep -x /lib/64
+}
+
+# The whole tree at another place: what pkg-config finds there is enough.
+moved()
+{
+	mv "$work/else where" "$work/moved"
+	set -- --define-prefix --cflags --libs mpmu
+	# shellcheck disable=SC2046
+	gcc -Wall -Werror "$work/porting.c" $(PKG_CONFIG_LIBDIR=$work/moved/opt/mpmu/lib/pkgconfig pkg-config "$@") \
+		-o "$work/by-prefix" || return 1
+	LD_LIBRARY_PATH=$work/moved/opt/mpmu/lib "$work/by-prefix"
 }
 
 # Public headers, each of them and nothing private.
@@ -66,6 +85,110 @@ own_port()
 	# shellcheck disable=SC2046
 	! gcc -fsyntax-only "-I$work/port" $(flags) "$work/porting.c" 2>"$work/errors" || return 1
 	grep -q 'this port' "$work/errors"
+}
+
+# program FILE TYPES: calls of the library, after names that the program has already.
+program()
+{
+	{
+		echo "$2"
+		cat <<-'END'
+		#include <mpmu/mpmu.h>
+		int main(void)
+		{
+			struct mpmu_caps caps;
+			u64 size = mpmu_filter_size(3);
+			memset(&caps, 0, sizeof(caps));
+			return mpmu_caps_valid(&caps) && size > sizeof(struct mpmu_filter) ? 0 : 1;
+		}
+		END
+	} >"$1"
+}
+
+TYPES='typedef unsigned long long u64; typedef long long s64; typedef unsigned int u32;
+typedef unsigned short u16; typedef unsigned char u8;'
+
+# links COMPILER STANDARD FILE: compiles, without a warning, links and runs.
+links()
+{
+	# shellcheck disable=SC2046
+	"$1" "-std=$2" -Wall -Wextra -Werror "$3" $(flags) -o "$work/linked" || return 1
+	LD_LIBRARY_PATH=$root/usr/lib "$work/linked"
+}
+
+# All languages and compilers, with the types of the library, and with their own.
+languages()
+{
+	local types cc standard
+
+	for types in '' "$TYPES"; do
+		program "$work/program.c" "$types"
+		program "$work/program.cc" "$types"
+		for cc in gcc clang; do
+			for standard in gnu11 c17; do
+				links "$cc" "$standard" "$work/program.c" || echo "$cc $standard${types:+, own types}"
+			done
+		done
+		for cc in g++ clang++; do
+			for standard in c++11 gnu++20; do
+				links "$cc" "$standard" "$work/program.cc" || echo "$cc $standard${types:+, own types}"
+			done
+		done
+	done
+}
+
+# What the checks of the languages must notice.
+wrong_languages()
+{
+	program "$work/wrong.c" 'typedef unsigned long *u64;'
+	! links gcc gnu11 "$work/wrong.c" 2>/dev/null || echo "another type of that name passes"
+	cp -r "$root/usr/include" "$work/undeclared"
+	sed -i 's/extern "C" {/namespace mangled {/' "$work/undeclared/mpmu/types.h"
+	program "$work/wrong.cc" ''
+	echo 'using namespace mangled;' >>"$work/undeclared/mpmu/mpmu.h"
+	# shellcheck disable=SC2046
+	! g++ "-I$work/undeclared" "$work/wrong.cc" $(flags) -o "$work/linked" 2>/dev/null ||
+		echo "names of C++ link with the library"
+}
+
+# With a port header of one's own and what the compiler itself brings, no libc.
+freestanding()
+{
+	local cc
+
+	echo '#include <mpmu/mpmu.h>' >"$work/free.c"
+	for cc in gcc clang; do
+		"$cc" -std=gnu11 -ffreestanding -nostdinc -isystem "$("$cc" -print-file-name=include)" -Ibackends/bare \
+			"-I$root/usr/include" -Wall -Wextra -Werror -fsyntax-only "$work/free.c" || echo "$cc"
+	done
+}
+
+# The library itself, as it is installed: what a guest chooses is clamped.  The
+# same code from a port header that does not clamp is what must be noticed.
+clamps()
+{
+	cat >"$work/clamp.c" <<-'END'
+	#include <mpmu/mpmu.h>
+	int main(void)
+	{
+		volatile u32 in = 7, out = 8, far = 0xffffffff;
+
+		return mpmu_nospec(in, 8) != 7 || mpmu_nospec(out, 8) || mpmu_nospec(far, 8);
+	}
+	END
+	links gcc gnu11 "$work/clamp.c" || echo "the macro does not clamp"
+	masked "$work/build/libmpmu/decode.o" || echo "the library does not clamp"
+	mkdir -p "$work/unclamped"
+	sed '/^#define mpmu_nospec(/,+1c #define mpmu_nospec(index, size) ((void)(size), (index))' \
+		backends/stub/mpmu_port.h >"$work/unclamped/mpmu_port.h"
+	gcc -std=gnu11 -O2 "-I$work/unclamped" -Iinclude -Ibackends/stub -c libmpmu/decode.c -o "$work/unclamped.o"
+	! masked "$work/unclamped.o" || echo "a library that does not clamp is not noticed"
+}
+
+# masked OBJECT: does the decoder of MSRs make a mask of a sign?
+masked()
+{
+	objdump -d --disassemble=mpmu_decode "$1" | grep -qE '\<(sar|sbb)'
 }
 
 # Functions that the headers declare.
@@ -117,4 +240,10 @@ for document in README.md docs/porting.md; do
 done
 result $(($(wc -l <"$work/README.c") > 40)) "the example of README.md has at most 40 lines"
 try "a port header of one's own comes first" own_port
+try "a folder that is not below the prefix is named in full" apart
+try "a tree that was moved is found by pkg-config --define-prefix" moved
+silent "C and C++ compile, link and run, with types of their own, too" languages
+silent "a wrong type and names of C++ are noticed" wrong_languages
+silent "the headers need no libc" freestanding
+silent "the installed library clamps what a guest chooses" clamps
 done_testing
