@@ -316,19 +316,28 @@ static void write(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mpmu_reg 
 	commit(cpu, vcpu, reg, by, value);
 }
 
-enum mpmu_result mpmu_msr_write(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 msr,
-				enum mpmu_initiator by, u64 value)
+static enum mpmu_result check_and_write(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 msr,
+					enum mpmu_initiator by, u64 value)
 {
-	enum mpmu_result result;
-	struct mpmu_reg reg;
+	struct mpmu_reg reg = find(vcpu, msr, by);
+	enum mpmu_result result = check(vcpu, reg, by, &value);
 
-	mpmu_assert_vcpu(vcpu);
-	mpmu_assert_initiator(by);
-	reg = find(vcpu, msr, by);
-	result = check(vcpu, reg, by, &value);
 	if (result == MPMU_DONE)
 		write(cpu, vcpu, reg, by, value);
 	return result;
+}
+
+enum mpmu_result mpmu_owner_write(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 msr, u64 value)
+{
+	mpmu_assert_vcpu(vcpu);
+	return check_and_write(cpu, vcpu, msr, MPMU_BY_HOST, value);
+}
+
+enum mpmu_result mpmu_nested_msr_load(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 msr,
+				      u64 value)
+{
+	mpmu_assert_vcpu(vcpu);
+	return check_and_write(cpu, vcpu, msr, MPMU_BY_GUEST, value);
 }
 
 /* Do writes of it start and stop counters? */

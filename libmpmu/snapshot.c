@@ -108,6 +108,6 @@ int mpmu_snapshot_restore(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, const st
 		return -EINVAL;
 	}
 	for (i = 0; i < count; i++)
-		mpmu_msr_write(cpu, vcpu, list[i].index, MPMU_BY_HOST, list[i].value);
+		mpmu_owner_write(cpu, vcpu, list[i].index, list[i].value);
 	return 0;
 }

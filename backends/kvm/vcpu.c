@@ -210,9 +210,10 @@ static int write_msr(struct mpmu_cpu *cpu, struct kvm_mpmu *mpmu, const struct m
 {
 	int r;
 
-	if (msr_info->host_initiated || mpmu->loading)
-		return mpmu_msr_write(cpu, &mpmu->core, msr_info->index, initiator(msr_info),
-				      msr_info->data);
+	if (msr_info->host_initiated)
+		return mpmu_owner_write(cpu, &mpmu->core, msr_info->index, msr_info->data);
+	if (mpmu->loading)
+		return mpmu_nested_msr_load(cpu, &mpmu->core, msr_info->index, msr_info->data);
 
 	r = mpmu_wrmsr(cpu, &mpmu->core, msr_info->index, msr_info->data);
 	mpmu->retired = r == MPMU_DONE;

@@ -369,7 +369,7 @@ bool stub_guest_wrmsr(struct stub_vcpu *vcpu, u32 msr, u64 value)
 	}
 	stub_exit(vcpu);
 	vcpu->machine->irqs_off = true;
-	result = mpmu_msr_write(&vcpu->cpu->mpmu, &vcpu->mpmu, msr, MPMU_BY_GUEST, value);
+	result = mpmu_nested_msr_load(&vcpu->cpu->mpmu, &vcpu->mpmu, msr, value);
 	vcpu->machine->irqs_off = false;
 	return result == MPMU_DONE;
 }
@@ -475,7 +475,7 @@ enum mpmu_result stub_host_wrmsr(struct stub_vcpu *vcpu, u32 msr, u64 value)
 	bool loaded = begin_ioctl(vcpu);
 	enum mpmu_result result;
 
-	result = mpmu_msr_write(&vcpu->cpu->mpmu, &vcpu->mpmu, msr, MPMU_BY_HOST, value);
+	result = mpmu_owner_write(&vcpu->cpu->mpmu, &vcpu->mpmu, msr, value);
 	end_ioctl(vcpu, loaded);
 	return result;
 }

@@ -260,20 +260,30 @@ enum mpmu_result mpmu_msr_read(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32
 			       enum mpmu_initiator by, u64 *value);
 
 /**
- * Write a PMU MSR: check, then commit.  A selector takes effect after
- * mpmu_vcpu_reprogram(); until then it is disabled in hardware.
- * Asserted: @p vcpu, and that @p by is a known initiator.
- */
-enum mpmu_result mpmu_msr_write(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 msr,
-				enum mpmu_initiator by, u64 value);
-
-/**
- * WRMSR of the guest as a whole: mpmu_msr_write(), and the instruction itself
- * retires.  PMCs that it stops count it, those that it starts do not.  After
- * MPMU_DONE the caller does not advance counters for it again.
+ * The guest executes WRMSR, which has exited: check, then commit, and the
+ * instruction retires.  PMCs that it stops count it, those that it starts do not.
+ * After MPMU_DONE the caller does not advance counters for it again.  A selector
+ * takes effect after mpmu_vcpu_reprogram(); until then it is disabled in hardware.
  * Asserted: @p vcpu.
  */
 enum mpmu_result mpmu_wrmsr(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 msr, u64 value);
+
+/**
+ * The owner of the VM writes a register of a vCPU, by an ioctl or its like: never
+ * for an exit of the guest.  No instruction retires, and the guest has not used
+ * its PMU by that.  The owner may write the status, and a counter in full by
+ * either of its names.
+ * Asserted: @p vcpu.
+ */
+enum mpmu_result mpmu_owner_write(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 msr, u64 value);
+
+/**
+ * A VM-entry or VM-exit of the guest's own guest loads a register, by a field of
+ * the VMCS or a list of MSRs: checked as the guest's WRMSR, but no instruction.
+ * Asserted: @p vcpu.
+ */
+enum mpmu_result mpmu_nested_msr_load(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 msr,
+				      u64 value);
 
 /**
  * RDPMC with @p ecx (Intel SDM and AMD APM, "RDPMC" in the instruction

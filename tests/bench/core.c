@@ -171,11 +171,11 @@ static void bench_count(void)
 	u32 pmc;
 
 	for (pmc = 0; pmc < MPMU_MAX_GP; pmc++)
-		mpmu_msr_write(NULL, &bench_vcpu, bench_eventsel(pmc), MPMU_BY_GUEST, 0x5300c0);
+		mpmu_wrmsr(NULL, &bench_vcpu, bench_eventsel(pmc), 0x5300c0);
 	for (pmc = 0; pmc < MPMU_MAX_FIXED; pmc++) {
 		u64 ctrl = bench_vcpu.fixed_ctrl | 3ull << (4 * pmc);
 
-		mpmu_msr_write(NULL, &bench_vcpu, 0x38d, MPMU_BY_GUEST, ctrl);
+		mpmu_wrmsr(NULL, &bench_vcpu, 0x38d, ctrl);
 	}
 	mpmu_vcpu_reprogram(NULL, &bench_vcpu, NULL);
 }

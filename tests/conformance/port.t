@@ -181,9 +181,13 @@ breaks "disown leaves GLOBAL_CTRL at 0" "disown: an event of the host counts on"
 	'cpu->msr[CTRL] = HOST; cpu->to_guest' 'cpu->to_guest'
 breaks "disown leaves the route" "disown: the interrupt is" 'cpu->to_guest = cpu->masked = false;' 'cpu->masked = false;'
 breaks "WRMSR by what does not retire it" "WRMSR: counts as one" \
-	'mpmu_wrmsr(ME, msr, value)' 'mpmu_msr_write(ME, msr, MPMU_BY_GUEST, value)'
+	'mpmu_wrmsr(ME, msr, value)' 'mpmu_nested_msr_load(ME, msr, value)'
 breaks "WRMSR by that, and retired after it" "WRMSR: counts as one" \
-	'return mpmu_wrmsr(ME, msr, value) == MPMU_DONE;' 'return retire(mpmu_msr_write(ME, msr, MPMU_BY_GUEST, value) == MPMU_DONE);'
+	'return mpmu_wrmsr(ME, msr, value) == MPMU_DONE;' 'return retire(mpmu_nested_msr_load(ME, msr, value) == MPMU_DONE);'
+breaks "WRMSR by the function of the owner" "WRMSR: counts as one" \
+	'mpmu_wrmsr(ME, msr, value)' 'mpmu_owner_write(ME, msr, value)'
+breaks "WRMSR by the owner, and retired after it" "WRMSR: counts as one" \
+	'return mpmu_wrmsr(ME, msr, value) == MPMU_DONE;' 'return retire(mpmu_owner_write(ME, msr, value) == MPMU_DONE);'
 breaks "WRMSR retires twice" "WRMSR: counts as one" \
 	'return mpmu_wrmsr(ME, msr, value) == MPMU_DONE;' 'return retire(mpmu_wrmsr(ME, msr, value) == MPMU_DONE);'
 breaks "WRMSR never faults" "WRMSR: a reserved bit" \

@@ -34,7 +34,7 @@ sequences()
 {
 	local name
 
-	for name in enter exit put reclaim pmi msr_write vcpu_reprogram vcpu_filter_changed; do
+	for name in enter exit put reclaim pmi wrmsr vcpu_reprogram vcpu_filter_changed; do
 		grep -q "mpmu_$name()" "$work/good/html"/msc_inline_*.svg || echo "no mpmu_$name()"
 	done
 }

@@ -333,6 +333,12 @@ static const struct image_row fixed_images[] = {
 	{"D2 same value changes nothing", "intel-v4", 0x38d, 3, 3, 3},
 };
 
+static enum mpmu_result write_by(struct mpmu_vcpu *vcpu, u32 msr, enum mpmu_initiator by, u64 value)
+{
+	return by == GUEST ? mpmu_nested_msr_load(NULL, vcpu, msr, value)
+			   : mpmu_owner_write(NULL, vcpu, msr, value);
+}
+
 /* Everything of the vCPU but its statistics is as it was. */
 static void check_refused(void **state)
 {
@@ -344,8 +350,7 @@ static void check_refused(void **state)
 	stub_vcpu_put(vcpu);
 	before = vcpu->mpmu;
 	world.machine.irqs_off = true;
-	assert_int_not_equal(mpmu_msr_write(NULL, &vcpu->mpmu, row->msr, row->by, row->value),
-			     MPMU_DONE);
+	assert_int_not_equal(write_by(&vcpu->mpmu, row->msr, row->by, row->value), MPMU_DONE);
 	assert_memory_equal(&before, &vcpu->mpmu, sizeof(before));
 }
 
@@ -401,7 +406,7 @@ static void check_result(void **state)
 		result = mpmu_msr_read(NULL, vcpu, row->reg, row->by, &value);
 		break;
 	case WRMSR:
-		result = mpmu_msr_write(NULL, vcpu, row->reg, row->by, row->value);
+		result = write_by(vcpu, row->reg, row->by, row->value);
 		break;
 	case WRMSR_WHOLE:
 		result = mpmu_wrmsr(NULL, vcpu, row->reg, row->value);

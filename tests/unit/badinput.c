@@ -196,10 +196,14 @@ static bool is(const char *got, const char *want)
 	X(read_cpu, "mpmu_msr_read: NULL cpu",                                                     \
 	  (mpmu_put(CPU, VCPU), mpmu_msr_read(NULL, VCPU, 0x186, MPMU_BY_HOST, &s.value)),         \
 	  MPMU_DONE, true)                                                                         \
-	X(write_any, "mpmu_msr_write: any MSR",                                                    \
-	  mpmu_msr_write(CPU, VCPU, NO_PMU_MSR, MPMU_BY_GUEST, 0), MPMU_NOT_PMU, false)            \
-	X(write_bits, "mpmu_msr_write: reserved bits",                                             \
-	  mpmu_msr_write(CPU, VCPU, 0x186, MPMU_BY_GUEST, ~0ull), MPMU_GP, false)                  \
+	X(load_any, "mpmu_nested_msr_load: any MSR",                                               \
+	  mpmu_nested_msr_load(CPU, VCPU, NO_PMU_MSR, 0), MPMU_NOT_PMU, false)                     \
+	X(load_bits, "mpmu_nested_msr_load: reserved bits",                                        \
+	  mpmu_nested_msr_load(CPU, VCPU, 0x186, ~0ull), MPMU_GP, false)                           \
+	X(write_any, "mpmu_owner_write: any MSR",                                                  \
+	  mpmu_owner_write(CPU, VCPU, NO_PMU_MSR, 0), MPMU_NOT_PMU, false)                         \
+	X(write_bits, "mpmu_owner_write: reserved bits",                                           \
+	  mpmu_owner_write(CPU, VCPU, 0x186, ~0ull), MPMU_GP, false)                               \
 	X(wrmsr_any, "mpmu_wrmsr: any MSR", mpmu_wrmsr(CPU, VCPU, NO_PMU_MSR, 0), MPMU_NOT_PMU,    \
 	  false)                                                                                   \
 	X(wrmsr_bits, "mpmu_wrmsr: reserved bits", mpmu_wrmsr(CPU, VCPU, 0x38f, ~0ull), MPMU_GP,   \
@@ -259,8 +263,8 @@ static bool is(const char *got, const char *want)
 	  mpmu_msr_read(CPU, VCPU, 0xc1, MPMU_BY_HOST, NULL))                                     \
 	X(a_read_by, "mpmu_msr_read: unknown initiator",                                          \
 	  mpmu_msr_read(CPU, VCPU, 0xc1, 2, &s.value))                                            \
-	X(a_write, "mpmu_msr_write: NULL vcpu", mpmu_msr_write(CPU, NULL, 0xc1, MPMU_BY_HOST, 0)) \
-	X(a_write_by, "mpmu_msr_write: unknown initiator", mpmu_msr_write(CPU, VCPU, 0xc1, 2, 0)) \
+	X(a_load, "mpmu_nested_msr_load: NULL vcpu", mpmu_nested_msr_load(CPU, NULL, 0xc1, 0))    \
+	X(a_write, "mpmu_owner_write: NULL vcpu", mpmu_owner_write(CPU, NULL, 0xc1, 0))           \
 	X(a_wrmsr, "mpmu_wrmsr: NULL vcpu", mpmu_wrmsr(CPU, NULL, 0xc1, 0))                       \
 	X(a_rdpmc, "mpmu_rdpmc: NULL vcpu", mpmu_rdpmc(CPU, NULL, 0, &s.value))                   \
 	X(a_rdpmc_value, "mpmu_rdpmc: NULL value", mpmu_rdpmc(CPU, VCPU, 0, NULL))                \

@@ -221,13 +221,12 @@ static void check_largest(const char *model, mpmu_pmcs counters, u32 gp, u32 eve
 	assert_int_equal(vcpu->caps.counters, counters);
 	world.machine.irqs_off = true;
 	for (i = 0; i < MPMU_MAX_GP && counters >> i & 1; i++) {
-		assert_int_equal(mpmu_msr_write(NULL, vcpu, gp + (i << shift), MPMU_BY_HOST, i + 1),
+		assert_int_equal(mpmu_owner_write(NULL, vcpu, gp + (i << shift), i + 1),
 				 MPMU_DONE);
-		assert_int_equal(mpmu_msr_write(NULL, vcpu, eventsel + (i << shift), MPMU_BY_HOST,
-						i + 9),
+		assert_int_equal(mpmu_owner_write(NULL, vcpu, eventsel + (i << shift), i + 9),
 				 MPMU_DONE);
 	}
-	assert_int_equal(mpmu_msr_write(NULL, vcpu, gp + (i << shift), MPMU_BY_HOST, 0),
+	assert_int_equal(mpmu_owner_write(NULL, vcpu, gp + (i << shift), 0),
 			 MPMU_NOT_PMU);
 	while (i--)
 		assert_true(vcpu->gp[i] == i + 1 && vcpu->eventsel[i] == i + 9);
@@ -242,7 +241,7 @@ static void largest(void)
 	check_largest("intel-v5-8-4", MPMU_FIXED_MASK | 0xff, 0x4c1, 0x186, 0);
 	check_largest("intel-v5-8-4", MPMU_FIXED_MASK | 0xff, 0x0c1, 0x186, 0);
 	for (i = 0; i < MPMU_MAX_FIXED; i++)
-		assert_int_equal(mpmu_msr_write(NULL, vcpu, 0x309 + i, MPMU_BY_HOST, i + 1),
+		assert_int_equal(mpmu_owner_write(NULL, vcpu, 0x309 + i, i + 1),
 				 MPMU_DONE);
 	for (i = 0; i < MPMU_MAX_FIXED; i++)
 		assert_int_equal(vcpu->fixed[i], i + 1);
@@ -600,10 +599,10 @@ static void widest(void)
 		assert_int_equal(stub_machine_init(&world.machine, &caps), 0);
 		stub_vcpu_init(&world.vcpu, &world.machine, &caps);
 		world.machine.irqs_off = true;
-		assert_int_equal(mpmu_msr_write(NULL, vcpu, 0x4c1, MPMU_BY_HOST, all), MPMU_DONE);
+		assert_int_equal(mpmu_owner_write(NULL, vcpu, 0x4c1, all), MPMU_DONE);
 		assert_int_equal(mpmu_msr_read(NULL, vcpu, 0x4c1, MPMU_BY_HOST, &value), MPMU_DONE);
 		assert_int_equal(value, all);
-		assert_int_equal(mpmu_msr_write(NULL, vcpu, 0x4c1, MPMU_BY_HOST, ~0ull),
+		assert_int_equal(mpmu_owner_write(NULL, vcpu, 0x4c1, ~0ull),
 				 width == 64 ? MPMU_DONE : MPMU_GP);
 	}
 }

@@ -280,12 +280,10 @@ static void resident(void)
 	stub_exit(vcpu);
 	world.machine.irqs_off = true;
 	assert_int_equal(by_host(vcpu, METRICS), 0x33);
-	assert_int_equal(mpmu_msr_write(&vcpu->cpu->mpmu, &vcpu->mpmu, SLOTS, MPMU_BY_HOST, 77),
-			 MPMU_DONE);
+	assert_int_equal(mpmu_owner_write(&vcpu->cpu->mpmu, &vcpu->mpmu, SLOTS, 77), MPMU_DONE);
 	assert_int_equal(by_host(vcpu, METRICS), 0x33);
 	assert_int_equal(by_host(vcpu, SLOTS), 77);
-	assert_int_equal(mpmu_msr_write(&vcpu->cpu->mpmu, &vcpu->mpmu, METRICS, MPMU_BY_HOST, 99),
-			 MPMU_DONE);
+	assert_int_equal(mpmu_owner_write(&vcpu->cpu->mpmu, &vcpu->mpmu, METRICS, 99), MPMU_DONE);
 	assert_int_equal(by_host(vcpu, METRICS), 99);
 	assert_int_equal(by_host(vcpu, SLOTS), 77);
 	world.machine.irqs_off = false;
@@ -306,8 +304,8 @@ static void resident_without(void)
 		stub_enter(vcpu);
 		stub_exit(vcpu);
 		world.machine.irqs_off = true;
-		assert_int_equal(mpmu_msr_write(&vcpu->cpu->mpmu, &vcpu->mpmu, SLOTS, MPMU_BY_HOST,
-						77), MPMU_DONE);
+		assert_int_equal(mpmu_owner_write(&vcpu->cpu->mpmu, &vcpu->mpmu, SLOTS, 77),
+				 MPMU_DONE);
 		world.machine.irqs_off = false;
 		assert_int_equal(unit_rdmsr(vcpu, SLOTS), 77);
 	}

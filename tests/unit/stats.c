@@ -337,11 +337,11 @@ static void check_access(void **state)
 
 	world.machine.irqs_off = true;
 	mpmu_msr_read(cpu, &vcpu->mpmu, access->msr, MPMU_BY_HOST, &value);
-	mpmu_msr_write(cpu, &vcpu->mpmu, access->msr, MPMU_BY_HOST, 0);
+	mpmu_owner_write(cpu, &vcpu->mpmu, access->msr, 0);
 	expect_exits(vcpu, NO_CLASS, 0);
 	mpmu_msr_read(cpu, &vcpu->mpmu, access->msr, MPMU_BY_GUEST, &value);
 	expect_exits(vcpu, access->class, 1);
-	mpmu_msr_write(cpu, &vcpu->mpmu, access->msr, MPMU_BY_GUEST, 0);
+	mpmu_nested_msr_load(cpu, &vcpu->mpmu, access->msr, 0);
 	mpmu_wrmsr(cpu, &vcpu->mpmu, access->msr, 0);
 	expect_exits(vcpu, access->class, 3);
 	if (access->refused)
