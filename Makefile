@@ -10,6 +10,7 @@
 #	make fuzz		fuzz for FUZZ_SECONDS per target
 #	make soak		the differential test, seed after seed, until stopped
 #	make golden		write the traces of tests/model/golden anew
+#	make abi		record the shared library's interface anew (abigail-tools)
 #	make reference		the API, as HTML in build/doc (doxygen, graphviz)
 #	make install		library, headers, pkg-config file (DESTDIR, PREFIX)
 #	make clean
@@ -65,6 +66,10 @@ soak: $(BUILD)/tests/model/differential.t
 
 golden: $(BUILD)/tests/model/golden.t
 	MPMU_GOLDEN=write $<
+
+# What is exported, and its types; tests/static/abi.t compares.
+abi: $(BUILD)/$(SONAME)
+	abidw --no-comp-dir-path --no-corpus-path --no-show-locs --out-file libmpmu/libmpmu.abi $<
 
 reference:
 	@mkdir -p build
@@ -128,7 +133,7 @@ install: all
 		'Version: $(VERSION)' 'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -lmpmu' \
 		>$(INSTALL_LIB)/pkgconfig/mpmu.pc
 
-.PHONY: all tests list-tests check coverage fuzz soak golden reference clean install
+.PHONY: all tests list-tests check coverage fuzz soak golden abi reference clean install
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

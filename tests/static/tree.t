@@ -10,7 +10,7 @@ cd "$MPMU_TOP"
 is_data()
 {
 	case $1 in
-	*/patches/* | LICENSES/* | */KERNEL-BASE) return 0 ;;
+	*/patches/* | LICENSES/* | */KERNEL-BASE | *.abi) return 0 ;;
 	esac
 	return 1
 }
