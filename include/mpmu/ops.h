@@ -4,7 +4,10 @@
  * @brief What a hypervisor supplies: the table of operations.
  *
  * Every slot is called with IRQs off, on the CPU that runs or last ran the
- * vCPU, and must not sleep; the request_ slots on any CPU.  Slots marked
+ * vCPU, and must not sleep; the request_ slots on any CPU.  "This CPU" is the one
+ * that executes the slot, and the one whose struct mpmu_cpu the caller passed to
+ * the library.  Where it passed NULL, no slot is called that is about a CPU: only
+ * those about GLOBAL_CTRL in the VMCS, and requests.  Slots marked
  * (reclaim) may also be called from mpmu_reclaim(), with scheduler and host-PMU
  * locks held: raw register accesses only, no printing, no VMREAD or VMWRITE.
  * No slot is optional.
@@ -58,8 +61,10 @@ enum mpmu_access {
  *   of control registers, and the routing of the PMI to the host.
  * - take_dirty: which of the given counters, bit 48 for PERF_METRICS among them,
  *   hold values of the host?  PERF_METRICS does wherever fixed counter 3 has
- *   counted.  The caller overwrites these; others stay for the host to clean,
- *   before one of its tasks may read them, and also while a vCPU owns the PMU.
+ *   counted.  It may name more of them, which costs a write each, and none that it
+ *   was not asked for: the caller overwrites all that it names, and the port forgets
+ *   these.  Others stay for the host to clean, before one of its tasks may read
+ *   them, and also while a vCPU owns the PMU.
  * - route_pmi: route this CPU's performance interrupt to the guest's vector,
  *   masked as the guest's own LVTPC is.
  * - drain_pmi (reclaim): counters stand still and a counter of the guest may
