@@ -85,6 +85,15 @@ static enum mpmu_result check_status(const struct mpmu_vcpu *vcpu, u64 *value)
 	return result;
 }
 
+/* The status itself is for the owner of the VM to write. */
+static enum mpmu_result check_whole_status(const struct mpmu_vcpu *vcpu, enum mpmu_initiator by,
+					   u64 *value)
+{
+	enum mpmu_result result = check_read_only(vcpu, by);
+
+	return result == MPMU_DONE ? check_status(vcpu, value) : result;
+}
+
 /* All that can fail; makes *value what commit() stores. */
 static enum mpmu_result check(const struct mpmu_vcpu *vcpu, struct mpmu_reg reg,
 			      enum mpmu_initiator by, u64 *value)
@@ -108,7 +117,7 @@ static enum mpmu_result check(const struct mpmu_vcpu *vcpu, struct mpmu_reg reg,
 	case MPMU_KIND_GLOBAL_CTRL:
 		return check_bits(vcpu, mpmu_all_pmcs(caps), value);
 	case MPMU_KIND_STATUS:
-		return check_read_only(vcpu, by) ?: check_status(vcpu, value);
+		return check_whole_status(vcpu, by, value);
 	case MPMU_KIND_STATUS_CLEAR:
 		return check_status(vcpu, value);
 	case MPMU_KIND_STATUS_SET:
