@@ -244,6 +244,7 @@ const struct mpmu_desc mpmu_intel = {
 	.compat_gp = 8,
 	.reachable = INTEL_CTRL_METRICS | MPMU_FIXED_MASK | ((1ull << INTEL_MAX_GP) - 1),
 	.gp = INTEL_PMC,
+	.gp_stride = 1,
 	.eventsel = INTEL_EVENTSEL,
 	.fixed = INTEL_FIXED_CTR,
 	.metrics = INTEL_METRICS,

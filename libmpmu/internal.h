@@ -175,7 +175,7 @@ struct mpmu_desc {
 	u32 status;
 	u32 status_clear;
 	u32 status_set;
-	u8 gp_shift;
+	u32 gp_stride;
 
 	/* Reserved bits and read-only registers fault; else they are ignored. */
 	bool strict;
@@ -237,6 +237,11 @@ static inline mpmu_pmcs mpmu_bit(u32 pmc)
 	return 1ull << pmc;
 }
 
+static inline void mpmu_assign(mpmu_pmcs *set, mpmu_pmcs bit, bool member)
+{
+	*set = member ? *set | bit : *set & ~bit;
+}
+
 /* Values of a register that is width bits wide. */
 static inline u64 mpmu_mask(u32 width)
 {
@@ -277,14 +282,6 @@ static inline bool mpmu_has(const struct mpmu_caps *caps, u32 features)
 	return (caps->features & features) == features;
 }
 
-/* Does the PMC count in hardware, GLOBAL_CTRL apart? */
-static inline bool mpmu_counts_in_hw(const struct mpmu_vcpu *vcpu, u32 pmc)
-{
-	if (pmc < MPMU_FIXED_BASE)
-		return vcpu->eventsel_hw[pmc] & MPMU_SEL_ENABLE;
-	return mpmu_fixed_field(vcpu->fixed_ctrl_hw, pmc) & (MPMU_FIXED_OS | MPMU_FIXED_USR);
-}
-
 /*
  * Bits of GLOBAL_CTRL or the status.  Where these are direct, hardware may hold
  * others, of counters beyond the model.
@@ -323,7 +320,6 @@ static inline const struct mpmu_desc *mpmu_desc(const struct mpmu_vcpu *vcpu)
 /* registers.c: where a register's value is, live or saved. */
 u32 mpmu_counter_msr(const struct mpmu_desc *desc, u32 pmc);
 u32 mpmu_eventsel_msr(const struct mpmu_desc *desc, u32 pmc);
-u64 *mpmu_saved_counter(struct mpmu_vcpu *vcpu, u32 pmc);
 bool mpmu_global_ctrl_in_vmcs(const struct mpmu_vcpu *vcpu);
 u64 mpmu_counter_read(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc);
 void mpmu_counter_write(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc, u64 value);
@@ -344,7 +340,6 @@ u64 mpmu_eventsel_disabled(const struct mpmu_desc *desc, u64 eventsel);
 mpmu_pmcs mpmu_pmcs_with(const struct mpmu_vcpu *vcpu, u64 bits, u32 field);
 mpmu_pmcs mpmu_enabled_by_guest(const struct mpmu_vcpu *vcpu);
 bool mpmu_interrupts(const struct mpmu_vcpu *vcpu, u32 pmc);
-bool mpmu_enabled_in_hw(const struct mpmu_vcpu *vcpu);
 bool mpmu_may_have_counted(const struct mpmu_vcpu *vcpu, u32 pmc);
 void mpmu_request_reprogram(struct mpmu_vcpu *vcpu, mpmu_pmcs pmcs);
 void mpmu_cancel_reprogram(struct mpmu_vcpu *vcpu, mpmu_pmcs pmcs);

@@ -9,7 +9,7 @@
 u32 mpmu_counter_msr(const struct mpmu_desc *desc, u32 pmc)
 {
 	if (pmc < MPMU_FIXED_BASE)
-		return desc->gp + (pmc << desc->gp_shift);
+		return desc->gp + pmc * desc->gp_stride;
 	if (pmc == MPMU_METRICS)
 		return desc->metrics;
 	return desc->fixed + pmc - MPMU_FIXED_BASE;
@@ -17,10 +17,10 @@ u32 mpmu_counter_msr(const struct mpmu_desc *desc, u32 pmc)
 
 u32 mpmu_eventsel_msr(const struct mpmu_desc *desc, u32 pmc)
 {
-	return desc->eventsel + (pmc << desc->gp_shift);
+	return desc->eventsel + pmc * desc->gp_stride;
 }
 
-u64 *mpmu_saved_counter(struct mpmu_vcpu *vcpu, u32 pmc)
+static u64 *saved_counter(struct mpmu_vcpu *vcpu, u32 pmc)
 {
 	if (pmc == MPMU_METRICS)
 		return &vcpu->metrics;
@@ -34,7 +34,7 @@ u64 mpmu_counter_read(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pm
 	if (mpmu_resident(cpu, vcpu))
 		value = mpmu_call(vcpu, rdmsr, mpmu_counter_msr(mpmu_desc(vcpu), pmc));
 	else
-		value = *mpmu_saved_counter(vcpu, pmc);
+		value = *saved_counter(vcpu, pmc);
 	return value & mpmu_mask(mpmu_width(&vcpu->caps, pmc));
 }
 
@@ -52,10 +52,16 @@ static void write_slots(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 
 	write_live(vcpu, MPMU_METRICS, metrics);
 }
 
+static void write_saved(struct mpmu_vcpu *vcpu, u32 pmc, u64 value)
+{
+	*saved_counter(vcpu, pmc) = value;
+	mpmu_assign(&vcpu->nonzero_counters, mpmu_bit(pmc), value);
+}
+
 void mpmu_counter_write(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc, u64 value)
 {
 	if (!mpmu_resident(cpu, vcpu))
-		*mpmu_saved_counter(vcpu, pmc) = value;
+		write_saved(vcpu, pmc, value);
 	else if (pmc == MPMU_SLOTS && mpmu_has(&vcpu->caps, MPMU_FEAT_METRICS))
 		write_slots(cpu, vcpu, value);
 	else
@@ -113,33 +119,31 @@ void mpmu_status_clear(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 b
 
 void mpmu_eventsel_hw_write(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc, u64 hw)
 {
+	mpmu_pmcs bit = mpmu_bit(pmc);
+
 	if (vcpu->eventsel_hw[pmc] == hw)
 		return;
-	if (mpmu_counts_in_hw(vcpu, pmc))
-		vcpu->disabled |= mpmu_bit(pmc);
+	vcpu->disabled |= vcpu->enabled & bit;
 	vcpu->eventsel_hw[pmc] = hw;
+	vcpu->nonzero_eventsels &= ~(u32)bit;
+	if (hw)
+		vcpu->nonzero_eventsels |= (u32)bit;
+	mpmu_assign(&vcpu->enabled, bit, hw & MPMU_SEL_ENABLE);
 	if (mpmu_resident(cpu, vcpu))
 		mpmu_call(vcpu, wrmsr, mpmu_eventsel_msr(mpmu_desc(vcpu), pmc), hw);
 }
 
-static mpmu_pmcs fixed_enabled(const struct mpmu_vcpu *vcpu)
-{
-	mpmu_pmcs enabled = 0;
-	u32 pmc;
-
-	mpmu_for_each_pmc(pmc, MPMU_FIXED_MASK) {
-		if (mpmu_counts_in_hw(vcpu, pmc))
-			enabled |= mpmu_bit(pmc);
-	}
-	return enabled;
-}
-
 void mpmu_fixed_ctrl_hw_write(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 hw)
 {
+	u32 pmc;
+
 	if (vcpu->fixed_ctrl_hw == hw)
 		return;
-	vcpu->disabled |= fixed_enabled(vcpu);
+	vcpu->disabled |= vcpu->enabled & MPMU_FIXED_MASK;
 	vcpu->fixed_ctrl_hw = hw;
+	mpmu_for_each_pmc(pmc, vcpu->caps.counters & MPMU_FIXED_MASK)
+		mpmu_assign(&vcpu->enabled, mpmu_bit(pmc),
+			    mpmu_fixed_field(hw, pmc) & (MPMU_FIXED_OS | MPMU_FIXED_USR));
 	if (mpmu_resident(cpu, vcpu))
 		mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->fixed_ctrl, hw);
 }

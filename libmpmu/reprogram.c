@@ -64,25 +64,10 @@ bool mpmu_interrupts(const struct mpmu_vcpu *vcpu, u32 pmc)
 				     : mpmu_fixed_field(vcpu->fixed_ctrl, pmc) & MPMU_FIXED_PMI;
 }
 
-/* At each put: one PMC will do, and most often it is the first. */
-bool mpmu_enabled_in_hw(const struct mpmu_vcpu *vcpu)
-{
-	u32 pmc;
-
-	if (vcpu->fixed_ctrl_hw)
-		return true;
-	mpmu_for_each_pmc(pmc, vcpu->caps.counters & MPMU_GP_MASK) {
-		if (vcpu->eventsel_hw[pmc] & MPMU_SEL_ENABLE)
-			return true;
-	}
-	return false;
-}
-
 /* At some time since the vCPU became the owner: each write of an image exits. */
 bool mpmu_may_have_counted(const struct mpmu_vcpu *vcpu, u32 pmc)
 {
-	pmc = mpmu_controlling(pmc);
-	return vcpu->disabled & mpmu_bit(pmc) || mpmu_counts_in_hw(vcpu, pmc);
+	return (vcpu->disabled | vcpu->enabled) & mpmu_bit(mpmu_controlling(pmc));
 }
 
 void mpmu_request_reprogram(struct mpmu_vcpu *vcpu, mpmu_pmcs pmcs)
@@ -152,11 +137,6 @@ static bool filter_allows(struct mpmu_vcpu *vcpu, const struct mpmu_filter *filt
 	return allowed;
 }
 
-static void assign(mpmu_pmcs *set, mpmu_pmcs bit, bool member)
-{
-	*set = member ? *set | bit : *set & ~bit;
-}
-
 static void reprogram_gp(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
 			 const struct mpmu_filter *filter, u32 pmc)
 {
@@ -168,10 +148,10 @@ static void reprogram_gp(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
 
 	if (enabled)
 		hw |= MPMU_SEL_ENABLE;
-	assign(&vcpu->counts_instructions, mpmu_bit(pmc),
-	       enabled && selects(desc, eventsel, MPMU_EVENT_INSTRUCTIONS));
-	assign(&vcpu->counts_branches, mpmu_bit(pmc),
-	       enabled && selects(desc, eventsel, MPMU_EVENT_BRANCHES));
+	mpmu_assign(&vcpu->counts_instructions, mpmu_bit(pmc),
+		    enabled && selects(desc, eventsel, MPMU_EVENT_INSTRUCTIONS));
+	mpmu_assign(&vcpu->counts_branches, mpmu_bit(pmc),
+		    enabled && selects(desc, eventsel, MPMU_EVENT_BRANCHES));
 	mpmu_eventsel_hw_write(cpu, vcpu, pmc, hw);
 }
 
@@ -189,10 +169,10 @@ static void reprogram_fixed(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
 		if (!filter_allows(vcpu, filter, pmc))
 			field = 0;
 		hw = (hw & ~mpmu_fixed_bits(pmc, MPMU_FIXED_FIELD)) | mpmu_fixed_bits(pmc, field);
-		assign(&vcpu->counts_instructions, bit,
-		       field && desc->fixed_events[MPMU_EVENT_INSTRUCTIONS] & bit);
-		assign(&vcpu->counts_branches, bit,
-		       field && desc->fixed_events[MPMU_EVENT_BRANCHES] & bit);
+		mpmu_assign(&vcpu->counts_instructions, bit,
+			    field && desc->fixed_events[MPMU_EVENT_INSTRUCTIONS] & bit);
+		mpmu_assign(&vcpu->counts_branches, bit,
+			    field && desc->fixed_events[MPMU_EVENT_BRANCHES] & bit);
 	}
 	mpmu_fixed_ctrl_hw_write(cpu, vcpu, hw);
 }
@@ -213,7 +193,7 @@ void mpmu_vcpu_reprogram(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
 		reprogram_gp(cpu, vcpu, filter, pmc);
 	reprogram_fixed(cpu, vcpu, filter, pmcs & MPMU_FIXED_MASK);
 	/* Restored by the owner of the VM, the guest counts without an access. */
-	if (mpmu_enabled_in_hw(vcpu))
+	if (vcpu->enabled)
 		mpmu_touch(vcpu);
 }
 

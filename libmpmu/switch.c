@@ -24,152 +24,221 @@ static void forget(struct mpmu_cpu *cpu)
 	cpu->zero_eventsels = 0;
 }
 
-static u64 read_register(struct mpmu_vcpu *vcpu, u32 msr)
+/* Visit the bits of a set of 32. */
+#define switch_for_each(index, set) \
+	for (u32 left_ = (set); left_ && ((index) = __builtin_ctz(left_), true); left_ &= left_ - 1)
+
+static u32 fixed_of(mpmu_pmcs pmcs)
 {
-	vcpu->stats->registers.read++;
-	return mpmu_call(vcpu, rdmsr, msr);
+	return (u32)((pmcs & MPMU_FIXED_MASK) >> MPMU_FIXED_BASE);
 }
 
-/* Hardware may be known to hold the value. */
-static void write_register(struct mpmu_vcpu *vcpu, u32 msr, u64 value, bool known)
+/* Those of the model that are not written are known to hold the value. */
+static void count_moves(struct mpmu_vcpu *vcpu, u32 read, u32 written)
 {
-	if (known) {
-		vcpu->stats->registers.skipped++;
-		return;
-	}
-	vcpu->stats->registers.written++;
-	mpmu_call(vcpu, wrmsr, msr, value);
+	struct mpmu_moves *moves = &vcpu->stats->registers;
+
+	moves->read += read;
+	moves->written += written;
+	moves->skipped += vcpu->writable - written;
 }
 
-/*
- * Counters of the model get the guest's values; others that hold a value of
- * the host get 0, since a guest may reach them by RDPMC.  Fixed counter 3 comes
- * before PERF_METRICS, which is not known to be 0 any more after that.
- */
-static void load_counters(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, mpmu_pmcs dirty)
+/* Those beyond the model get 0, since the guest may reach them by RDPMC. */
+static MPMU_NOINLINE void clean(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, mpmu_pmcs beyond)
 {
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);
-	mpmu_pmcs mine = mpmu_all_pmcs(&vcpu->caps);
-	mpmu_pmcs all = mine | dirty;
 	u32 pmc;
 
-	mpmu_for_each_pmc(pmc, all) {
-		u64 value = mine & mpmu_bit(pmc) ? *mpmu_saved_counter(vcpu, pmc) : 0;
-		bool known = !value && cpu->zero_counters & mpmu_bit(pmc);
-
-		write_register(vcpu, mpmu_counter_msr(desc, pmc), value, known);
-		if (pmc == MPMU_SLOTS && !known)
-			cpu->zero_counters &= ~mpmu_bit(MPMU_METRICS);
+	mpmu_for_each_pmc(pmc, beyond) {
+		mpmu_call(vcpu, wrmsr, mpmu_counter_msr(desc, pmc), 0);
+		vcpu->stats->registers.written++;
 	}
-	cpu->zero_counters = (cpu->zero_counters | all) & ~mine;
-}
-
-/* Those beyond the model have no image: 0. */
-static void load_eventsels(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, mpmu_pmcs dirty)
-{
-	const struct mpmu_desc *desc = mpmu_desc(vcpu);
-	mpmu_pmcs mine = vcpu->caps.counters & MPMU_GP_MASK;
-	mpmu_pmcs all = mine | (dirty & MPMU_GP_MASK);
-	u32 pmc;
-
-	mpmu_for_each_pmc(pmc, all) {
-		u64 hw = vcpu->eventsel_hw[pmc];
-
-		write_register(vcpu, mpmu_eventsel_msr(desc, pmc), hw,
-			       !hw && cpu->zero_eventsels & mpmu_bit(pmc));
+	mpmu_for_each_pmc(pmc, beyond & MPMU_GP_MASK) {
+		mpmu_call(vcpu, wrmsr, mpmu_eventsel_msr(desc, pmc), 0);
+		vcpu->stats->registers.written++;
 	}
-	cpu->zero_eventsels = (cpu->zero_eventsels | (u32)all) & ~(u32)mine;
+	cpu->zero_counters |= beyond;
+	cpu->zero_eventsels |= (u32)beyond;
 }
 
 /*
  * What the host left, or whoever had the CPU before: firmware, another kernel.
- * No mark tells of these.
+ * No mark tells of these.  It leaves a selector behind where it leaves a counter.
  */
-static mpmu_pmcs find_dirty(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
+static void take_dirty(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
-	mpmu_pmcs reachable = mpmu_all_pmcs(&vcpu->host->caps) & mpmu_desc(vcpu)->reachable;
+	mpmu_pmcs reachable = vcpu->host->reachable;
 	mpmu_pmcs dirty = mpmu_call(vcpu, take_dirty, reachable) | (reachable & ~cpu->cleaned);
 
+	if (!dirty)
+		return;
 	cpu->cleaned = reachable;
-	return dirty;
-}
-
-static void load(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
-{
-	const struct mpmu_desc *desc = mpmu_desc(vcpu);
-	mpmu_pmcs dirty = find_dirty(cpu, vcpu);
-	u64 status = vcpu->global_status;
-
-	vcpu->disabled = 0;
-
-	/* The host also leaves a selector behind where it leaves a counter. */
 	cpu->zero_counters &= ~dirty;
 	cpu->zero_eventsels &= ~(u32)dirty;
-	load_counters(cpu, vcpu, dirty);
-	load_eventsels(cpu, vcpu, dirty);
-	if (desc->fixed_ctrl)
-		write_register(vcpu, desc->fixed_ctrl, vcpu->fixed_ctrl_hw, false);
-	write_register(vcpu, desc->status_set, status, !status);
-	if (!mpmu_global_ctrl_in_vmcs(vcpu))
-		write_register(vcpu, desc->global_ctrl, vcpu->global_ctrl, false);
+	clean(cpu, vcpu, dirty & ~mpmu_all_pmcs(&vcpu->caps));
 }
 
-/* It is read before fixed counter 3 is scrubbed, and scrubbed after that. */
-static void save_metrics(struct mpmu_vcpu *vcpu)
+/*
+ * Hardware derives PERF_METRICS from fixed counter 3, which is written before
+ * it: then it is not known to be 0 any more.
+ */
+static mpmu_pmcs with_metrics(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu, mpmu_pmcs pmcs)
 {
-	if (mpmu_has(&vcpu->caps, MPMU_FEAT_METRICS))
-		vcpu->metrics = read_register(vcpu, mpmu_desc(vcpu)->metrics);
+	if (!(pmcs & mpmu_bit(MPMU_SLOTS)))
+		return pmcs;
+	cpu->zero_counters &= ~mpmu_bit(MPMU_METRICS);
+	return pmcs | (vcpu->caps.global_ctrl_extra & mpmu_bit(MPMU_METRICS));
 }
 
-static void scrub_metrics(struct mpmu_vcpu *vcpu)
-{
-	u64 slots = *mpmu_saved_counter(vcpu, MPMU_SLOTS);
-
-	if (mpmu_has(&vcpu->caps, MPMU_FEAT_METRICS))
-		write_register(vcpu, mpmu_desc(vcpu)->metrics, 0, !(slots | vcpu->metrics));
-}
-
-static void save_counters(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
+/* Counters that are 0 and known to be 0 are not written; PERF_METRICS comes last. */
+static inline u32 load_counters(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);
-	u32 pmc;
+	mpmu_pmcs mine = mpmu_all_pmcs(&vcpu->caps), pmcs;
+	u32 i, written = 0;
 
-	save_metrics(vcpu);
-	mpmu_for_each_pmc(pmc, vcpu->caps.counters) {
-		u32 msr = mpmu_counter_msr(desc, pmc);
-		u64 value = read_register(vcpu, msr);
-
-		*mpmu_saved_counter(vcpu, pmc) = value;
-		write_register(vcpu, msr, 0, !value);
+	pmcs = with_metrics(cpu, vcpu, mine & (vcpu->nonzero_counters | ~cpu->zero_counters));
+	cpu->zero_counters &= ~mine;
+	switch_for_each(i, (u32)pmcs) {
+		mpmu_call(vcpu, wrmsr, desc->gp + i * desc->gp_stride, vcpu->gp[i]);
+		written++;
 	}
-	scrub_metrics(vcpu);
-	cpu->zero_counters |= mpmu_all_pmcs(&vcpu->caps);
+	switch_for_each(i, fixed_of(pmcs)) {
+		mpmu_call(vcpu, wrmsr, desc->fixed + i, vcpu->fixed[i]);
+		written++;
+	}
+	if (pmcs & mpmu_bit(MPMU_METRICS)) {
+		mpmu_call(vcpu, wrmsr, desc->metrics, vcpu->metrics);
+		written++;
+	}
+	return written;
 }
 
-static void scrub_eventsels(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
+static inline u32 load_controls(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);
-	mpmu_pmcs mine = vcpu->caps.counters & MPMU_GP_MASK;
-	u32 pmc;
+	u32 mine = (u32)vcpu->caps.counters;
+	u32 gps = mine & (vcpu->nonzero_eventsels | ~cpu->zero_eventsels);
+	u32 i, written = 0;
 
-	mpmu_for_each_pmc(pmc, mine)
-		write_register(vcpu, mpmu_eventsel_msr(desc, pmc), 0, !vcpu->eventsel_hw[pmc]);
-	if (desc->fixed_ctrl)
-		write_register(vcpu, desc->fixed_ctrl, 0, !vcpu->fixed_ctrl_hw);
-	cpu->zero_eventsels |= (u32)mine;
+	cpu->zero_eventsels &= ~mine;
+	switch_for_each(i, gps) {
+		mpmu_call(vcpu, wrmsr, desc->eventsel + i * desc->gp_stride, vcpu->eventsel_hw[i]);
+		written++;
+	}
+	if (desc->fixed_ctrl) {
+		mpmu_call(vcpu, wrmsr, desc->fixed_ctrl, vcpu->fixed_ctrl_hw);
+		written++;
+	}
+	return written;
+}
+
+/* While the vCPU is touched, as each owner is. */
+static bool switches_global_ctrl(const struct mpmu_vcpu *vcpu)
+{
+	return !mpmu_has(&vcpu->host->caps, MPMU_FEAT_VMCS_GLOBAL_CTRL);
+}
+
+static inline u32 load_globals(struct mpmu_vcpu *vcpu)
+{
+	const struct mpmu_desc *desc = mpmu_desc(vcpu);
+	u32 written = 0;
+
+	if (vcpu->global_status) {
+		mpmu_call(vcpu, wrmsr, desc->status_set, vcpu->global_status);
+		written++;
+	}
+	if (switches_global_ctrl(vcpu)) {
+		mpmu_call(vcpu, wrmsr, desc->global_ctrl, vcpu->global_ctrl);
+		written++;
+	}
+	return written;
+}
+
+static inline void load(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
+{
+	u32 written;
+
+	vcpu->disabled = 0;
+	take_dirty(cpu, vcpu);
+	written = load_counters(cpu, vcpu);
+	written += load_controls(cpu, vcpu);
+	written += load_globals(vcpu);
+	count_moves(vcpu, 0, written);
+}
+
+/* True: it was not 0, and has been scrubbed. */
+static inline bool save_counter(struct mpmu_vcpu *vcpu, u32 msr, u64 *saved)
+{
+	*saved = mpmu_call(vcpu, rdmsr, msr);
+	if (!*saved)
+		return false;
+	mpmu_call(vcpu, wrmsr, msr, 0);
+	return true;
+}
+
+/* PERF_METRICS is read before fixed counter 3 is scrubbed, and scrubbed after that. */
+static inline u32 save_counters(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
+{
+	const struct mpmu_desc *desc = mpmu_desc(vcpu);
+	bool metrics = mpmu_has(&vcpu->caps, MPMU_FEAT_METRICS);
+	u32 i, gps = 0, fixed = 0, written = 0;
+
+	if (metrics)
+		vcpu->metrics = mpmu_call(vcpu, rdmsr, desc->metrics);
+	switch_for_each(i, (u32)vcpu->caps.counters) {
+		if (save_counter(vcpu, desc->gp + i * desc->gp_stride, &vcpu->gp[i])) {
+			gps |= 1u << i;
+			written++;
+		}
+	}
+	switch_for_each(i, fixed_of(vcpu->caps.counters)) {
+		if (save_counter(vcpu, desc->fixed + i, &vcpu->fixed[i])) {
+			fixed |= 1u << i;
+			written++;
+		}
+	}
+	vcpu->nonzero_counters = gps | (mpmu_pmcs)fixed << MPMU_FIXED_BASE;
+	cpu->zero_counters |= mpmu_all_pmcs(&vcpu->caps);
+	if (!metrics)
+		return written;
+	mpmu_assign(&vcpu->nonzero_counters, mpmu_bit(MPMU_METRICS), vcpu->metrics);
+	if (!(vcpu->nonzero_counters & (mpmu_bit(MPMU_SLOTS) | mpmu_bit(MPMU_METRICS))))
+		return written;
+	mpmu_call(vcpu, wrmsr, desc->metrics, 0);
+	return written + 1;
+}
+
+static inline u32 scrub_controls(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
+{
+	const struct mpmu_desc *desc = mpmu_desc(vcpu);
+	u32 i, written = 0;
+
+	cpu->zero_eventsels |= (u32)vcpu->caps.counters;
+	switch_for_each(i, vcpu->nonzero_eventsels) {
+		mpmu_call(vcpu, wrmsr, desc->eventsel + i * desc->gp_stride, 0);
+		written++;
+	}
+	if (vcpu->fixed_ctrl_hw) {
+		mpmu_call(vcpu, wrmsr, desc->fixed_ctrl, 0);
+		written++;
+	}
+	return written;
 }
 
 /* All of these are the guest's while it owns the PMU, bits beyond its model, too. */
-static mpmu_pmcs read_status(struct mpmu_vcpu *vcpu)
+static mpmu_pmcs read_status(const struct mpmu_vcpu *vcpu)
 {
-	return read_register(vcpu, mpmu_desc(vcpu)->status) & mpmu_all_pmcs(&vcpu->host->caps);
+	return mpmu_call(vcpu, rdmsr, mpmu_desc(vcpu)->status) & vcpu->host->pmcs;
 }
 
 /* PERF_METRICS does not tell by its value; its overflow is rare. */
 static bool has_wrapped(struct mpmu_vcpu *vcpu, u32 pmc)
 {
-	return pmc == MPMU_METRICS ||
-	       read_register(vcpu, mpmu_counter_msr(mpmu_desc(vcpu), pmc)) < JUST_WRAPPED;
+	if (pmc == MPMU_METRICS)
+		return true;
+	vcpu->stats->registers.read++;
+	return mpmu_call(vcpu, rdmsr, mpmu_counter_msr(mpmu_desc(vcpu), pmc)) < JUST_WRAPPED;
 }
 
 /*
@@ -201,25 +270,30 @@ static void drain(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, mpmu_pmcs status
 }
 
 /* A guest without status registers cannot clear a bit: drop it. */
-static void save_status(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
+static inline u32 save_status(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
 	mpmu_pmcs status = read_status(vcpu);
 
+	vcpu->global_status = 0;
+	if (!status)
+		return 0;
 	drain(cpu, vcpu, status);
-	write_register(vcpu, mpmu_desc(vcpu)->status_clear, status, !status);
-	vcpu->global_status =
-		mpmu_has(&vcpu->caps, MPMU_FEAT_GLOBAL) ? mpmu_of_model(vcpu, status) : 0;
+	mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->status_clear, status);
+	if (mpmu_has(&vcpu->caps, MPMU_FEAT_GLOBAL))
+		vcpu->global_status = mpmu_of_model(vcpu, status);
+	return 1;
 }
 
 /* Where VM-exit loads GLOBAL_CTRL, everything has stopped already. */
-static void stop(struct mpmu_vcpu *vcpu)
+static inline u32 stop(struct mpmu_vcpu *vcpu)
 {
 	u32 msr = mpmu_desc(vcpu)->global_ctrl;
 
-	if (mpmu_global_ctrl_in_vmcs(vcpu))
-		return;
-	vcpu->global_ctrl = mpmu_of_model(vcpu, read_register(vcpu, msr));
-	write_register(vcpu, msr, 0, false);
+	if (!switches_global_ctrl(vcpu))
+		return 0;
+	vcpu->global_ctrl = mpmu_of_model(vcpu, mpmu_call(vcpu, rdmsr, msr));
+	mpmu_call(vcpu, wrmsr, msr, 0);
+	return 1;
 }
 
 /* @before: the registers moved up to this change, which is complete. */
@@ -235,14 +309,16 @@ void mpmu_release(struct mpmu_cpu *cpu, enum mpmu_cause cause)
 {
 	struct mpmu_vcpu *vcpu = cpu->owner;
 	struct mpmu_moves before;
+	u32 written;
 
 	if (!vcpu)
 		return;
 	before = vcpu->stats->registers;
-	stop(vcpu);
-	save_status(cpu, vcpu);
-	scrub_eventsels(cpu, vcpu);
-	save_counters(cpu, vcpu);
+	written = stop(vcpu);
+	written += save_status(cpu, vcpu);
+	written += scrub_controls(cpu, vcpu);
+	written += save_counters(cpu, vcpu);
+	count_moves(vcpu, vcpu->readable, written);
 	mpmu_call(vcpu, disown);
 	cpu->owner = NULL;
 	owner_changed(vcpu, cause, &before);
@@ -305,7 +381,7 @@ static bool account_idle(struct mpmu_vcpu *vcpu)
 	if (!(vcpu->flags & MPMU_VCPU_ENTERED))
 		return false;
 	vcpu->flags &= ~(u32)MPMU_VCPU_ENTERED;
-	if (vcpu->reprogram || mpmu_enabled_in_hw(vcpu)) {
+	if (vcpu->reprogram | vcpu->enabled) {
 		vcpu->idle_switches = 0;
 		return false;
 	}
@@ -321,7 +397,8 @@ static bool account_idle(struct mpmu_vcpu *vcpu)
  */
 static MPMU_NOINLINE int change_owner(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
-	mpmu_release(cpu, MPMU_CAUSE_OTHER);
+	if (cpu->owner)
+		mpmu_release(cpu, MPMU_CAUSE_OTHER);
 	if (!mpmu_touched(vcpu))
 		return 0;
 	if (account_idle(vcpu) || owed_to_another(cpu, vcpu))

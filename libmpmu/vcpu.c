@@ -32,6 +32,8 @@ int mpmu_host_init(struct mpmu_host *host, const struct mpmu_ops *ops, const str
 	host->ops = ops;
 	host->caps = *caps;
 	host->desc = mpmu_desc_of(caps->vendor);
+	host->pmcs = mpmu_all_pmcs(caps);
+	host->reachable = host->pmcs & host->desc->reachable;
 	return 0;
 }
 
@@ -42,6 +44,25 @@ void mpmu_vcpu_init(struct mpmu_vcpu *vcpu, const struct mpmu_host *host, struct
 	vcpu->host = host;
 	vcpu->stats = stats;
 	vcpu->caps.vendor = host->caps.vendor;
+}
+
+static u32 count_pmcs(mpmu_pmcs set)
+{
+	u32 count = 0;
+
+	for (; set; set &= set - 1)
+		count++;
+	return count;
+}
+
+/* Counters and the status are read; selectors and FIXED_CTR_CTRL are known. */
+static void count_registers(struct mpmu_vcpu *vcpu)
+{
+	bool in_vmcs = mpmu_has(&vcpu->host->caps, MPMU_FEAT_VMCS_GLOBAL_CTRL);
+
+	vcpu->readable = count_pmcs(mpmu_all_pmcs(&vcpu->caps)) + 1 + !in_vmcs;
+	vcpu->writable = vcpu->readable + count_pmcs(vcpu->caps.counters & MPMU_GP_MASK) +
+			 !!mpmu_desc(vcpu)->fixed_ctrl;
 }
 
 /* Everything but the machine, the model, statistics and what comes from outside. */
@@ -59,6 +80,7 @@ static void reset_registers(struct mpmu_vcpu *vcpu)
 	vcpu->flags = flags;
 	/* Also of a model without the register, which has GP counters alone. */
 	vcpu->global_ctrl = caps.counters & MPMU_GP_MASK;
+	count_registers(vcpu);
 }
 
 int mpmu_vcpu_configure(struct mpmu_vcpu *vcpu, const struct mpmu_caps *caps)

@@ -63,6 +63,30 @@ static void check_images(const struct stub_vcpu *vcpu, const struct stub_pmu *pm
 		stub_fault("invariant 1: FIXED_CTR_CTRL differs from its image");
 }
 
+/* What the library remembers of images and saved values, so as not to look at each. */
+static void check_sets(const struct stub_vcpu *vcpu, bool resident)
+{
+	const struct mpmu_vcpu *core = &vcpu->mpmu;
+	mpmu_pmcs enabled = 0, nonzero = 0;
+	u32 eventsels = 0, i;
+
+	for (i = 0; i < MPMU_MAX_GP; i++) {
+		enabled |= (mpmu_pmcs)!!(core->eventsel_hw[i] & STUB_EVENTSEL_ENABLE) << i;
+		eventsels |= (u32)!!core->eventsel_hw[i] << i;
+		nonzero |= (mpmu_pmcs)!!core->gp[i] << i;
+	}
+	for (i = 0; i < MPMU_MAX_FIXED; i++) {
+		enabled |= (mpmu_pmcs)!!(core->fixed_ctrl_hw >> (4 * i) & 3) << (MPMU_FIXED_BASE + i);
+		nonzero |= (mpmu_pmcs)!!core->fixed[i] << (MPMU_FIXED_BASE + i);
+	}
+	if (core->metrics)
+		nonzero |= STUB_METRICS_BIT;
+	if (core->enabled != enabled || core->nonzero_eventsels != eventsels)
+		stub_fault("the sets of images differ from the images");
+	if (!resident && core->nonzero_counters != nonzero)
+		stub_fault("the set of saved counters differs from the values");
+}
+
 static void check_clean(const struct stub_cpu *cpu)
 {
 	const struct stub_pmu *pmu = &cpu->pmu;
@@ -117,6 +141,7 @@ void stub_check_invariants(const struct stub_vcpu *vcpu)
 	u32 i;
 
 	check_images(vcpu, resident ? &vcpu->cpu->pmu : NULL);
+	check_sets(vcpu, resident);
 	for (i = 0; i < STUB_CPUS; i++)
 		check_clean(&vcpu->machine->cpus[i]);
 	if (vcpu->requests.intercepts)

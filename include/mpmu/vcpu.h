@@ -26,6 +26,10 @@ struct mpmu_host {
 	struct mpmu_caps caps;
 	/** The core's table of the vendor. */
 	const struct mpmu_desc *desc;
+	/** Counters, and PERF_METRICS, of the hardware. */
+	mpmu_pmcs pmcs;
+	/** Those of them that have MSR numbers which the core knows. */
+	mpmu_pmcs reachable;
 };
 
 /** One per physical CPU; zero-initialised. */
@@ -176,14 +180,23 @@ struct mpmu_vcpu {
 	mpmu_pmcs counts_instructions;
 	/** The same for retired branches. */
 	mpmu_pmcs counts_branches;
+	/** PMCs that their _hw image enables, GLOBAL_CTRL apart. */
+	mpmu_pmcs enabled;
 	/** PMCs whose _hw image was disabled or changed since the vCPU became the owner. */
 	mpmu_pmcs disabled;
+	/** PMCs whose saved value is not 0, valid while not resident. */
+	mpmu_pmcs nonzero_counters;
+	/** GP selectors whose _hw image is not 0. */
+	u32 nonzero_eventsels;
 	/** enum mpmu_vcpu_flag bits. */
 	u32 flags;
 	/** Owner changes in a row without an enabled PMC. */
 	u32 idle_switches;
 	/** Owner changes to come that waits in vain for an interrupt have used up. */
 	u32 drain_debt;
+	/** Registers of the model that a change of owner may read, and may write. */
+	u8 readable;
+	u8 writable;
 	/** The caller's, for whoever wants to know; decides nothing. */
 	struct mpmu_stats *stats;
 };

@@ -36,7 +36,7 @@ done
 try "fuzz registers notices a filter that is ignored" notices registers reprogram.c \
 	'mpmu_filter_allows(filter, eventsel)' true
 try "fuzz registers notices a count that put loses" notices registers switch.c \
-	'*mpmu_saved_counter(vcpu, pmc) = value;' ';'
+	'*saved = mpmu_call(vcpu, rdmsr, msr);' '*saved &= mpmu_call(vcpu, rdmsr, msr);'
 try "fuzz filter notices an ignored mask" notices filter filter.c '(umask & entries[i].mask)' '(umask)'
 try "fuzz snapshot notices a restore without checks" notices snapshot snapshot.c 'if (i < count)' 'if (0)'
 try "fuzz caps notices counters without a width" notices caps caps.c '!*width || *width > 64' '*width > 64'

@@ -171,34 +171,36 @@ mutant "idle changes go on after a new use" policy.c 'vcpu->idle_switches = 0;' 
 mutant "first use requests no intercepts" policy.c 'set_global_ctrl, vcpu->global_ctrl);
 	mpmu_call(vcpu, request_intercepts);' 'set_global_ctrl, vcpu->global_ctrl);'
 
-mutant "host's counters exposed" switch.c '!value && cpu->zero_counters & mpmu_bit(pmc)' '!value'
-mutant "every register written" switch.c '!value && cpu->zero_counters & mpmu_bit(pmc)' '0'
-mutant "selector not loaded" switch.c '!hw && cpu->zero_eventsels & mpmu_bit(pmc)' '1'
+mutant "host's counters exposed" switch.c 'cpu->zero_counters &= ~dirty;' ''
+mutant "every register written" switch.c 'mine & (vcpu->nonzero_counters | ~cpu->zero_counters)' 'mine'
+mutant "selector not loaded" switch.c 'mine & (vcpu->nonzero_eventsels | ~cpu->zero_eventsels)' '0'
 mutant "dirty counters beyond the model" switch.c 'mpmu_call(vcpu, take_dirty, reachable) |' '(0 & mpmu_call(vcpu, take_dirty, reachable)) |'
 mutant "what firmware left stays" switch.c ' | (reachable & ~cpu->cleaned)' ''
-mutant "selectors beyond the model stay" switch.c 'mpmu_pmcs all = mine | (dirty & MPMU_GP_MASK);' 'mpmu_pmcs all = mine | (dirty & 0);'
-mutant "metrics saved after slots are scrubbed" switch.c 'save_metrics(vcpu);
-	mpmu_for_each_pmc(pmc, vcpu->caps.counters) {' 'mpmu_for_each_pmc(pmc, vcpu->caps.counters) {'
-mutant "metrics not scrubbed" switch.c 'scrub_metrics(vcpu);
-	cpu->' 'cpu->'
-mutant "metrics not written after slots" switch.c 'if (pmc == MPMU_SLOTS && !known)' 'if (0)'
-mutant "an overflow of metrics is not waited for" switch.c 'pmc == MPMU_METRICS ||' '0 ||'
-mutant "status not restored" switch.c 'write_register(vcpu, desc->status_set, status, !status);' ';'
-mutant "FIXED_CTR_CTRL not loaded" switch.c 'write_register(vcpu, desc->fixed_ctrl, vcpu->fixed_ctrl_hw, false);' ';'
-mutant "GLOBAL_CTL not loaded (AMD)" switch.c 'write_register(vcpu, desc->global_ctrl, vcpu->global_ctrl, false);' ';'
-mutant "counters not scrubbed" switch.c 'write_register(vcpu, msr, 0, !value);' ''
-mutant "counters not saved" switch.c '*mpmu_saved_counter(vcpu, pmc) = value;' ''
-mutant "selectors not scrubbed" switch.c '!vcpu->eventsel_hw[pmc]);' 'true);'
-mutant "FIXED_CTR_CTRL not scrubbed" switch.c '!vcpu->fixed_ctrl_hw' 'true'
-mutant "status not scrubbed" switch.c 'write_register(vcpu, mpmu_desc(vcpu)->status_clear, status, !status);' ';'
-mutant "status of the host taken" switch.c 'mpmu_desc(vcpu)->status) & mpmu_all_pmcs(&vcpu->host->caps)' 'mpmu_desc(vcpu)->status)'
-mutant "status beyond the model stays" switch.c 'mpmu_desc(vcpu)->status) & mpmu_all_pmcs(&vcpu->host->caps)' 'mpmu_desc(vcpu)->status) & mpmu_all_pmcs(&vcpu->caps)'
+mutant "selectors beyond the model stay" switch.c 'mpmu_for_each_pmc(pmc, beyond & MPMU_GP_MASK)' 'mpmu_for_each_pmc(pmc, beyond & 0)'
+mutant "metrics saved after slots are scrubbed" switch.c '	vcpu->nonzero_counters = gps' '	if (metrics)
+		vcpu->metrics = mpmu_call(vcpu, rdmsr, desc->metrics);
+	vcpu->nonzero_counters = gps'
+mutant "metrics not scrubbed" switch.c 'mpmu_call(vcpu, wrmsr, desc->metrics, 0);' ';'
+mutant "metrics not written after slots" switch.c 'return pmcs | (vcpu->caps.global_ctrl_extra & mpmu_bit(MPMU_METRICS));' 'return pmcs;'
+mutant "an overflow of metrics is not waited for" switch.c 'if (pmc == MPMU_METRICS)
+		return true;' 'if (pmc == MPMU_METRICS)
+		return false;'
+mutant "status not restored" switch.c 'mpmu_call(vcpu, wrmsr, desc->status_set, vcpu->global_status);' ';'
+mutant "FIXED_CTR_CTRL not loaded" switch.c 'mpmu_call(vcpu, wrmsr, desc->fixed_ctrl, vcpu->fixed_ctrl_hw);' ';'
+mutant "GLOBAL_CTL not loaded (AMD)" switch.c 'mpmu_call(vcpu, wrmsr, desc->global_ctrl, vcpu->global_ctrl);' ';'
+mutant "counters not scrubbed" switch.c 'mpmu_call(vcpu, wrmsr, msr, 0);' ''
+mutant "counters not saved" switch.c '*saved = mpmu_call(vcpu, rdmsr, msr);
+	if (!*saved)' 'if (!mpmu_call(vcpu, rdmsr, msr))'
+mutant "selectors not scrubbed" switch.c 'switch_for_each(i, vcpu->nonzero_eventsels) {' 'switch_for_each(i, 0) {'
+mutant "FIXED_CTR_CTRL not scrubbed" switch.c 'if (vcpu->fixed_ctrl_hw) {' 'if (0) {'
+mutant "status not scrubbed" switch.c 'mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->status_clear, status);' ';'
+mutant "status of the host taken" switch.c 'mpmu_desc(vcpu)->status) & vcpu->host->pmcs' 'mpmu_desc(vcpu)->status)'
+mutant "status beyond the model stays" switch.c 'mpmu_desc(vcpu)->status) & vcpu->host->pmcs' 'mpmu_desc(vcpu)->status) & mpmu_all_pmcs(&vcpu->caps)'
 mutant "bits beyond the model are saved" registers.c 'mpmu_of_model(vcpu, mpmu_call(vcpu, get_global_ctrl))' 'mpmu_call(vcpu, get_global_ctrl)'
 mutant "a write of slots loses metrics" registers.c 'pmc == MPMU_SLOTS && mpmu_has(&vcpu->caps, MPMU_FEAT_METRICS)' 0
-mutant "status bits never go away" switch.c 'vcpu->global_status =
-		mpmu_has' 'vcpu->global_status |= mpmu_has'
+mutant "status bits never go away" switch.c 'vcpu->global_status = 0;' ''
 mutant "interrupt in flight left behind" switch.c 'mpmu_call(vcpu, drain_pmi, briefly)' '0'
-mutant "GLOBAL_CTL not saved (AMD)" switch.c 'vcpu->global_ctrl = mpmu_of_model(vcpu, read_register(vcpu, msr));' ''
+mutant "GLOBAL_CTL not saved (AMD)" switch.c 'vcpu->global_ctrl = mpmu_of_model(vcpu, mpmu_call(vcpu, rdmsr, msr));' ''
 mutant "no disown" switch.c 'mpmu_call(vcpu, disown);' ''
 mutant "interrupt not routed" switch.c 'mpmu_call(vcpu, route_pmi);' ''
 mutant "interrupt without a target" switch.c 'cpu->pmi_target = vcpu;' ''
@@ -240,28 +242,34 @@ mutant "reclaim keeps the PMU" switch.c 'mpmu_release(cpu, MPMU_CAUSE_RECLAIM);
 	forget(cpu);' 'forget(cpu);'
 mutant "reclaim forgets nothing" switch.c 'mpmu_release(cpu, MPMU_CAUSE_RECLAIM);
 	forget(cpu);' 'mpmu_release(cpu, MPMU_CAUSE_RECLAIM);'
-mutant "another owner not released" switch.c 'mpmu_release(cpu, MPMU_CAUSE_OTHER);
-	if (!mpmu_touched' 'if (!mpmu_touched'
+mutant "another owner not released" switch.c 'if (cpu->owner)
+		mpmu_release(cpu, MPMU_CAUSE_OTHER);' 'if (cpu->owner)
+		cpu->owner = NULL;'
 mutant "idle beside host events stays" switch.c 'replace(cpu, vcpu);
 	account_idle(vcpu);' 'replace(cpu, vcpu);'
 mutant "idle between reclaims stays" switch.c 'account_idle(vcpu) || ' ''
 mutant "idle PMU never closes" switch.c 'mpmu_untouch(vcpu);' ';'
-mutant "counting PMU closes" switch.c 'vcpu->reprogram || mpmu_enabled_in_hw(vcpu)' '0'
+mutant "counting PMU closes" switch.c 'vcpu->reprogram | vcpu->enabled' '0'
 mutant "CPU reset remembers" switch.c 'memset(cpu, 0, sizeof(*cpu));' 'cpu->owner = NULL;'
 mutant "forgotten vCPU gets interrupts" switch.c 'if (cpu->pmi_target == vcpu)' 'if (0)'
 
 mutant "owner changes not counted" switch.c 'vcpu->stats->owner_changes[cause]++;' ''
 mutant "a put counts as a reclaim" switch.c 'mpmu_release(cpu, MPMU_CAUSE_PUT);' 'mpmu_release(cpu, MPMU_CAUSE_RECLAIM);'
-mutant "reads of a switch not counted" switch.c 'vcpu->stats->registers.read++;' ''
-mutant "skipped registers count as written" switch.c 'vcpu->stats->registers.skipped++;' 'vcpu->stats->registers.written++;'
+mutant "reads of a switch not counted" switch.c 'moves->read += read;' ''
+mutant "what was saved is taken for 0" switch.c 'gps |= 1u << i;' ''
+mutant "what was saved of fixed counters is taken for 0" switch.c 'fixed |= 1u << i;' ''
+mutant "what was written while saved is taken for 0" registers.c 'mpmu_assign(&vcpu->nonzero_counters, mpmu_bit(pmc), value);' ''
+mutant "an image is taken for 0" registers.c 'vcpu->nonzero_eventsels |= (u32)bit;' ';'
+mutant "a selector does not enable" registers.c 'mpmu_assign(&vcpu->enabled, bit, hw & MPMU_SEL_ENABLE);' ''
+mutant "skipped registers count as written" switch.c 'moves->skipped += vcpu->writable - written;' 'moves->written += vcpu->writable - written;'
 mutant "denied events not counted" reprogram.c 'vcpu->stats->denied_events++;' ''
 mutant "accesses of the host count as exits" access.c 'by == MPMU_BY_GUEST && reg.kind != MPMU_KIND_NONE' 'reg.kind != MPMU_KIND_NONE'
 mutant "reset loses statistics" vcpu.c 'vcpu->stats = stats;' ''
 
 mutant "events with a register of the host count" reprogram.c '(consent || !has_extra_register(mpmu_desc(vcpu), eventsel))' '(consent || 1)'
 mutant "a deny list consents" reprogram.c 'filter && filter->action == MPMU_FILTER_ALLOW' 'filter'
-mutant "an overflow before its counter was disabled" registers.c 'vcpu->disabled |= mpmu_bit(pmc);' ';'
-mutant "an overflow before its fixed counter was disabled" registers.c 'vcpu->disabled |= fixed_enabled(vcpu);' ''
+mutant "an overflow before its counter was disabled" registers.c 'vcpu->disabled |= vcpu->enabled & bit;' ''
+mutant "an overflow before its fixed counter was disabled" registers.c 'vcpu->disabled |= vcpu->enabled & MPMU_FIXED_MASK;' ''
 mutant "filter ignored" reprogram.c 'mpmu_filter_allows(filter, eventsel)' 'true'
 mutant "fixed filter ignored" reprogram.c 'mpmu_filter_allows_fixed(filter, pmc - MPMU_FIXED_BASE)' 'true'
 mutant "Host-Only and Guest-Only ignored" reprogram.c '&& mode_matches(vcpu, eventsel)' ''
@@ -276,7 +284,7 @@ mutant "CMASK advances" reprogram.c 'MPMU_SEL_EDGE |' 'MPMU_SEL_EDGE; bits |= 0 
 mutant "INV without CMASK stops" reprogram.c 'MPMU_SEL_EDGE |' 'MPMU_SEL_EDGE | (1ull << 23) |'
 mutant "requests never end" reprogram.c 'vcpu->reprogram = 0;' ''
 mutant "IN_TX advances" reprogram.c 'desc->sel_in_tx |' ''
-mutant "restored PMU stays closed" reprogram.c 'if (mpmu_enabled_in_hw(vcpu))
+mutant "restored PMU stays closed" reprogram.c 'if (vcpu->enabled)
 		mpmu_touch(vcpu);' ''
 
 mutant "CPL ignored" emulate.c 'if (cpl_matches(vcpu, pmc, cpl))' ''
@@ -309,8 +317,8 @@ mutant "resident counters read from memory" registers.c 'if (mpmu_resident(cpu, 
 		value = mpmu_call' 'if (0)
 		value = mpmu_call'
 mutant "resident counters written to memory" registers.c 'if (!mpmu_resident(cpu, vcpu))
-		*mpmu_saved_counter' 'if (1)
-		*mpmu_saved_counter'
+		write_saved' 'if (1)
+		write_saved'
 mutant "resident selector not written" registers.c 'if (mpmu_resident(cpu, vcpu))
 		mpmu_call(vcpu, wrmsr, mpmu_eventsel_msr' 'if (0)
 		mpmu_call(vcpu, wrmsr, mpmu_eventsel_msr'

@@ -207,6 +207,8 @@ static void begin(void)
 	suppose_few(caps.counters);
 	host.caps = caps;
 	host.desc = mpmu_desc_of(VENDOR);
+	host.pmcs = mpmu_all_pmcs(&caps);
+	host.reachable = host.pmcs & host.desc->reachable;
 	mpmu_vcpu_init(&vcpu, &host, &stats);
 	suppose(!mpmu_vcpu_configure(&vcpu, &model));
 }
@@ -406,6 +408,17 @@ static void guest_runs(void)
 		hw.global_ctrl = 0;
 }
 
+/* As the invariants of the stub hold it: what is in the set is not 0. */
+static bool images_are_in_their_set(void)
+{
+	u32 i;
+
+	for (i = 0; i < MPMU_MAX_GP; i++)
+		if (!vcpu.eventsel_hw[i] == (vcpu.nonzero_eventsels >> i & 1))
+			return false;
+	return true;
+}
+
 /*
  * The vCPU owns the PMU, and has used it: hardware holds what is enabled, and any
  * count.  The host takes it back, as a put and the entry of another vCPU do.
@@ -416,6 +429,8 @@ void nothing_is_left(void)
 
 	begin();
 	any_registers();
+	suppose(images_are_in_their_set() &&
+		!(vcpu.nonzero_eventsels & ~(u32)vcpu.caps.counters));
 	for (i = 0; i < MPMU_MAX_GP; i++)
 		hw.eventsel[i] = vcpu.eventsel_hw[i];
 	hw.fixed_ctrl = IS_AMD ? 0 : vcpu.fixed_ctrl_hw;

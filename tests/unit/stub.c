@@ -221,6 +221,18 @@ static void fixed_image_enabled(struct unit_world *world)
 	stub_check_invariants(&world->vcpu);
 }
 
+static void image_not_in_set(struct unit_world *world)
+{
+	world->vcpu.mpmu.eventsel_hw[0] = 0xc0;
+	stub_check_invariants(&world->vcpu);
+}
+
+static void value_not_in_set(struct unit_world *world)
+{
+	world->vcpu.mpmu.gp[0] = 1;
+	stub_check_invariants(&world->vcpu);
+}
+
 static void guest_value_in_host(struct unit_world *world)
 {
 	cpu_of(world)->pmu.gp[3] = (struct stub_reg){5, STUB_OF_GUEST};
@@ -302,6 +314,8 @@ static const struct row rows[] = {
 	{"host value exposed", INTEL, host_value_exposed, "host are exposed"},
 	{"invariant 1, selector", INTEL, image_enabled, "invariant 1: selector 0"},
 	{"invariant 1, fixed", INTEL, fixed_image_enabled, "invariant 1: fixed counter 0"},
+	{"set of images", AMD, image_not_in_set, "the sets of images differ"},
+	{"set of saved counters", AMD, value_not_in_set, "the set of saved counters differs"},
 	{"invariant 2", INTEL, guest_value_in_host, "invariant 2"},
 	{"invariant 2, owner", INTEL, owner_unknown, "owner and hardware"},
 	{"invariant 4, untouched", INTEL, untouched_direct, "untouched"},
