@@ -16,14 +16,11 @@ static u64 eventsel_writable(const struct mpmu_vcpu *vcpu, u32 pmc)
 {
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);
 	u64 writable = desc->sel_writable;
-	u32 i;
 
-	for (i = 0; i < desc->nr_sel_extras; i++) {
-		const struct mpmu_sel_extra *extra = &desc->sel_extras[i];
-
-		if (mpmu_has(&vcpu->caps, extra->feature) && extra->gps & mpmu_bit(pmc))
-			writable |= extra->bits;
-	}
+	if (mpmu_has(&vcpu->caps, MPMU_FEAT_TSX))
+		writable |= desc->sel_in_tx | (pmc == desc->in_txcp_gp ? desc->sel_in_txcp : 0);
+	if (mpmu_has(&vcpu->caps, MPMU_FEAT_SVM))
+		writable |= desc->sel_host_only | desc->sel_guest_only;
 	return writable;
 }
 

@@ -34,9 +34,10 @@
 #define AMD_LEAF_1_ECX_NB   (1u << 24)
 #define AMD_LEAF_1_ECX_LLC  (1u << 28)
 
-#define AMD_FEATURES                                                                        \
-	(MPMU_FEAT_PERFCTR_CORE | MPMU_FEAT_GLOBAL | MPMU_FEAT_STATUS_SET | MPMU_FEAT_SVM | \
-	 MPMU_FEAT_RDPMC_UNCORE)
+/* What came with version 2. */
+#define AMD_V2              ((u32)(MPMU_FEAT_GLOBAL | MPMU_FEAT_STATUS_SET))
+#define AMD_FEATURES \
+	(AMD_V2 | MPMU_FEAT_PERFCTR_CORE | MPMU_FEAT_SVM | MPMU_FEAT_RDPMC_UNCORE)
 
 static const struct mpmu_msr_row amd_k7[] = {
 	MPMU_MSR_OF_4(MPMU_KIND_EVENTSEL, 0, 0),
@@ -67,62 +68,81 @@ static const struct mpmu_msr_block amd_blocks[MPMU_MSR_SLOTS] = {
 	MPMU_MSR_BLOCK(AMD_GLOBAL, amd_global),
 };
 
-static const struct mpmu_sel_extra amd_sel_extras[] = {
-	{.feature = MPMU_FEAT_SVM, .gps = ~0u, .bits = AMD_SEL_GUEST_ONLY | AMD_SEL_HOST_ONLY},
-};
+static u32 amd_features(u32 ecx, bool v2)
+{
+	u32 features = v2 ? AMD_V2 : 0;
 
-static const struct mpmu_requirement amd_requirements[] = {
-	{MPMU_FEAT_GLOBAL | MPMU_FEAT_STATUS_SET | MPMU_FEAT_PERFCTR_CORE, "PerfMonV2"},
-	{MPMU_FEAT_SVM, "SVM (selectors with Guest-Only)"},
-};
+	if (ecx & AMD_LEAF_1_ECX_CORE)
+		features |= MPMU_FEAT_PERFCTR_CORE;
+	if (ecx & (AMD_LEAF_1_ECX_NB | AMD_LEAF_1_ECX_LLC))
+		features |= MPMU_FEAT_RDPMC_UNCORE;
+	if (ecx & AMD_LEAF_1_ECX_SVM)
+		features |= MPMU_FEAT_SVM;
+	return features;
+}
 
-static const struct mpmu_since amd_since[] = {
-	{MPMU_FEAT_GLOBAL, 2, false},
-	{MPMU_FEAT_STATUS_SET, 2, false},
-	{MPMU_FEAT_PERFCTR_CORE, 2, true},
-};
-
-static const struct mpmu_feature_bit amd_feature_bits[] = {
-	{MPMU_FEAT_PERFCTR_CORE, AMD_LEAF_1_ECX_CORE, AMD_LEAF_1_ECX_CORE, MPMU_WORD_80000001_ECX},
-	{MPMU_FEAT_RDPMC_UNCORE, AMD_LEAF_1_ECX_NB | AMD_LEAF_1_ECX_LLC, AMD_LEAF_1_ECX_NB,
-	 MPMU_WORD_80000001_ECX},
-	{MPMU_FEAT_SVM, AMD_LEAF_1_ECX_SVM, AMD_LEAF_1_ECX_SVM, MPMU_WORD_80000001_ECX},
-};
+static u32 amd_gp(const struct mpmu_cpuid *leaves, bool v2)
+{
+	if (v2)
+		return leaves->leaf_80000022[1] & AMD_LEAF_22_EBX_GP;
+	return leaves->leaf_80000001_ecx & AMD_LEAF_1_ECX_CORE ? AMD_CORE_GP : AMD_K7_GP;
+}
 
 static int amd_decode(struct mpmu_caps *caps, const struct mpmu_cpuid *leaves)
 {
 	bool v2 = leaves->leaf_80000022[0] & AMD_LEAF_22_EAX_V2;
-	u32 gp = leaves->leaf_80000022[1] & AMD_LEAF_22_EBX_GP;
+	u32 gp = amd_gp(leaves, v2);
 
-	if (!v2)
-		gp = mpmu_has(caps, MPMU_FEAT_PERFCTR_CORE) ? AMD_CORE_GP : AMD_K7_GP;
-	else if (!gp || !mpmu_has(caps, MPMU_FEAT_PERFCTR_CORE))
+	if (!gp || (v2 && !(leaves->leaf_80000001_ecx & AMD_LEAF_1_ECX_CORE)))
 		return -EINVAL;
 	caps->counters = mpmu_mask(gp);
+	caps->features = amd_features(leaves->leaf_80000001_ecx, v2);
 	caps->version = v2 ? 2 : 1;
 	caps->gp_width = AMD_WIDTH;
 	return 0;
 }
 
+static u32 amd_encode_features(u32 features)
+{
+	u32 ecx = 0;
+
+	if (features & MPMU_FEAT_PERFCTR_CORE)
+		ecx |= AMD_LEAF_1_ECX_CORE;
+	if (features & MPMU_FEAT_RDPMC_UNCORE)
+		ecx |= AMD_LEAF_1_ECX_NB;
+	if (features & MPMU_FEAT_SVM)
+		ecx |= AMD_LEAF_1_ECX_SVM;
+	return ecx;
+}
+
 /* Before version 2 the number of counters follows from the features. */
 static void amd_encode(struct mpmu_cpuid *leaves, const struct mpmu_caps *caps)
 {
+	leaves->leaf_80000001_ecx = amd_encode_features(caps->features);
 	if (caps->version < 2)
 		return;
 	leaves->leaf_80000022[0] = AMD_LEAF_22_EAX_V2;
 	leaves->leaf_80000022[1] = mpmu_first_pmc(~caps->counters) & AMD_LEAF_22_EBX_GP;
 }
 
+/* PERFCTR_CORE is older than version 2, and stays. */
+static void amd_match_version(struct mpmu_caps *caps)
+{
+	if (caps->version >= 2 && !mpmu_has(caps, AMD_V2 | MPMU_FEAT_PERFCTR_CORE))
+		caps->version = 1;
+	if (caps->version < 2)
+		caps->features &= ~AMD_V2;
+}
+
+static const char *amd_missing(const struct mpmu_caps *host)
+{
+	if (!mpmu_has(host, AMD_V2 | MPMU_FEAT_PERFCTR_CORE))
+		return "PerfMonV2";
+	return mpmu_has(host, MPMU_FEAT_SVM) ? NULL : "SVM (selectors with Guest-Only)";
+}
+
 const struct mpmu_desc mpmu_amd = {
 	.blocks = amd_blocks,
-	.sel_extras = amd_sel_extras,
-	.nr_sel_extras = MPMU_ARRAY_SIZE(amd_sel_extras),
-	.requirements = amd_requirements,
-	.nr_requirements = MPMU_ARRAY_SIZE(amd_requirements),
-	.since = amd_since,
-	.nr_since = MPMU_ARRAY_SIZE(amd_since),
-	.feature_bits = amd_feature_bits,
-	.nr_feature_bits = MPMU_ARRAY_SIZE(amd_feature_bits),
 	.features = AMD_FEATURES,
 	.max_version = 2,
 	.compat_version = 2,
@@ -148,4 +168,6 @@ const struct mpmu_desc mpmu_amd = {
 	},
 	.decode = amd_decode,
 	.encode = amd_encode,
+	.match_version = amd_match_version,
+	.missing = amd_missing,
 };

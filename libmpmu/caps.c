@@ -9,9 +9,6 @@
 /* Properties of a machine or a policy, not of a PMU that a guest can have. */
 #define HOST_FEATURES (MPMU_FEAT_RDPMC_UNCORE | MPMU_FEAT_VMCS_GLOBAL_CTRL)
 
-/* PERF_METRICS of unknown width has all of its fields. */
-#define METRICS_WIDTH 64
-
 /* Compared as bytes. */
 MPMU_STATIC_ASSERT(sizeof(struct mpmu_caps) == 32, "struct mpmu_caps has no padding");
 
@@ -27,29 +24,13 @@ static void no_pmu(struct mpmu_caps *caps, u8 vendor)
 	caps->vendor = vendor;
 }
 
-/* A version has all that came with it, and nothing that came later. */
-static void match_version(struct mpmu_caps *caps, const struct mpmu_desc *desc)
-{
-	u32 i;
-
-	for (i = 0; i < desc->nr_since; i++) {
-		if (caps->version >= desc->since[i].version &&
-		    !mpmu_has(caps, desc->since[i].feature))
-			caps->version = desc->since[i].version - 1;
-	}
-	for (i = 0; i < desc->nr_since; i++) {
-		if (caps->version < desc->since[i].version && !desc->since[i].earlier)
-			caps->features &= ~desc->since[i].feature;
-	}
-}
-
 /* PERF_METRICS, its bits of GLOBAL_CTRL and the counter of slots, all or none. */
 static void match_metrics(struct mpmu_caps *caps, const struct mpmu_desc *desc)
 {
 	bool metrics = mpmu_has(caps, MPMU_FEAT_METRICS) &&
 		       caps->global_ctrl_extra & desc->metrics_ctrl &&
 		       caps->counters & mpmu_bit(MPMU_SLOTS) && caps->metrics_width &&
-		       caps->metrics_width <= METRICS_WIDTH;
+		       caps->metrics_width <= MPMU_METRICS_WIDTH;
 
 	if (!metrics) {
 		caps->features &= ~(u32)MPMU_FEAT_METRICS;
@@ -84,7 +65,7 @@ static void make_valid(struct mpmu_caps *caps, const struct mpmu_desc *desc)
 	caps->features &= desc->features;
 	caps->arch_events &= desc->arch_events;
 	memset(caps->reserved, 0, sizeof(caps->reserved));
-	match_version(caps, desc);
+	desc->match_version(caps);
 	match_counters(caps, desc);
 	match_metrics(caps, desc);
 	if (!caps->version || !caps->counters)
@@ -103,56 +84,6 @@ bool mpmu_caps_valid(const struct mpmu_caps *caps)
 	return same(&copy, caps);
 }
 
-static u64 get_word(const struct mpmu_cpuid *leaves, u8 word)
-{
-	switch ((enum mpmu_word)word) {
-	case MPMU_WORD_07_EBX:
-		return leaves->leaf_07_ebx;
-	case MPMU_WORD_80000001_ECX:
-		return leaves->leaf_80000001_ecx;
-	case MPMU_WORD_PERF_CAPABILITIES:
-		return leaves->perf_capabilities;
-	}
-	return 0;
-}
-
-static void set_word(struct mpmu_cpuid *leaves, u8 word, u32 bits)
-{
-	switch ((enum mpmu_word)word) {
-	case MPMU_WORD_07_EBX:
-		leaves->leaf_07_ebx |= bits;
-		break;
-	case MPMU_WORD_80000001_ECX:
-		leaves->leaf_80000001_ecx |= bits;
-		break;
-	case MPMU_WORD_PERF_CAPABILITIES:
-		leaves->perf_capabilities |= bits;
-		break;
-	}
-}
-
-static u32 feature_bits(const struct mpmu_desc *desc, const struct mpmu_cpuid *leaves)
-{
-	u32 features = 0, i;
-
-	for (i = 0; i < desc->nr_feature_bits; i++) {
-		if (get_word(leaves, desc->feature_bits[i].word) & desc->feature_bits[i].any)
-			features |= desc->feature_bits[i].feature;
-	}
-	return features;
-}
-
-static u32 version_features(const struct mpmu_desc *desc, u32 version)
-{
-	u32 features = 0, i;
-
-	for (i = 0; i < desc->nr_since; i++) {
-		if (version >= desc->since[i].version)
-			features |= desc->since[i].feature;
-	}
-	return features;
-}
-
 int mpmu_caps_decode(struct mpmu_caps *caps, const struct mpmu_cpuid *leaves)
 {
 	const struct mpmu_desc *desc = leaves ? mpmu_desc_of(leaves->vendor) : NULL;
@@ -162,12 +93,8 @@ int mpmu_caps_decode(struct mpmu_caps *caps, const struct mpmu_cpuid *leaves)
 	if (!caps || !desc)
 		return -EINVAL;
 	no_pmu(&found, leaves->vendor);
-	found.features = feature_bits(desc, leaves);
 	if (desc->decode(&found, leaves))
 		return -EINVAL;
-	found.features |= version_features(desc, found.version);
-	found.global_ctrl_extra = desc->metrics_ctrl;
-	found.metrics_width = METRICS_WIDTH;
 	counters = found.counters;
 	make_valid(&found, desc);
 	/* A feature of a later version is ignored; counters without a width are not. */
@@ -177,16 +104,6 @@ int mpmu_caps_decode(struct mpmu_caps *caps, const struct mpmu_cpuid *leaves)
 	return 0;
 }
 
-static void show_features(struct mpmu_cpuid *leaves, const struct mpmu_desc *desc, u32 features)
-{
-	u32 i;
-
-	for (i = 0; i < desc->nr_feature_bits; i++) {
-		if (features & desc->feature_bits[i].feature)
-			set_word(leaves, desc->feature_bits[i].word, desc->feature_bits[i].shown);
-	}
-}
-
 /* Do the leaves say all that CPUID can say of a PMU? */
 static bool says(const struct mpmu_cpuid *leaves, const struct mpmu_caps *caps)
 {
@@ -194,7 +111,7 @@ static bool says(const struct mpmu_cpuid *leaves, const struct mpmu_caps *caps)
 
 	wanted.features &= ~(u32)MPMU_FEAT_VMCS_GLOBAL_CTRL;
 	if (wanted.metrics_width)
-		wanted.metrics_width = METRICS_WIDTH;
+		wanted.metrics_width = MPMU_METRICS_WIDTH;
 	return !mpmu_caps_decode(&found, leaves) && same(&found, &wanted);
 }
 
@@ -209,7 +126,6 @@ int mpmu_caps_encode(struct mpmu_cpuid *leaves, const struct mpmu_caps *caps)
 	memset(&made, 0, sizeof(made));
 	made.vendor = caps->vendor;
 	desc->encode(&made, caps);
-	show_features(&made, desc, caps->features);
 	if (!says(&made, caps))
 		return -EOPNOTSUPP;
 	*leaves = made;
@@ -219,15 +135,10 @@ int mpmu_caps_encode(struct mpmu_cpuid *leaves, const struct mpmu_caps *caps)
 const char *mpmu_caps_missing(const struct mpmu_caps *host)
 {
 	const struct mpmu_desc *desc = host ? mpmu_desc_of(host->vendor) : NULL;
-	u32 i;
 
 	if (!desc || !(host->counters & MPMU_GP_MASK))
 		return "a PMU";
-	for (i = 0; i < desc->nr_requirements; i++) {
-		if (!mpmu_has(host, desc->requirements[i].features))
-			return desc->requirements[i].name;
-	}
-	return NULL;
+	return desc->missing(host);
 }
 
 static mpmu_pmcs policy_pmcs(const struct mpmu_desc *desc, enum mpmu_policy policy)
@@ -307,13 +218,6 @@ static const char counter_names[][sizeof("fixed counter 15")] = {
 	FIXED_NAME(13), FIXED_NAME(14), FIXED_NAME(15),
 };
 
-/* Others come with a version, or are required of each host. */
-static const struct mpmu_requirement optional_features[] = {
-	{MPMU_FEAT_METRICS, "PERF_METRICS"},
-	{MPMU_FEAT_TSX, "selectors with the bits of TSX"},
-	{~0u, "a feature of machines, not of guests"},
-};
-
 static const char *lacks_version(const struct mpmu_caps *guest, const struct mpmu_caps *offer)
 {
 	return guest->version > offer->version ? "a later PMU version" : NULL;
@@ -338,35 +242,21 @@ static const char *lacks_width(const struct mpmu_caps *guest, const struct mpmu_
 	return NULL;
 }
 
+/* Others come with a version, or are required of each host. */
 static const char *lacks_feature(const struct mpmu_caps *guest, const struct mpmu_caps *offer)
 {
-	u32 lacking = guest->features & ~offer->features, i = 0;
+	u32 lacking = guest->features & ~offer->features;
 
-	if (!lacking)
-		return NULL;
-	while (!(lacking & optional_features[i].features))
-		i++;
-	return optional_features[i].name;
+	if (lacking & MPMU_FEAT_METRICS)
+		return "PERF_METRICS";
+	if (lacking & MPMU_FEAT_TSX)
+		return "selectors with the bits of TSX";
+	return lacking ? "a feature of machines, not of guests" : NULL;
 }
 
 static const char *lacks_event(const struct mpmu_caps *guest, const struct mpmu_caps *offer)
 {
 	return guest->arch_events & ~offer->arch_events ? "an architectural event" : NULL;
-}
-
-static const char *(*const lacks[])(const struct mpmu_caps *guest,
-				    const struct mpmu_caps *offer) = {
-	lacks_version, lacks_counter, lacks_width, lacks_feature, lacks_event,
-};
-
-static const char *offer_obstacle(const struct mpmu_caps *guest, const struct mpmu_caps *offer)
-{
-	const char *name = NULL;
-	u32 i;
-
-	for (i = 0; i < MPMU_ARRAY_SIZE(lacks) && !name; i++)
-		name = lacks[i](guest, offer);
-	return name;
 }
 
 const char *mpmu_caps_obstacle(const struct mpmu_caps *guest, const struct mpmu_caps *host,
@@ -385,5 +275,9 @@ const char *mpmu_caps_obstacle(const struct mpmu_caps *guest, const struct mpmu_
 	if (guest->vendor != host->vendor)
 		return "the PMU of another vendor";
 	mpmu_caps_offer(&offer, host, policy);
-	return offer_obstacle(guest, &offer);
+	return lacks_version(guest, &offer) ?:
+	       lacks_counter(guest, &offer) ?:
+	       lacks_width(guest, &offer) ?:
+	       lacks_feature(guest, &offer) ?:
+	       lacks_event(guest, &offer);
 }

@@ -25,8 +25,6 @@
 #define INTEL_SEL_WRITABLE       0xffdfffffull
 #define INTEL_SEL_IN_TX          (1ull << 32)
 #define INTEL_SEL_IN_TXCP        (1ull << 33)
-/* The one counter that can check-point. */
-#define INTEL_TXCP_GPS           (1u << 2)
 
 #define INTEL_STATUS_OVF_BUF     (1ull << 62)
 #define INTEL_STATUS_COND_CHGD   (1ull << 63)
@@ -97,31 +95,6 @@ static const struct mpmu_msr_block intel_blocks[MPMU_MSR_SLOTS] = {
 	MPMU_MSR_BLOCK(INTEL_PMC, intel_pmc),
 };
 
-static const struct mpmu_sel_extra intel_sel_extras[] = {
-	{.feature = MPMU_FEAT_TSX, .gps = ~0u, .bits = INTEL_SEL_IN_TX},
-	{.feature = MPMU_FEAT_TSX, .gps = INTEL_TXCP_GPS, .bits = INTEL_SEL_IN_TXCP},
-};
-
-static const struct mpmu_requirement intel_requirements[] = {
-	{MPMU_FEAT_GLOBAL | MPMU_FEAT_STATUS_SET, "PMU version 4 or later"},
-	{MPMU_FEAT_FW_WRITES, "full-width counter writes (PERF_CAPABILITIES.FW_WRITES)"},
-	{MPMU_FEAT_VMCS_GLOBAL_CTRL, "VM-entry and VM-exit load of PERF_GLOBAL_CTRL"},
-};
-
-static const struct mpmu_since intel_since[] = {
-	{MPMU_FEAT_GLOBAL, 2, false},
-	{MPMU_FEAT_STATUS_SET, 4, false},
-};
-
-static const struct mpmu_feature_bit intel_feature_bits[] = {
-	{MPMU_FEAT_FW_WRITES, INTEL_PERF_CAP_FW_WRITES, INTEL_PERF_CAP_FW_WRITES,
-	 MPMU_WORD_PERF_CAPABILITIES},
-	{MPMU_FEAT_METRICS, INTEL_PERF_CAP_METRICS, INTEL_PERF_CAP_METRICS,
-	 MPMU_WORD_PERF_CAPABILITIES},
-	{MPMU_FEAT_TSX, INTEL_LEAF_07_EBX_HLE | INTEL_LEAF_07_EBX_RTM, INTEL_LEAF_07_EBX_RTM,
-	 MPMU_WORD_07_EBX},
-};
-
 /*
  * What these count is chosen by a register that is the host's: OFFCORE_RSP,
  * SNOOP_RSP, PEBS_LD_LAT_THRESHOLD, PEBS_FRONTEND.  All generations at once: an
@@ -174,6 +147,23 @@ static u32 intel_arch_events(const struct mpmu_cpuid *leaves)
 	return ~leaves->leaf_0a[1] & mpmu_mask(leaves->leaf_0a[0] >> 24);
 }
 
+static u32 intel_features(const struct mpmu_cpuid *leaves, u32 version)
+{
+	u32 features = 0;
+
+	if (version >= 2)
+		features |= MPMU_FEAT_GLOBAL;
+	if (version >= 4)
+		features |= MPMU_FEAT_STATUS_SET;
+	if (leaves->perf_capabilities & INTEL_PERF_CAP_FW_WRITES)
+		features |= MPMU_FEAT_FW_WRITES;
+	if (leaves->perf_capabilities & INTEL_PERF_CAP_METRICS)
+		features |= MPMU_FEAT_METRICS;
+	if (leaves->leaf_07_ebx & (INTEL_LEAF_07_EBX_HLE | INTEL_LEAF_07_EBX_RTM))
+		features |= MPMU_FEAT_TSX;
+	return features;
+}
+
 static int intel_decode(struct mpmu_caps *caps, const struct mpmu_cpuid *leaves)
 {
 	u32 version = leaves->leaf_0a[0] & 0xff;
@@ -185,9 +175,12 @@ static int intel_decode(struct mpmu_caps *caps, const struct mpmu_cpuid *leaves)
 	if (gp & ~mpmu_mask(MPMU_MAX_GP) || fixed & ~mpmu_mask(MPMU_MAX_FIXED))
 		return -EINVAL;
 	caps->counters = gp | fixed << MPMU_FIXED_BASE;
+	caps->global_ctrl_extra = INTEL_CTRL_METRICS;
+	caps->features = intel_features(leaves, version);
 	caps->version = version;
 	caps->gp_width = leaves->leaf_0a[0] >> 16;
 	caps->fixed_width = leaves->leaf_0a[3] >> 5;
+	caps->metrics_width = MPMU_METRICS_WIDTH;
 	caps->arch_events = intel_arch_events(leaves);
 	return 0;
 }
@@ -207,6 +200,16 @@ static void intel_encode_23(struct mpmu_cpuid *leaves, u32 gp, u32 fixed)
 	leaves->leaf_23_1[1] = fixed;
 }
 
+static void intel_encode_features(struct mpmu_cpuid *leaves, u32 features)
+{
+	if (features & MPMU_FEAT_FW_WRITES)
+		leaves->perf_capabilities = INTEL_PERF_CAP_FW_WRITES;
+	if (features & MPMU_FEAT_METRICS)
+		leaves->perf_capabilities |= INTEL_PERF_CAP_METRICS;
+	if (features & MPMU_FEAT_TSX)
+		leaves->leaf_07_ebx = INTEL_LEAF_07_EBX_RTM;
+}
+
 static void intel_encode(struct mpmu_cpuid *leaves, const struct mpmu_caps *caps)
 {
 	u32 gp = caps->counters, fixed = caps->counters >> MPMU_FIXED_BASE;
@@ -222,18 +225,34 @@ static void intel_encode(struct mpmu_cpuid *leaves, const struct mpmu_caps *caps
 		leaves->leaf_0a[2] = fixed;
 	if (gp != mpmu_mask(gps) || (caps->version < 5 && fixed != mpmu_mask(fixeds)))
 		intel_encode_23(leaves, gp, fixed);
+	intel_encode_features(leaves, caps->features);
+}
+
+static void intel_match_version(struct mpmu_caps *caps)
+{
+	if (caps->version >= 2 && !mpmu_has(caps, MPMU_FEAT_GLOBAL))
+		caps->version = 1;
+	if (caps->version >= 4 && !mpmu_has(caps, MPMU_FEAT_STATUS_SET))
+		caps->version = 3;
+	if (caps->version < 2)
+		caps->features &= ~(u32)MPMU_FEAT_GLOBAL;
+	if (caps->version < 4)
+		caps->features &= ~(u32)MPMU_FEAT_STATUS_SET;
+}
+
+static const char *intel_missing(const struct mpmu_caps *host)
+{
+	if (!mpmu_has(host, MPMU_FEAT_GLOBAL | MPMU_FEAT_STATUS_SET))
+		return "PMU version 4 or later";
+	if (!mpmu_has(host, MPMU_FEAT_FW_WRITES))
+		return "full-width counter writes (PERF_CAPABILITIES.FW_WRITES)";
+	if (!mpmu_has(host, MPMU_FEAT_VMCS_GLOBAL_CTRL))
+		return "VM-entry and VM-exit load of PERF_GLOBAL_CTRL";
+	return NULL;
 }
 
 const struct mpmu_desc mpmu_intel = {
 	.blocks = intel_blocks,
-	.sel_extras = intel_sel_extras,
-	.nr_sel_extras = MPMU_ARRAY_SIZE(intel_sel_extras),
-	.requirements = intel_requirements,
-	.nr_requirements = MPMU_ARRAY_SIZE(intel_requirements),
-	.since = intel_since,
-	.nr_since = MPMU_ARRAY_SIZE(intel_since),
-	.feature_bits = intel_feature_bits,
-	.nr_feature_bits = MPMU_ARRAY_SIZE(intel_feature_bits),
 	.extra_events = intel_extra_events,
 	.nr_extra_events = MPMU_ARRAY_SIZE(intel_extra_events),
 	.features = INTEL_FEATURES,
@@ -260,6 +279,8 @@ const struct mpmu_desc mpmu_intel = {
 	.sel_writable = INTEL_SEL_WRITABLE,
 	.sel_event = MPMU_SEL_EVENT,
 	.sel_in_tx = INTEL_SEL_IN_TX,
+	.sel_in_txcp = INTEL_SEL_IN_TXCP,
+	.in_txcp_gp = 2,
 	.events = {
 		[MPMU_EVENT_INSTRUCTIONS] = 0xc0,
 		[MPMU_EVENT_BRANCHES] = 0xc4,
@@ -269,4 +290,6 @@ const struct mpmu_desc mpmu_intel = {
 	},
 	.decode = intel_decode,
 	.encode = intel_encode,
+	.match_version = intel_match_version,
+	.missing = intel_missing,
 };

@@ -30,6 +30,8 @@
  */
 #define MPMU_METRICS        48
 #define MPMU_SLOTS          (MPMU_FIXED_BASE + 3)
+/* Its width where that is unknown: all of its fields. */
+#define MPMU_METRICS_WIDTH  64
 
 /* Owner changes in a row without an enabled PMC after which intercepts close. */
 #define MPMU_IDLE_SWITCHES  8
@@ -90,13 +92,6 @@ struct mpmu_msr_block {
 		MPMU_MSR_OF(kind_, (pmc_) + 2, features_), MPMU_MSR_OF(kind_, (pmc_) + 3, features_)
 #define MPMU_MSR_SINGLE(kind_, features_) {.features = (features_), .kind = (kind_)}
 
-/* Selector bits that are writable with a feature, in some GP counters. */
-struct mpmu_sel_extra {
-	u64 bits;
-	u32 gps;
-	u32 feature;
-};
-
 /* Events whose count depends on a register that no guest has: some unit masks. */
 struct mpmu_extra_event {
 	u8 event;
@@ -105,48 +100,11 @@ struct mpmu_extra_event {
 	u8 match;
 };
 
-/* Features, and the phrase for a PMU that lacks them. */
-struct mpmu_requirement {
-	u32 features;
-	const char *name;
-};
-
-/* A version that has a feature, as all later ones do. */
-struct mpmu_since {
-	u32 feature;
-	u8 version;
-	/* Earlier versions may have it. */
-	bool earlier;
-};
-
-/* Words of struct mpmu_cpuid that hold feature bits. */
-enum mpmu_word {
-	MPMU_WORD_07_EBX,
-	MPMU_WORD_80000001_ECX,
-	MPMU_WORD_PERF_CAPABILITIES,
-};
-
-/* A feature that shows as any of some bits, and is shown as one of them. */
-struct mpmu_feature_bit {
-	u32 feature;
-	u32 any;
-	u32 shown;
-	u8 word;
-};
-
 /* One vendor's protocol: the only place where vendors differ. */
 struct mpmu_desc {
 	/* Every MSR that a guest of this vendor may have, by MPMU_MSR_SLOT(). */
 	const struct mpmu_msr_block *blocks;
-	const struct mpmu_sel_extra *sel_extras;
-	const struct mpmu_requirement *requirements;
-	const struct mpmu_since *since;
-	const struct mpmu_feature_bit *feature_bits;
 	const struct mpmu_extra_event *extra_events;
-	u8 nr_sel_extras;
-	u8 nr_requirements;
-	u8 nr_since;
-	u8 nr_feature_bits;
 	u8 nr_extra_events;
 	/* Newest version that the core knows. */
 	u8 max_version;
@@ -192,17 +150,24 @@ struct mpmu_desc {
 	/* Selector bits of a hypervisor: count outside, or inside, its guests. */
 	u64 sel_host_only;
 	u64 sel_guest_only;
-	/* Selector bits that let only some of the code count. */
+	/* Selector bits of transactions: count in them alone; and not what they abort. */
 	u64 sel_in_tx;
+	u64 sel_in_txcp;
+	/* The one GP counter that has the second. */
+	u8 in_txcp_gp;
 	/* Selectors (event and unit mask) by enum mpmu_event. */
 	u64 events[2];
 	/* Fixed counters by enum mpmu_event. */
 	mpmu_pmcs fixed_events[2];
 
-	/* Version, counters and widths, with the feature bits in caps already. */
+	/* What the leaves say, into caps that are 0; -EINVAL: too much, or a contradiction. */
 	int (*decode)(struct mpmu_caps *caps, const struct mpmu_cpuid *leaves);
-	/* All but the feature bits, into leaves that are 0. */
+	/* The reverse, into leaves that are 0. */
 	void (*encode)(struct mpmu_cpuid *leaves, const struct mpmu_caps *caps);
+	/* Give a version all that came with it, and nothing that came later. */
+	void (*match_version)(struct mpmu_caps *caps);
+	/* The first thing that a host lacks for mediated PMUs, or NULL. */
+	const char *(*missing)(const struct mpmu_caps *host);
 };
 
 extern const struct mpmu_desc mpmu_intel;
