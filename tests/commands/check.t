@@ -33,7 +33,8 @@ plant()
 	mkdir -p "$tree/tests/narrow" "$tree/tests/wide" "$tree/part" "$work/cache/kernel/mpmu-y"
 	cp "$MPMU_TOP/check" "$tree/"
 	cp -R "$MPMU_TOP/tests/lib" "$tree/tests/lib"
-	printf '%s\t%s\t%s\n' full 'tests/narrow/*.t' part full 'tests/wide/*.t' '' >"$tree/tests/tiers"
+	echo 'PARTS = part' >"$tree/tests/tiers"
+	printf '%s\t%s\t%s\n' full 'tests/narrow/*.t' '$PARTS' full 'tests/wide/*.t' '' >>"$tree/tests/tiers"
 	touch "$tree/part/file" "$tree/other"
 	add_test narrow/a-long.t
 	add_test wide/b-long.t

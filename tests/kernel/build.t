@@ -46,7 +46,7 @@ checkout()
 		tests/kernel/{build,kselftests,nested} tests/guest/{nested*.[ch],tap.h} \
 		tests/rig/emulator/mpmu_magic.h)
 	mkdir -p "$top"/{include,libmpmu,backends/kvm}
-	echo "$1" >"$top/libmpmu/core.c"
+	echo "$1" | tee "$top/libmpmu/core.c" >"$top/Kconfig"
 	echo "CONFIG_TESTS=y" >"$top/tests/kernel/config"
 	echo "CONFIG_MPMU=y" >"$top/tests/kernel/config-y"
 	script "$top/tests/kernel/source" 'echo "$RELEASE"'
@@ -112,6 +112,11 @@ echo more >>"$work/two/libmpmu/core.c"
 kernel two mpmu-y
 try "what nobody boots is removed" test ! -e "$first"
 try "what was booted within a day is kept" test -e "$second"
+
+second=$product
+echo more >>"$work/two/Kconfig"
+kernel two mpmu-y
+try "another Kconfig makes another kernel" test "$product" != "$second"
 
 RELEASE=$work/linux-2
 made_of "another release" one mpmu-y "a file of linux-2" "libmpmu of one"

@@ -257,7 +257,7 @@ test_blank()
 	local here="$work/a checkout" integrate=$integrate
 
 	mkdir "$here"
-	(cd "$MPMU_TOP" && cp -a --parents -t "$here" backends/kvm libmpmu include)
+	(cd "$MPMU_TOP" && cp -a --parents -t "$here" backends/kvm libmpmu include Kconfig)
 	new_tree "a tree"
 	try "blanks in paths: a tree" run 0 "integrated"
 	integrate="$here/backends/kvm/integrate"

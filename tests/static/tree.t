@@ -19,7 +19,7 @@ is_data()
 expected_licence()
 {
 	case $1 in
-	backends/kvm/*) echo "GPL-2.0-only" ;;
+	backends/kvm/* | Kconfig) echo "GPL-2.0-only" ;;
 	tests/rig/emulator/*.cc | tests/rig/emulator/*.h) echo "LGPL-2.1-or-later" ;;
 	*) echo "GPL-2.0-only OR BSD-2-Clause" ;;
 	esac
