@@ -309,7 +309,7 @@ bool mpmu_may_have_counted(const struct mpmu_vcpu *vcpu, u32 pmc);
 void mpmu_request_reprogram(struct mpmu_vcpu *vcpu, mpmu_pmcs pmcs);
 void mpmu_cancel_reprogram(struct mpmu_vcpu *vcpu, mpmu_pmcs pmcs);
 
-/* policy.c */
+/* vcpu.c */
 void mpmu_touch(struct mpmu_vcpu *vcpu);
 void mpmu_untouch(struct mpmu_vcpu *vcpu);
 

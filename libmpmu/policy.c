@@ -123,27 +123,3 @@ void mpmu_vcpu_update_intercepts(const struct mpmu_vcpu *vcpu)
 	}
 	mpmu_call(vcpu, set_rdpmc_intercept, mpmu_rdpmc_intercepted(vcpu));
 }
-
-/* The first use: from here on the registers are worth switching. */
-void mpmu_touch(struct mpmu_vcpu *vcpu)
-{
-	if (mpmu_touched(vcpu))
-		return;
-	vcpu->flags |= MPMU_VCPU_TOUCHED;
-	vcpu->idle_switches = 0;
-	mpmu_call(vcpu, set_touched, true);
-	if (mpmu_global_ctrl_in_vmcs(vcpu))
-		mpmu_call(vcpu, set_global_ctrl, vcpu->global_ctrl);
-	mpmu_call(vcpu, request_intercepts);
-}
-
-void mpmu_untouch(struct mpmu_vcpu *vcpu)
-{
-	if (!mpmu_touched(vcpu))
-		return;
-	if (mpmu_global_ctrl_in_vmcs(vcpu))
-		vcpu->global_ctrl = mpmu_of_model(vcpu, mpmu_call(vcpu, get_global_ctrl));
-	vcpu->flags &= ~(u32)MPMU_VCPU_TOUCHED;
-	mpmu_call(vcpu, set_touched, false);
-	mpmu_call(vcpu, request_intercepts);
-}

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Life of the objects: machine and vCPU.
+ * Life of the objects: machine and vCPU, and whether a vCPU uses its PMU.
  */
 #include "internal.h"
 
@@ -81,6 +81,30 @@ static void reset_registers(struct mpmu_vcpu *vcpu)
 	/* Also of a model without the register, which has GP counters alone. */
 	vcpu->global_ctrl = caps.counters & MPMU_GP_MASK;
 	count_registers(vcpu);
+}
+
+/* The first use: from here on the registers are worth switching. */
+void mpmu_touch(struct mpmu_vcpu *vcpu)
+{
+	if (mpmu_touched(vcpu))
+		return;
+	vcpu->flags |= MPMU_VCPU_TOUCHED;
+	vcpu->idle_switches = 0;
+	mpmu_call(vcpu, set_touched, true);
+	if (mpmu_global_ctrl_in_vmcs(vcpu))
+		mpmu_call(vcpu, set_global_ctrl, vcpu->global_ctrl);
+	mpmu_call(vcpu, request_intercepts);
+}
+
+void mpmu_untouch(struct mpmu_vcpu *vcpu)
+{
+	if (!mpmu_touched(vcpu))
+		return;
+	if (mpmu_global_ctrl_in_vmcs(vcpu))
+		vcpu->global_ctrl = mpmu_of_model(vcpu, mpmu_call(vcpu, get_global_ctrl));
+	vcpu->flags &= ~(u32)MPMU_VCPU_TOUCHED;
+	mpmu_call(vcpu, set_touched, false);
+	mpmu_call(vcpu, request_intercepts);
 }
 
 int mpmu_vcpu_configure(struct mpmu_vcpu *vcpu, const struct mpmu_caps *caps)

@@ -165,10 +165,10 @@ mutant "direct before the first use" policy.c 'if (!mpmu_touched(vcpu))
 mutant "selectors direct" policy.c 'case MPMU_KIND_NONE:
 	case MPMU_KIND_EVENTSEL:' 'case MPMU_KIND_EVENTSEL: return true;
 	case MPMU_KIND_NONE:'
-mutant "GLOBAL_CTRL lost at the first use" policy.c 'mpmu_call(vcpu, set_global_ctrl, vcpu->global_ctrl);' ';'
-mutant "GLOBAL_CTRL lost at closing" policy.c 'vcpu->global_ctrl = mpmu_of_model(vcpu, mpmu_call(vcpu, get_global_ctrl));' ';'
-mutant "idle changes go on after a new use" policy.c 'vcpu->idle_switches = 0;' ''
-mutant "first use requests no intercepts" policy.c 'set_global_ctrl, vcpu->global_ctrl);
+mutant "GLOBAL_CTRL lost at the first use" vcpu.c 'mpmu_call(vcpu, set_global_ctrl, vcpu->global_ctrl);' ';'
+mutant "GLOBAL_CTRL lost at closing" vcpu.c 'vcpu->global_ctrl = mpmu_of_model(vcpu, mpmu_call(vcpu, get_global_ctrl));' ';'
+mutant "idle changes go on after a new use" vcpu.c 'vcpu->idle_switches = 0;' ''
+mutant "first use requests no intercepts" vcpu.c 'set_global_ctrl, vcpu->global_ctrl);
 	mpmu_call(vcpu, request_intercepts);' 'set_global_ctrl, vcpu->global_ctrl);'
 
 mutant "host's counters exposed" switch.c 'cpu->zero_counters &= ~dirty;' ''
