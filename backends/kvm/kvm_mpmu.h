@@ -85,7 +85,7 @@ void __kvm_mpmu_vcpu_destroy(struct kvm_vcpu *vcpu);
 int __kvm_mpmu_enter(struct kvm_vcpu *vcpu);
 void __kvm_mpmu_exit(struct kvm_vcpu *vcpu);
 void __kvm_mpmu_put(struct kvm_vcpu *vcpu);
-void __kvm_mpmu_settle(struct kvm_vcpu *vcpu);
+void __kvm_mpmu_flush(struct kvm_vcpu *vcpu);
 void __kvm_mpmu_request_intercepts(struct kvm_vcpu *vcpu);
 void __kvm_mpmu_lvtpc_changed(struct kvm_vcpu *vcpu);
 void __kvm_mpmu_mode_changed(struct kvm_vcpu *vcpu);
@@ -308,10 +308,10 @@ static inline void kvm_mpmu_put(struct kvm_vcpu *vcpu)
 }
 
 /* User space is about to read or write the state of the vCPU, which is loaded. */
-static inline void kvm_mpmu_settle(struct kvm_vcpu *vcpu)
+static inline void kvm_mpmu_flush(struct kvm_vcpu *vcpu)
 {
 	if (kvm_vcpu_has_mediated_pmu(vcpu))
-		__kvm_mpmu_settle(vcpu);
+		__kvm_mpmu_flush(vcpu);
 }
 
 /* Something that decides about intercepts changed. */

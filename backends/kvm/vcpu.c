@@ -476,7 +476,7 @@ void __kvm_mpmu_exit(struct kvm_vcpu *vcpu)
  * the vCPU's state to continue it elsewhere: move the interrupt to where that
  * state has it, the local APIC or the pending NMIs.
  */
-void __kvm_mpmu_settle(struct kvm_vcpu *vcpu)
+void __kvm_mpmu_flush(struct kvm_vcpu *vcpu)
 {
 	if (kvm_check_request(KVM_REQ_PMI, vcpu))
 		kvm_pmu_deliver_pmi(vcpu);
