@@ -37,8 +37,8 @@ enum mpmu_feature {
 	/** VM-entry and VM-exit load GLOBAL_CTRL from the VMCS. */
 	MPMU_FEAT_VMCS_GLOBAL_CTRL = 1u << 7,
 	/**
-	 * Of a host: selectors have Guest-Only, which the guests' counters stop by.
-	 * Of a guest: it may use EFER.SVME, and both bits have meaning.
+	 * Of a host: selectors have Guest-Only, so VM-exit stops a guest's counters.
+	 * Of a guest: it may set EFER.SVME, and use Host-Only and Guest-Only then.
 	 */
 	MPMU_FEAT_SVM = 1u << 8,
 };
@@ -196,10 +196,10 @@ void mpmu_caps_clamp(struct mpmu_caps *guest, const struct mpmu_caps *offer);
  * migration, before it starts.  For "whatever runs on A may move to B", ask
  * with what mpmu_caps_offer() says of A.
  *
- * There is none if the host can have mediated PMUs and offers all of the model
- * under @p policy, so that mpmu_caps_clamp() would take nothing away, and its
- * registers have the same widths: a counter that hardware lets overflow later
- * is another counter.  A guest without a PMU runs anywhere.
+ * There is none if the host can have mediated PMUs, offers all of the model under
+ * @p policy, and has registers of the same widths.  mpmu_caps_clamp() would take
+ * nothing away then.  Widths count because a wider counter overflows later than
+ * the guest expects.  A guest without a PMU runs anywhere.
  *
  * @param guest  the model: mpmu_vcpu.caps, or decoded from the guest's leaves
  * @param host   what the other hardware has

@@ -46,8 +46,8 @@ enum mpmu_access {
  * - set_touched: the vCPU uses its PMU from now on (true): load GLOBAL_CTRL at
  *   entry and exit, stop the host's own switch of it; or no longer (false).
  * - host_active: is an event of the host on this CPU's PMU now?  Called only
- *   while no vCPU owns the PMU, and so never at the entry of the owner: an event
- *   of the host gets onto a PMU after mpmu_reclaim() alone.
+ *   while no vCPU owns the PMU.  The owner's entry does not ask: the host has to
+ *   call mpmu_reclaim() before it puts an event on the PMU.
  * - displace: take the host's events off this CPU's PMU.  Pairs with replace.
  * - replace: let them run again.
  * - own: the registers of this CPU's PMU hold a guest's values from now on;
@@ -61,19 +61,19 @@ enum mpmu_access {
  *   of control registers, and the routing of the PMI to the host.
  * - take_dirty: which of the given counters, bit 48 for PERF_METRICS among them,
  *   hold values of the host?  PERF_METRICS does wherever fixed counter 3 has
- *   counted.  It may name more of them, which costs a write each, and none that it
- *   was not asked for: the caller overwrites all that it names, and the port forgets
- *   these.  Others stay for the host to clean, before one of its tasks may read
- *   them, and also while a vCPU owns the PMU.
+ *   counted.  The caller overwrites all that are named, and the port forgets them.
+ *   One too many costs a write; none may be named that was not asked for.  Others
+ *   stay for the host to clean, before one of its tasks may read them, and also
+ *   while a vCPU owns the PMU.
  * - route_pmi: route this CPU's performance interrupt to the guest's vector,
  *   masked as the guest's own LVTPC is.
- * - drain_pmi (reclaim): counters stand still and a counter of the guest may
- *   have overflowed just now: wait until the interrupt that may be on its way is
- *   latched by the local APIC.  It still is the guest's vector, so it reaches
- *   mpmu_pmi() once IRQs are open.  The backend bounds the wait, well above what
- *   an interrupt takes; if @p briefly is true, just above that, a few polls: the
- *   guest has made it wait in vain lately.  True: it has waited in vain, to the
- *   end.  Nothing to wait for where LVTPC is masked.
+ * - drain_pmi (reclaim): counters stand still, and a counter of the guest may
+ *   have overflowed just now.  Wait until the local APIC has latched the interrupt
+ *   that may be on its way.  It still is the guest's vector, so it reaches
+ *   mpmu_pmi() once IRQs are open.  The backend bounds the wait well above what an
+ *   interrupt takes.  If @p briefly is true it bounds it just above that, at a few
+ *   polls: the guest has made it wait in vain lately.  True: it has waited in vain,
+ *   to the end.  Nothing to wait for where LVTPC is masked.
  * - request_pmi: raise a performance interrupt in the vCPU through its LVTPC,
  *   before its next entry; wakes it.
  * - request_reprogram: call mpmu_vcpu_reprogram() before the next entry.

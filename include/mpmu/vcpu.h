@@ -322,9 +322,9 @@ void mpmu_vcpu_reprogram(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
 void mpmu_vcpu_filter_changed(struct mpmu_vcpu *vcpu);
 
 /**
- * What decides besides the PMU's own registers has changed: EFER.SVME or guest
- * mode (AMD), that status registers hold bits of the host (Intel), or what policy
- * direct lets the guest reach.
+ * Something outside the PMU has changed that decides about it.  On AMD that is
+ * EFER.SVME, or guest mode.  On Intel, whether status registers hold bits of the
+ * host.  On both, what policy direct lets the guest reach.
  *
  * @param vcpu  the vCPU
  * @param set   enum mpmu_vcpu_flag bits to set (SVME, GUEST_MODE, HOST_STATUS,
@@ -378,20 +378,21 @@ void mpmu_vcpu_update_intercepts(const struct mpmu_vcpu *vcpu);
  * Pairs with mpmu_exit().  Calls no op where the vCPU owned it before, or is
  * untouched and nobody did.
  *
- * @return 0; -EAGAIN: a performance interrupt of the host is pending, or one
- *         of another vCPU, which owned the PMU up to its put, a reclaim or this
- *         call; or the vCPU has become untouched, having counted nothing for
- *         some owner changes, and requests new intercepts: open IRQs, handle
- *         requests and try again; nothing else changed.
+ * @return 0, or -EAGAIN: open IRQs, handle requests and try again.  There are
+ *         three causes.  A performance interrupt of the host is pending.  One of
+ *         the PMU's last owner is pending, which is another vCPU.  Or the vCPU
+ *         has counted nothing for some owner changes: it is untouched now, and
+ *         requests new intercepts.  The last owner has lost the PMU in any case;
+ *         nothing else changed.
  *
  * Asserted: @p cpu, @p vcpu.
  */
 int mpmu_enter(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu);
 
 /**
- * After VM-exit, while the vCPU's VMCS is current; accesses no register unless
- * host events were displaced.  A PMU that was, and has counted nothing for some
- * owner changes, becomes untouched here.
+ * After VM-exit, while the vCPU's VMCS is current.  Accesses registers only if host
+ * events were displaced.  A vCPU whose PMU has counted nothing for some owner
+ * changes becomes untouched then.
  * Asserted: @p cpu, @p vcpu.
  */
 void mpmu_exit(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu);
@@ -399,8 +400,8 @@ void mpmu_exit(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu);
 /**
  * The vCPU leaves this CPU or returns to user space, before its VMCS is put
  * away.  Its registers are saved and scrubbed; where it owns nothing, no register
- * is accessed.  GLOBAL_CTRL stays in the VMCS where it lives there, but for a PMU
- * that has counted nothing for some owner changes, which becomes untouched here.
+ * is accessed.  A vCPU whose PMU has counted nothing for some owner changes becomes
+ * untouched.  GLOBAL_CTRL that lives in the VMCS stays there while it is touched.
  * Asserted: @p cpu, @p vcpu.
  */
 void mpmu_put(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu);
@@ -414,10 +415,10 @@ void mpmu_put(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu);
 void mpmu_reclaim(struct mpmu_cpu *cpu);
 
 /**
- * LVTPC is about to be used for something else than the owner's interrupts, which
- * goes on owning the PMU (Intel PT traces the host): wait, by drain_pmi, for one
- * that is on its way.  Counters of the guest stand still, as after VM-exit.
- * No-op where the host owns the PMU.  Asserted: @p cpu.
+ * The host is about to use LVTPC for an interrupt of its own, while a vCPU goes on
+ * owning the PMU: Intel PT traces the host, for one.  If an interrupt of the owner
+ * is on its way, this waits for it, by drain_pmi.  Counters of the guest stand
+ * still, as after VM-exit.  No-op where the host owns the PMU.  Asserted: @p cpu.
  */
 void mpmu_drain(struct mpmu_cpu *cpu);
 
