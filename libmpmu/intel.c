@@ -26,6 +26,8 @@
 #define INTEL_SEL_IN_TX          (1ull << 32)
 #define INTEL_SEL_IN_TXCP        (1ull << 33)
 
+/* LBRs, counters: a freeze by DEBUGCTL, which no guest has. */
+#define INTEL_STATUS_FROZEN      (3ull << 58)
 #define INTEL_STATUS_OVF_BUF     (1ull << 62)
 #define INTEL_STATUS_COND_CHGD   (1ull << 63)
 #define INTEL_CTRL_METRICS       (1ull << MPMU_METRICS)
@@ -275,7 +277,7 @@ const struct mpmu_desc mpmu_intel = {
 	.strict = true,
 	.rdpmc_fixed = 1u << 30,
 	.rdpmc_metrics = 1u << 29,
-	.status_extra = INTEL_STATUS_OVF_BUF | INTEL_STATUS_COND_CHGD,
+	.status_extra = INTEL_STATUS_FROZEN | INTEL_STATUS_OVF_BUF | INTEL_STATUS_COND_CHGD,
 	.sel_writable = INTEL_SEL_WRITABLE,
 	.sel_event = MPMU_SEL_EVENT,
 	.sel_in_tx = INTEL_SEL_IN_TX,

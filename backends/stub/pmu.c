@@ -249,7 +249,8 @@ static u64 writable(const struct mpmu_caps *caps, struct reg reg)
 	case REG_GLOBAL_CTRL:
 		return stub_pmcs(caps);
 	case REG_STATUS_CLEAR:
-		return stub_pmcs(caps) | (is_amd(caps) ? 0 : 3ull << 62);
+		/* A freeze's, OvfBuf, CondChgd. */
+		return stub_pmcs(caps) | (is_amd(caps) ? 0 : 0x33ull << 58);
 	case REG_STATUS_SET:
 		return stub_pmcs(caps);
 	case REG_STATUS:

@@ -127,6 +127,22 @@ static void try_controls(struct machine_access *m)
 			   pmu->intel ? NEVER : WHOLE_PMU, 0, "C sets status");
 }
 
+#define MSR_DEBUGCTL	0x1d9
+
+/* Nothing sets the bits that a freeze would set, and they can be cleared. */
+static void try_freeze(struct machine_access *m)
+{
+	const struct pmu *pmu = &m->machine.pmu;
+
+	try_access(m, (struct guest_access){ OP_WRMSR, MSR_DEBUGCTL, 1 << 12 }, FAULTS, 0,
+		   "D5 counters freeze at a PMI");
+	try_access(m, (struct guest_access){ OP_WRMSR, MSR_DEBUGCTL, 1 << 11 }, FAULTS, 0,
+		   "D5 LBRs freeze at a PMI");
+	if (pmu->ctrl)
+		try_access(m, (struct guest_access){ OP_WRMSR, pmu->ack, 3ull << 58 }, WHOLE_PMU,
+			   0, "D5 clears what a freeze would set");
+}
+
 static void try_faults(struct machine_access *m)
 {
 	const struct pmu *pmu = &m->machine.pmu;
@@ -281,6 +297,7 @@ static void try_machine(const char *name, const struct vm_config *config)
 	     m.machine.pmu.nr_gp, m.machine.pmu.nr_fixed, m.host.nr_gp, m.host.nr_fixed);
 	try_counters(&m);
 	try_controls(&m);
+	try_freeze(&m);
 	try_faults(&m);
 	try_values(&m);
 	try_hardware(&m);
