@@ -7,12 +7,12 @@
 #define INUSE_PMI (1ull << 63)
 
 /* Bits 31:0, sign-extended: what a legacy counter write means. */
-static u64 extend_legacy(u64 value)
+static u64 access_extend_legacy(u64 value)
 {
 	return ((value & 0xffffffffull) ^ 0x80000000ull) - 0x80000000ull;
 }
 
-static u64 eventsel_writable(const struct mpmu_vcpu *vcpu, u32 pmc)
+static u64 access_eventsel_writable(const struct mpmu_vcpu *vcpu, u32 pmc)
 {
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);
 	u64 writable = desc->sel_writable;
@@ -24,7 +24,7 @@ static u64 eventsel_writable(const struct mpmu_vcpu *vcpu, u32 pmc)
 	return writable;
 }
 
-static u64 fixed_ctrl_writable(const struct mpmu_vcpu *vcpu)
+static u64 access_fixed_ctrl_writable(const struct mpmu_vcpu *vcpu)
 {
 	u64 writable = 0;
 	u32 pmc;
@@ -35,7 +35,7 @@ static u64 fixed_ctrl_writable(const struct mpmu_vcpu *vcpu)
 }
 
 /* Reserved bits fault or are dropped, as the vendor has it. */
-static enum mpmu_result check_bits(const struct mpmu_vcpu *vcpu, u64 writable, u64 *value)
+static enum mpmu_result access_check_bits(const struct mpmu_vcpu *vcpu, u64 writable, u64 *value)
 {
 	if (mpmu_desc(vcpu)->strict && *value & ~writable)
 		return MPMU_GP;
@@ -43,28 +43,28 @@ static enum mpmu_result check_bits(const struct mpmu_vcpu *vcpu, u64 writable, u
 	return MPMU_DONE;
 }
 
-static enum mpmu_result check_legacy(const struct mpmu_vcpu *vcpu, enum mpmu_initiator by,
-				     u64 *value)
+static enum mpmu_result access_check_legacy(const struct mpmu_vcpu *vcpu, enum mpmu_initiator by,
+					    u64 *value)
 {
 	if (by == MPMU_BY_GUEST)
-		*value = extend_legacy(*value);
+		*value = access_extend_legacy(*value);
 	*value &= mpmu_mask(vcpu->caps.gp_width);
 	return MPMU_DONE;
 }
 
 /* A counter in full; the owner of a VM may restore what another width held. */
-static enum mpmu_result check_full(const struct mpmu_vcpu *vcpu, u32 pmc, enum mpmu_initiator by,
-				   u64 *value)
+static enum mpmu_result access_check_full(const struct mpmu_vcpu *vcpu, u32 pmc,
+					  enum mpmu_initiator by, u64 *value)
 {
 	u64 mask = mpmu_mask(mpmu_width(&vcpu->caps, pmc));
 
 	if (by == MPMU_BY_GUEST)
-		return check_bits(vcpu, mask, value);
+		return access_check_bits(vcpu, mask, value);
 	*value &= mask;
 	return MPMU_DONE;
 }
 
-static enum mpmu_result check_read_only(const struct mpmu_vcpu *vcpu, enum mpmu_initiator by)
+static enum mpmu_result access_check_read_only(const struct mpmu_vcpu *vcpu, enum mpmu_initiator by)
 {
 	return by == MPMU_BY_GUEST && mpmu_desc(vcpu)->strict ? MPMU_GP : MPMU_DONE;
 }
@@ -73,27 +73,28 @@ static enum mpmu_result check_read_only(const struct mpmu_vcpu *vcpu, enum mpmu_
  * Bits that are no counter's are accepted and are never set: where the registers
  * are direct the guest could neither see nor clear a saved one.
  */
-static enum mpmu_result check_status(const struct mpmu_vcpu *vcpu, u64 *value)
+static enum mpmu_result access_check_status(const struct mpmu_vcpu *vcpu, u64 *value)
 {
 	mpmu_pmcs pmcs = mpmu_all_pmcs(&vcpu->caps);
-	enum mpmu_result result = check_bits(vcpu, pmcs | mpmu_desc(vcpu)->status_extra, value);
+	enum mpmu_result result =
+		access_check_bits(vcpu, pmcs | mpmu_desc(vcpu)->status_extra, value);
 
 	*value &= pmcs;
 	return result;
 }
 
 /* The status itself is for the owner of the VM to write. */
-static enum mpmu_result check_whole_status(const struct mpmu_vcpu *vcpu, enum mpmu_initiator by,
-					   u64 *value)
+static enum mpmu_result access_check_whole_status(const struct mpmu_vcpu *vcpu,
+						  enum mpmu_initiator by, u64 *value)
 {
-	enum mpmu_result result = check_read_only(vcpu, by);
+	enum mpmu_result result = access_check_read_only(vcpu, by);
 
-	return result == MPMU_DONE ? check_status(vcpu, value) : result;
+	return result == MPMU_DONE ? access_check_status(vcpu, value) : result;
 }
 
-/* All that can fail; makes *value what commit() stores. */
-static enum mpmu_result check(const struct mpmu_vcpu *vcpu, struct mpmu_reg reg,
-			      enum mpmu_initiator by, u64 *value)
+/* All that can fail; makes *value what access_commit() stores. */
+static enum mpmu_result access_check(const struct mpmu_vcpu *vcpu, struct mpmu_reg reg,
+				     enum mpmu_initiator by, u64 *value)
 {
 	const struct mpmu_caps *caps = &vcpu->caps;
 
@@ -101,31 +102,31 @@ static enum mpmu_result check(const struct mpmu_vcpu *vcpu, struct mpmu_reg reg,
 	case MPMU_KIND_NONE:
 		return MPMU_NOT_PMU;
 	case MPMU_KIND_GP:
-		return check_bits(vcpu, mpmu_mask(caps->gp_width), value);
+		return access_check_bits(vcpu, mpmu_mask(caps->gp_width), value);
 	case MPMU_KIND_FIXED:
 	case MPMU_KIND_METRICS:
-		return check_full(vcpu, reg.pmc, by, value);
+		return access_check_full(vcpu, reg.pmc, by, value);
 	case MPMU_KIND_GP_LEGACY:
-		return check_legacy(vcpu, by, value);
+		return access_check_legacy(vcpu, by, value);
 	case MPMU_KIND_EVENTSEL:
-		return check_bits(vcpu, eventsel_writable(vcpu, reg.pmc), value);
+		return access_check_bits(vcpu, access_eventsel_writable(vcpu, reg.pmc), value);
 	case MPMU_KIND_FIXED_CTRL:
-		return check_bits(vcpu, fixed_ctrl_writable(vcpu), value);
+		return access_check_bits(vcpu, access_fixed_ctrl_writable(vcpu), value);
 	case MPMU_KIND_GLOBAL_CTRL:
-		return check_bits(vcpu, mpmu_all_pmcs(caps), value);
+		return access_check_bits(vcpu, mpmu_all_pmcs(caps), value);
 	case MPMU_KIND_STATUS:
-		return check_whole_status(vcpu, by, value);
+		return access_check_whole_status(vcpu, by, value);
 	case MPMU_KIND_STATUS_CLEAR:
-		return check_status(vcpu, value);
+		return access_check_status(vcpu, value);
 	case MPMU_KIND_STATUS_SET:
-		return check_bits(vcpu, mpmu_all_pmcs(caps), value);
+		return access_check_bits(vcpu, mpmu_all_pmcs(caps), value);
 	case MPMU_KIND_INUSE:
-		return check_read_only(vcpu, by);
+		return access_check_read_only(vcpu, by);
 	}
 	return MPMU_NOT_PMU;
 }
 
-static void commit_eventsel(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc, u64 value)
+static void access_commit_eventsel(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc, u64 value)
 {
 	if (vcpu->eventsel[pmc] == value)
 		return;
@@ -137,7 +138,7 @@ static void commit_eventsel(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pm
 }
 
 /* A field that stays as it is keeps its image: a denied one stays denied. */
-static void commit_fixed_ctrl(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 value)
+static void access_commit_fixed_ctrl(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 value)
 {
 	u64 hw = vcpu->fixed_ctrl_hw;
 	mpmu_pmcs changed = 0, enabled = 0;
@@ -164,8 +165,8 @@ static void commit_fixed_ctrl(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 
  * for the owner of the VM, which the guest cannot write, and the two that change
  * it are for the guest alone.
  */
-static void commit_status(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, enum mpmu_kind kind,
-			  enum mpmu_initiator by, u64 value)
+static void access_commit_status(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, enum mpmu_kind kind,
+				 enum mpmu_initiator by, u64 value)
 {
 	if ((kind == MPMU_KIND_STATUS) != (by == MPMU_BY_HOST))
 		return;
@@ -177,8 +178,8 @@ static void commit_status(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, enum mpm
 		mpmu_status_set(cpu, vcpu, value);
 }
 
-static void commit(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mpmu_reg reg,
-		   enum mpmu_initiator by, u64 value)
+static void access_commit(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mpmu_reg reg,
+			  enum mpmu_initiator by, u64 value)
 {
 	switch (reg.kind) {
 	case MPMU_KIND_NONE:
@@ -191,10 +192,10 @@ static void commit(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mpmu_reg
 		mpmu_counter_write(cpu, vcpu, reg.pmc, value);
 		break;
 	case MPMU_KIND_EVENTSEL:
-		commit_eventsel(cpu, vcpu, reg.pmc, value);
+		access_commit_eventsel(cpu, vcpu, reg.pmc, value);
 		break;
 	case MPMU_KIND_FIXED_CTRL:
-		commit_fixed_ctrl(cpu, vcpu, value);
+		access_commit_fixed_ctrl(cpu, vcpu, value);
 		break;
 	case MPMU_KIND_GLOBAL_CTRL:
 		mpmu_global_ctrl_write(cpu, vcpu, value);
@@ -202,20 +203,20 @@ static void commit(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mpmu_reg
 	case MPMU_KIND_STATUS:
 	case MPMU_KIND_STATUS_CLEAR:
 	case MPMU_KIND_STATUS_SET:
-		commit_status(cpu, vcpu, reg.kind, by, value);
+		access_commit_status(cpu, vcpu, reg.kind, by, value);
 		break;
 	}
 }
 
 /* Event selects other than 0, enabled fields, and any PMI enable. */
-static u64 inuse(const struct mpmu_vcpu *vcpu)
+static u64 access_inuse(const struct mpmu_vcpu *vcpu)
 {
 	mpmu_pmcs pmcs = mpmu_pmcs_with(vcpu, MPMU_SEL_EVENT, MPMU_FIXED_OS | MPMU_FIXED_USR);
 
 	return pmcs | (mpmu_pmcs_with(vcpu, MPMU_SEL_INT, MPMU_FIXED_PMI) ? INUSE_PMI : 0);
 }
 
-static u64 fetch(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mpmu_reg reg)
+static u64 access_fetch(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mpmu_reg reg)
 {
 	switch (reg.kind) {
 	case MPMU_KIND_GP:
@@ -232,7 +233,7 @@ static u64 fetch(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mpmu_reg r
 	case MPMU_KIND_STATUS:
 		return mpmu_status_read(cpu, vcpu);
 	case MPMU_KIND_INUSE:
-		return inuse(vcpu);
+		return access_inuse(vcpu);
 	case MPMU_KIND_NONE:
 	case MPMU_KIND_STATUS_CLEAR:
 	case MPMU_KIND_STATUS_SET:
@@ -242,7 +243,7 @@ static u64 fetch(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mpmu_reg r
 }
 
 /* Will the guest go on to read counters, or count? */
-static bool uses_pmu(struct mpmu_reg reg, bool write, u64 value)
+static bool access_uses_pmu(struct mpmu_reg reg, bool write, u64 value)
 {
 	switch (reg.kind) {
 	case MPMU_KIND_GP:
@@ -280,7 +281,7 @@ static const u8 classes[] = {
 };
 
 /* The register that the guest, or somebody else, wants. */
-static struct mpmu_reg find(struct mpmu_vcpu *vcpu, u32 msr, enum mpmu_initiator by)
+static struct mpmu_reg access_find(struct mpmu_vcpu *vcpu, u32 msr, enum mpmu_initiator by)
 {
 	struct mpmu_reg reg = mpmu_decode(vcpu, msr);
 
@@ -297,12 +298,12 @@ enum mpmu_result mpmu_msr_read(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32
 	mpmu_assert_vcpu(vcpu);
 	mpmu_assert_initiator(by);
 	mpmu_assert(value);
-	reg = find(vcpu, msr, by);
+	reg = access_find(vcpu, msr, by);
 	if (reg.kind == MPMU_KIND_NONE)
 		return MPMU_NOT_PMU;
-	if (by == MPMU_BY_GUEST && uses_pmu(reg, false, 0))
+	if (by == MPMU_BY_GUEST && access_uses_pmu(reg, false, 0))
 		mpmu_touch(vcpu);
-	*value = fetch(cpu, vcpu, reg);
+	*value = access_fetch(cpu, vcpu, reg);
 	return MPMU_DONE;
 }
 
@@ -310,44 +311,44 @@ enum mpmu_result mpmu_msr_read(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32
 enum mpmu_result mpmu_check_write(const struct mpmu_vcpu *vcpu, u32 msr, enum mpmu_initiator by,
 				  u64 value)
 {
-	return check(vcpu, mpmu_decode(vcpu, msr), by, &value);
+	return access_check(vcpu, mpmu_decode(vcpu, msr), by, &value);
 }
 
 /* After its check. */
-static void write(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mpmu_reg reg,
-		  enum mpmu_initiator by, u64 value)
+static void access_write(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mpmu_reg reg,
+			 enum mpmu_initiator by, u64 value)
 {
-	if (by == MPMU_BY_GUEST && uses_pmu(reg, true, value))
+	if (by == MPMU_BY_GUEST && access_uses_pmu(reg, true, value))
 		mpmu_touch(vcpu);
-	commit(cpu, vcpu, reg, by, value);
+	access_commit(cpu, vcpu, reg, by, value);
 }
 
-static enum mpmu_result check_and_write(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 msr,
-					enum mpmu_initiator by, u64 value)
+static enum mpmu_result access_check_and_write(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
+					       u32 msr, enum mpmu_initiator by, u64 value)
 {
-	struct mpmu_reg reg = find(vcpu, msr, by);
-	enum mpmu_result result = check(vcpu, reg, by, &value);
+	struct mpmu_reg reg = access_find(vcpu, msr, by);
+	enum mpmu_result result = access_check(vcpu, reg, by, &value);
 
 	if (result == MPMU_DONE)
-		write(cpu, vcpu, reg, by, value);
+		access_write(cpu, vcpu, reg, by, value);
 	return result;
 }
 
 enum mpmu_result mpmu_owner_write(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 msr, u64 value)
 {
 	mpmu_assert_vcpu(vcpu);
-	return check_and_write(cpu, vcpu, msr, MPMU_BY_HOST, value);
+	return access_check_and_write(cpu, vcpu, msr, MPMU_BY_HOST, value);
 }
 
 enum mpmu_result mpmu_nested_msr_load(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 msr,
 				      u64 value)
 {
 	mpmu_assert_vcpu(vcpu);
-	return check_and_write(cpu, vcpu, msr, MPMU_BY_GUEST, value);
+	return access_check_and_write(cpu, vcpu, msr, MPMU_BY_GUEST, value);
 }
 
 /* Do writes of it start and stop counters? */
-static bool controls(struct mpmu_reg reg)
+static bool access_controls(struct mpmu_reg reg)
 {
 	return reg.kind == MPMU_KIND_EVENTSEL || reg.kind == MPMU_KIND_FIXED_CTRL ||
 	       reg.kind == MPMU_KIND_GLOBAL_CTRL;
@@ -360,14 +361,14 @@ enum mpmu_result mpmu_wrmsr(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 ms
 	struct mpmu_reg reg;
 
 	mpmu_assert_vcpu(vcpu);
-	reg = find(vcpu, msr, MPMU_BY_GUEST);
-	result = check(vcpu, reg, MPMU_BY_GUEST, &value);
+	reg = access_find(vcpu, msr, MPMU_BY_GUEST);
+	result = access_check(vcpu, reg, MPMU_BY_GUEST, &value);
 	if (result != MPMU_DONE)
 		return result;
-	if (controls(reg))
+	if (access_controls(reg))
 		mpmu_emulate(cpu, vcpu, MPMU_EVENT_INSTRUCTIONS, 0);
-	write(cpu, vcpu, reg, MPMU_BY_GUEST, value);
-	if (!controls(reg))
+	access_write(cpu, vcpu, reg, MPMU_BY_GUEST, value);
+	if (!access_controls(reg))
 		mpmu_emulate(cpu, vcpu, MPMU_EVENT_INSTRUCTIONS, 0);
 	return MPMU_DONE;
 }

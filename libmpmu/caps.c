@@ -12,20 +12,20 @@
 /* Compared as bytes. */
 MPMU_STATIC_ASSERT(sizeof(struct mpmu_caps) == 32, "struct mpmu_caps has no padding");
 
-static bool same(const struct mpmu_caps *a, const struct mpmu_caps *b)
+static bool caps_same(const struct mpmu_caps *a, const struct mpmu_caps *b)
 {
 	return !memcmp(a, b, sizeof(*a));
 }
 
 /* No PMU, of a vendor. */
-static void no_pmu(struct mpmu_caps *caps, u8 vendor)
+static void caps_no_pmu(struct mpmu_caps *caps, u8 vendor)
 {
 	memset(caps, 0, sizeof(*caps));
 	caps->vendor = vendor;
 }
 
 /* PERF_METRICS, its bits of GLOBAL_CTRL and the counter of slots, all or none. */
-static void match_metrics(struct mpmu_caps *caps, const struct mpmu_desc *desc)
+static void caps_match_metrics(struct mpmu_caps *caps, const struct mpmu_desc *desc)
 {
 	bool metrics = mpmu_has(caps, MPMU_FEAT_METRICS) &&
 		       caps->global_ctrl_extra & desc->metrics_ctrl &&
@@ -40,7 +40,7 @@ static void match_metrics(struct mpmu_caps *caps, const struct mpmu_desc *desc)
 }
 
 /* No counters of one kind without a width, no width without counters. */
-static void match_width(struct mpmu_caps *caps, mpmu_pmcs kind, u8 *width)
+static void caps_match_width(struct mpmu_caps *caps, mpmu_pmcs kind, u8 *width)
 {
 	if (!*width || *width > 64)
 		caps->counters &= ~kind;
@@ -48,28 +48,28 @@ static void match_width(struct mpmu_caps *caps, mpmu_pmcs kind, u8 *width)
 		*width = 0;
 }
 
-static void match_counters(struct mpmu_caps *caps, const struct mpmu_desc *desc)
+static void caps_match_counters(struct mpmu_caps *caps, const struct mpmu_desc *desc)
 {
 	caps->counters &= MPMU_GP_MASK | MPMU_FIXED_MASK;
 	if (!mpmu_has(caps, desc->wide_gp_feature))
 		caps->counters &= mpmu_mask(desc->narrow_gp);
 	if (!mpmu_has(caps, MPMU_FEAT_GLOBAL) || !desc->fixed)
 		caps->counters &= MPMU_GP_MASK;
-	match_width(caps, MPMU_GP_MASK, &caps->gp_width);
-	match_width(caps, MPMU_FIXED_MASK, &caps->fixed_width);
+	caps_match_width(caps, MPMU_GP_MASK, &caps->gp_width);
+	caps_match_width(caps, MPMU_FIXED_MASK, &caps->fixed_width);
 }
 
 /* Drop what contradicts the rest; what is left makes sense. */
-static void make_valid(struct mpmu_caps *caps, const struct mpmu_desc *desc)
+static void caps_make_valid(struct mpmu_caps *caps, const struct mpmu_desc *desc)
 {
 	caps->features &= desc->features;
 	caps->arch_events &= desc->arch_events;
 	memset(caps->reserved, 0, sizeof(caps->reserved));
 	desc->match_version(caps);
-	match_counters(caps, desc);
-	match_metrics(caps, desc);
+	caps_match_counters(caps, desc);
+	caps_match_metrics(caps, desc);
 	if (!caps->version || !caps->counters)
-		no_pmu(caps, caps->vendor);
+		caps_no_pmu(caps, caps->vendor);
 }
 
 bool mpmu_caps_valid(const struct mpmu_caps *caps)
@@ -80,8 +80,8 @@ bool mpmu_caps_valid(const struct mpmu_caps *caps)
 	if (!desc)
 		return false;
 	copy = *caps;
-	make_valid(&copy, desc);
-	return same(&copy, caps);
+	caps_make_valid(&copy, desc);
+	return caps_same(&copy, caps);
 }
 
 int mpmu_caps_decode(struct mpmu_caps *caps, const struct mpmu_cpuid *leaves)
@@ -92,11 +92,11 @@ int mpmu_caps_decode(struct mpmu_caps *caps, const struct mpmu_cpuid *leaves)
 
 	if (!caps || !desc)
 		return -EINVAL;
-	no_pmu(&found, leaves->vendor);
+	caps_no_pmu(&found, leaves->vendor);
 	if (desc->decode(&found, leaves))
 		return -EINVAL;
 	counters = found.counters;
-	make_valid(&found, desc);
+	caps_make_valid(&found, desc);
 	/* A feature of a later version is ignored; counters without a width are not. */
 	if (found.counters != counters)
 		return -EINVAL;
@@ -105,14 +105,14 @@ int mpmu_caps_decode(struct mpmu_caps *caps, const struct mpmu_cpuid *leaves)
 }
 
 /* Do the leaves say all that CPUID can say of a PMU? */
-static bool says(const struct mpmu_cpuid *leaves, const struct mpmu_caps *caps)
+static bool caps_says(const struct mpmu_cpuid *leaves, const struct mpmu_caps *caps)
 {
 	struct mpmu_caps wanted = *caps, found;
 
 	wanted.features &= ~(u32)MPMU_FEAT_VMCS_GLOBAL_CTRL;
 	if (wanted.metrics_width)
 		wanted.metrics_width = MPMU_METRICS_WIDTH;
-	return !mpmu_caps_decode(&found, leaves) && same(&found, &wanted);
+	return !mpmu_caps_decode(&found, leaves) && caps_same(&found, &wanted);
 }
 
 int mpmu_caps_encode(struct mpmu_cpuid *leaves, const struct mpmu_caps *caps)
@@ -126,7 +126,7 @@ int mpmu_caps_encode(struct mpmu_cpuid *leaves, const struct mpmu_caps *caps)
 	memset(&made, 0, sizeof(made));
 	made.vendor = caps->vendor;
 	desc->encode(&made, caps);
-	if (!says(&made, caps))
+	if (!caps_says(&made, caps))
 		return -EOPNOTSUPP;
 	*leaves = made;
 	return 0;
@@ -141,7 +141,7 @@ const char *mpmu_caps_missing(const struct mpmu_caps *host)
 	return desc->missing(host);
 }
 
-static mpmu_pmcs policy_pmcs(const struct mpmu_desc *desc, enum mpmu_policy policy)
+static mpmu_pmcs caps_policy_pmcs(const struct mpmu_desc *desc, enum mpmu_policy policy)
 {
 	switch (policy) {
 	case MPMU_POLICY_COMPAT:
@@ -153,12 +153,12 @@ static mpmu_pmcs policy_pmcs(const struct mpmu_desc *desc, enum mpmu_policy poli
 	return 0;
 }
 
-static u8 policy_version(const struct mpmu_desc *desc, enum mpmu_policy policy)
+static u8 caps_policy_version(const struct mpmu_desc *desc, enum mpmu_policy policy)
 {
 	return policy == MPMU_POLICY_FULL ? desc->max_version : desc->compat_version;
 }
 
-static u8 smaller(u8 a, u8 b)
+static u8 caps_smaller(u8 a, u8 b)
 {
 	return a < b ? a : b;
 }
@@ -170,14 +170,14 @@ void mpmu_caps_offer(struct mpmu_caps *offer, const struct mpmu_caps *host, enum
 	mpmu_assert(offer && host);
 	desc = mpmu_desc_of(host->vendor);
 	if (!desc) {
-		no_pmu(offer, host->vendor);
+		caps_no_pmu(offer, host->vendor);
 		return;
 	}
 	*offer = *host;
-	offer->counters &= policy_pmcs(desc, policy) & desc->reachable;
+	offer->counters &= caps_policy_pmcs(desc, policy) & desc->reachable;
 	offer->features &= ~(u32)HOST_FEATURES;
-	offer->version = smaller(host->version, policy_version(desc, policy));
-	make_valid(offer, desc);
+	offer->version = caps_smaller(host->version, caps_policy_version(desc, policy));
+	caps_make_valid(offer, desc);
 }
 
 void mpmu_caps_clamp(struct mpmu_caps *guest, const struct mpmu_caps *offer)
@@ -187,18 +187,18 @@ void mpmu_caps_clamp(struct mpmu_caps *guest, const struct mpmu_caps *offer)
 	mpmu_assert(guest && offer);
 	desc = mpmu_desc_of(offer->vendor);
 	if (!desc || guest->vendor != offer->vendor) {
-		no_pmu(guest, offer->vendor);
+		caps_no_pmu(guest, offer->vendor);
 		return;
 	}
 	guest->counters &= offer->counters;
 	guest->global_ctrl_extra &= offer->global_ctrl_extra;
 	guest->features &= offer->features;
 	guest->arch_events &= offer->arch_events;
-	guest->version = smaller(guest->version, offer->version);
-	guest->gp_width = smaller(guest->gp_width, offer->gp_width);
-	guest->fixed_width = smaller(guest->fixed_width, offer->fixed_width);
-	guest->metrics_width = smaller(guest->metrics_width, offer->metrics_width);
-	make_valid(guest, desc);
+	guest->version = caps_smaller(guest->version, offer->version);
+	guest->gp_width = caps_smaller(guest->gp_width, offer->gp_width);
+	guest->fixed_width = caps_smaller(guest->fixed_width, offer->fixed_width);
+	guest->metrics_width = caps_smaller(guest->metrics_width, offer->metrics_width);
+	caps_make_valid(guest, desc);
 }
 
 /* What a guest's model may lack on a host, each with how to say it. */
@@ -218,19 +218,19 @@ static const char counter_names[][sizeof("fixed counter 15")] = {
 	FIXED_NAME(13), FIXED_NAME(14), FIXED_NAME(15),
 };
 
-static const char *lacks_version(const struct mpmu_caps *guest, const struct mpmu_caps *offer)
+static const char *caps_lacks_version(const struct mpmu_caps *guest, const struct mpmu_caps *offer)
 {
 	return guest->version > offer->version ? "a later PMU version" : NULL;
 }
 
-static const char *lacks_counter(const struct mpmu_caps *guest, const struct mpmu_caps *offer)
+static const char *caps_lacks_counter(const struct mpmu_caps *guest, const struct mpmu_caps *offer)
 {
 	mpmu_pmcs lacking = guest->counters & ~offer->counters;
 
 	return lacking ? counter_names[mpmu_first_pmc(lacking)] : NULL;
 }
 
-static const char *lacks_width(const struct mpmu_caps *guest, const struct mpmu_caps *offer)
+static const char *caps_lacks_width(const struct mpmu_caps *guest, const struct mpmu_caps *offer)
 {
 	if (guest->gp_width && guest->gp_width != offer->gp_width)
 		return "GP counters of that width";
@@ -243,7 +243,7 @@ static const char *lacks_width(const struct mpmu_caps *guest, const struct mpmu_
 }
 
 /* Others come with a version, or are required of each host. */
-static const char *lacks_feature(const struct mpmu_caps *guest, const struct mpmu_caps *offer)
+static const char *caps_lacks_feature(const struct mpmu_caps *guest, const struct mpmu_caps *offer)
 {
 	u32 lacking = guest->features & ~offer->features;
 
@@ -254,7 +254,7 @@ static const char *lacks_feature(const struct mpmu_caps *guest, const struct mpm
 	return lacking ? "a feature of machines, not of guests" : NULL;
 }
 
-static const char *lacks_event(const struct mpmu_caps *guest, const struct mpmu_caps *offer)
+static const char *caps_lacks_event(const struct mpmu_caps *guest, const struct mpmu_caps *offer)
 {
 	return guest->arch_events & ~offer->arch_events ? "an architectural event" : NULL;
 }
@@ -275,9 +275,9 @@ const char *mpmu_caps_obstacle(const struct mpmu_caps *guest, const struct mpmu_
 	if (guest->vendor != host->vendor)
 		return "the PMU of another vendor";
 	mpmu_caps_offer(&offer, host, policy);
-	return lacks_version(guest, &offer) ?:
-	       lacks_counter(guest, &offer) ?:
-	       lacks_width(guest, &offer) ?:
-	       lacks_feature(guest, &offer) ?:
-	       lacks_event(guest, &offer);
+	return caps_lacks_version(guest, &offer) ?:
+	       caps_lacks_counter(guest, &offer) ?:
+	       caps_lacks_width(guest, &offer) ?:
+	       caps_lacks_feature(guest, &offer) ?:
+	       caps_lacks_event(guest, &offer);
 }

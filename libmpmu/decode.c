@@ -17,7 +17,7 @@ const struct mpmu_desc *mpmu_desc_of(u32 vendor)
 }
 
 /* Any PMC will do for a register that is not of one. */
-static bool exists(const struct mpmu_caps *caps, const struct mpmu_msr_row *row)
+static bool decode_exists(const struct mpmu_caps *caps, const struct mpmu_msr_row *row)
 {
 	if (!mpmu_has(caps, row->features))
 		return false;
@@ -34,7 +34,7 @@ struct mpmu_reg mpmu_decode(const struct mpmu_vcpu *vcpu, u32 msr)
 	if (index >= block->count)
 		return reg;
 	row = &block->rows[mpmu_nospec(index, block->count)];
-	if (!exists(&vcpu->caps, row))
+	if (!decode_exists(&vcpu->caps, row))
 		return reg;
 	reg.kind = row->kind;
 	reg.pmc = row->pmc;

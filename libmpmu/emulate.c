@@ -4,7 +4,7 @@
  */
 #include "internal.h"
 
-static mpmu_pmcs counting(const struct mpmu_vcpu *vcpu, enum mpmu_event event)
+static mpmu_pmcs emulate_counting(const struct mpmu_vcpu *vcpu, enum mpmu_event event)
 {
 	switch (event) {
 	case MPMU_EVENT_INSTRUCTIONS:
@@ -15,7 +15,7 @@ static mpmu_pmcs counting(const struct mpmu_vcpu *vcpu, enum mpmu_event event)
 	return 0;
 }
 
-static bool cpl_matches(const struct mpmu_vcpu *vcpu, u32 pmc, u32 cpl)
+static bool emulate_cpl_matches(const struct mpmu_vcpu *vcpu, u32 pmc, u32 cpl)
 {
 	if (pmc < MPMU_FIXED_BASE)
 		return vcpu->eventsel[pmc] & (cpl ? MPMU_SEL_USR : MPMU_SEL_OS);
@@ -23,21 +23,21 @@ static bool cpl_matches(const struct mpmu_vcpu *vcpu, u32 pmc, u32 cpl)
 }
 
 /* What hardware does at a wrap. */
-static void overflow(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc)
+static void emulate_overflow(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc)
 {
 	mpmu_status_set(cpu, vcpu, mpmu_bit(pmc));
 	if (mpmu_interrupts(vcpu, pmc))
 		mpmu_raise_pmi(vcpu);
 }
 
-static void advance(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc)
+static void emulate_advance(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc)
 {
 	u64 value = mpmu_counter_read(cpu, vcpu, pmc) + 1;
 
 	value &= mpmu_mask(mpmu_width(&vcpu->caps, pmc));
 	mpmu_counter_write(cpu, vcpu, pmc, value);
 	if (!value)
-		overflow(cpu, vcpu, pmc);
+		emulate_overflow(cpu, vcpu, pmc);
 }
 
 void mpmu_emulate(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, enum mpmu_event event, u32 cpl)
@@ -46,11 +46,11 @@ void mpmu_emulate(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, enum mpmu_event 
 	u32 pmc;
 
 	mpmu_assert_vcpu(vcpu);
-	pmcs = counting(vcpu, event);
+	pmcs = emulate_counting(vcpu, event);
 	if (!pmcs)
 		return;
 	mpmu_for_each_pmc(pmc, pmcs & mpmu_global_ctrl_read(cpu, vcpu)) {
-		if (cpl_matches(vcpu, pmc, cpl))
-			advance(cpu, vcpu, pmc);
+		if (emulate_cpl_matches(vcpu, pmc, cpl))
+			emulate_advance(cpu, vcpu, pmc);
 	}
 }

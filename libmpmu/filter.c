@@ -9,37 +9,37 @@
 #define ENTRY_EXCLUDE    (1ull << 55)
 #define ENTRY_MASK       (0xffull << ENTRY_MASK_SHIFT)
 
-static u16 event_of(const struct mpmu_desc *desc, u64 eventsel)
+static u16 filter_event_of(const struct mpmu_desc *desc, u64 eventsel)
 {
 	eventsel &= desc->sel_event;
 	return (eventsel & MPMU_SEL_EVENT) | eventsel >> 32 << 8;
 }
 
-static u8 umask_of(u64 eventsel)
+static u8 filter_umask_of(u64 eventsel)
 {
 	return (eventsel & MPMU_SEL_UMASK) >> 8;
 }
 
-static bool masked(const struct mpmu_filter_spec *spec)
+static bool filter_masked(const struct mpmu_filter_spec *spec)
 {
 	return spec->flags & MPMU_FILTER_MASKED;
 }
 
 /* Bits of an entry that can mean something. */
-static u64 entry_bits(const struct mpmu_desc *desc, const struct mpmu_filter_spec *spec)
+static u64 filter_entry_bits(const struct mpmu_desc *desc, const struct mpmu_filter_spec *spec)
 {
 	u64 bits = desc->sel_event | MPMU_SEL_UMASK;
 
-	return masked(spec) ? bits | ENTRY_MASK | ENTRY_EXCLUDE : bits;
+	return filter_masked(spec) ? bits | ENTRY_MASK | ENTRY_EXCLUDE : bits;
 }
 
-static bool entries_valid(const struct mpmu_desc *desc, const struct mpmu_filter_spec *spec)
+static bool filter_entries_valid(const struct mpmu_desc *desc, const struct mpmu_filter_spec *spec)
 {
-	u64 valid = entry_bits(desc, spec);
+	u64 valid = filter_entry_bits(desc, spec);
 	u32 i;
 
 	/* Without masks an impossible entry is no error: it matches nothing. */
-	if (!masked(spec))
+	if (!filter_masked(spec))
 		return true;
 	for (i = 0; i < spec->nr_events; i++) {
 		if (spec->events[i] & ~valid)
@@ -48,7 +48,7 @@ static bool entries_valid(const struct mpmu_desc *desc, const struct mpmu_filter
 	return true;
 }
 
-static int check(const struct mpmu_desc *desc, const struct mpmu_filter_spec *spec)
+static int filter_check(const struct mpmu_desc *desc, const struct mpmu_filter_spec *spec)
 {
 	if (!desc || !spec || (spec->nr_events && !spec->events))
 		return -EINVAL;
@@ -56,13 +56,14 @@ static int check(const struct mpmu_desc *desc, const struct mpmu_filter_spec *sp
 		return -EINVAL;
 	if (spec->nr_events > MPMU_FILTER_MAX)
 		return -E2BIG;
-	if (!entries_valid(desc, spec))
+	if (!filter_entries_valid(desc, spec))
 		return -EINVAL;
 	return 0;
 }
 
 /* Keep entries[0..count) sorted by event. */
-static void insert(struct mpmu_filter_entry *entries, u32 count, struct mpmu_filter_entry entry)
+static void filter_insert(struct mpmu_filter_entry *entries, u32 count,
+			  struct mpmu_filter_entry entry)
 {
 	while (count && entries[count - 1].event > entry.event) {
 		entries[count] = entries[count - 1];
@@ -72,24 +73,24 @@ static void insert(struct mpmu_filter_entry *entries, u32 count, struct mpmu_fil
 }
 
 /* Insert the entries that include, or those that exclude; returns how many. */
-static u16 collect(struct mpmu_filter_entry *entries, const struct mpmu_desc *desc,
-		   const struct mpmu_filter_spec *spec, bool exclude)
+static u16 filter_collect(struct mpmu_filter_entry *entries, const struct mpmu_desc *desc,
+			  const struct mpmu_filter_spec *spec, bool exclude)
 {
-	u64 possible = entry_bits(desc, spec);
+	u64 possible = filter_entry_bits(desc, spec);
 	u16 count = 0;
 	u32 i;
 
 	for (i = 0; i < spec->nr_events; i++) {
 		u64 raw = spec->events[i];
 		struct mpmu_filter_entry entry = {
-			.event = event_of(desc, raw),
-			.mask = masked(spec) ? raw >> ENTRY_MASK_SHIFT : 0xff,
-			.match = umask_of(raw),
+			.event = filter_event_of(desc, raw),
+			.mask = filter_masked(spec) ? raw >> ENTRY_MASK_SHIFT : 0xff,
+			.match = filter_umask_of(raw),
 		};
 
 		if (raw & ~possible || !!(raw & ENTRY_EXCLUDE) != exclude)
 			continue;
-		insert(entries, count++, entry);
+		filter_insert(entries, count++, entry);
 	}
 	return count;
 }
@@ -103,20 +104,21 @@ int mpmu_filter_compile(struct mpmu_filter *filter, enum mpmu_vendor vendor,
 			const struct mpmu_filter_spec *spec)
 {
 	const struct mpmu_desc *desc = mpmu_desc_of(vendor);
-	int err = filter ? check(desc, spec) : -EINVAL;
+	int err = filter ? filter_check(desc, spec) : -EINVAL;
 
 	if (err)
 		return err;
 	filter->vendor = vendor;
 	filter->action = spec->action;
 	filter->fixed_bitmap = spec->fixed_bitmap;
-	filter->nr_includes = collect(filter->entries, desc, spec, false);
-	filter->nr_excludes = collect(filter->entries + filter->nr_includes, desc, spec, true);
+	filter->nr_includes = filter_collect(filter->entries, desc, spec, false);
+	filter->nr_excludes =
+		filter_collect(filter->entries + filter->nr_includes, desc, spec, true);
 	return 0;
 }
 
 /* First entry whose event is not below the given one. */
-static u32 lower_bound(const struct mpmu_filter_entry *entries, u32 count, u16 event)
+static u32 filter_lower_bound(const struct mpmu_filter_entry *entries, u32 count, u16 event)
 {
 	u32 low = 0;
 
@@ -131,11 +133,11 @@ static u32 lower_bound(const struct mpmu_filter_entry *entries, u32 count, u16 e
 	return low;
 }
 
-static bool listed(const struct mpmu_filter_entry *entries, u32 count, u16 event, u8 umask)
+static bool filter_listed(const struct mpmu_filter_entry *entries, u32 count, u16 event, u8 umask)
 {
 	u32 i;
 
-	for (i = lower_bound(entries, count, event); i < count; i++) {
+	for (i = filter_lower_bound(entries, count, event); i < count; i++) {
 		if (entries[i].event != event)
 			return false;
 		if ((umask & entries[i].mask) == entries[i].match)
@@ -147,17 +149,17 @@ static bool listed(const struct mpmu_filter_entry *entries, u32 count, u16 event
 bool mpmu_filter_allows(const struct mpmu_filter *filter, u64 eventsel)
 {
 	const struct mpmu_filter_entry *excludes;
-	u8 umask = umask_of(eventsel);
+	u8 umask = filter_umask_of(eventsel);
 	bool hit;
 	u16 event;
 
 	if (!filter)
 		return true;
 	mpmu_assert(mpmu_desc_of(filter->vendor));
-	event = event_of(mpmu_desc_of(filter->vendor), eventsel);
+	event = filter_event_of(mpmu_desc_of(filter->vendor), eventsel);
 	excludes = filter->entries + filter->nr_includes;
-	hit = listed(filter->entries, filter->nr_includes, event, umask) &&
-	      !listed(excludes, filter->nr_excludes, event, umask);
+	hit = filter_listed(filter->entries, filter->nr_includes, event, umask) &&
+	      !filter_listed(excludes, filter->nr_excludes, event, umask);
 	return hit == (filter->action == MPMU_FILTER_ALLOW);
 }
 

@@ -8,7 +8,7 @@
 #define ALL_ACCESS (MPMU_READ | MPMU_WRITE)
 
 /* A register's check is hardware's own only where the widths agree. */
-static bool width_matches(const struct mpmu_vcpu *vcpu, u32 pmc)
+static bool policy_width_matches(const struct mpmu_vcpu *vcpu, u32 pmc)
 {
 	return mpmu_width(&vcpu->caps, pmc) == mpmu_width(&vcpu->host->caps, pmc);
 }
@@ -18,7 +18,7 @@ static bool width_matches(const struct mpmu_vcpu *vcpu, u32 pmc)
  * it was cleaned, and its controls are checked.  That takes registers that the core
  * reaches; and PERF_METRICS of the host counts with fixed counter 3 of the guest.
  */
-static bool beyond_is_inert(const struct mpmu_vcpu *vcpu)
+static bool policy_beyond_is_inert(const struct mpmu_vcpu *vcpu)
 {
 	mpmu_pmcs host = mpmu_all_pmcs(&vcpu->host->caps);
 	mpmu_pmcs beyond = host & ~mpmu_all_pmcs(&vcpu->caps);
@@ -29,18 +29,18 @@ static bool beyond_is_inert(const struct mpmu_vcpu *vcpu)
 }
 
 /* One register speaks for all PMCs: the guest has them all, or reaches none beyond. */
-static bool may_reach_all(const struct mpmu_vcpu *vcpu)
+static bool policy_may_reach_all(const struct mpmu_vcpu *vcpu)
 {
 	return mpmu_all_pmcs(&vcpu->caps) == mpmu_all_pmcs(&vcpu->host->caps) ||
-	       beyond_is_inert(vcpu);
+	       policy_beyond_is_inert(vcpu);
 }
 
-static bool status_direct(const struct mpmu_vcpu *vcpu)
+static bool policy_status_direct(const struct mpmu_vcpu *vcpu)
 {
-	return may_reach_all(vcpu) && !(vcpu->flags & MPMU_VCPU_HOST_STATUS);
+	return policy_may_reach_all(vcpu) && !(vcpu->flags & MPMU_VCPU_HOST_STATUS);
 }
 
-static bool direct(const struct mpmu_vcpu *vcpu, struct mpmu_reg reg)
+static bool policy_direct(const struct mpmu_vcpu *vcpu, struct mpmu_reg reg)
 {
 	if (!mpmu_touched(vcpu))
 		return false;
@@ -49,14 +49,14 @@ static bool direct(const struct mpmu_vcpu *vcpu, struct mpmu_reg reg)
 	case MPMU_KIND_GP_LEGACY:
 	case MPMU_KIND_FIXED:
 	case MPMU_KIND_METRICS:
-		return width_matches(vcpu, reg.pmc);
+		return policy_width_matches(vcpu, reg.pmc);
 	case MPMU_KIND_GLOBAL_CTRL:
-		return may_reach_all(vcpu);
+		return policy_may_reach_all(vcpu);
 	case MPMU_KIND_STATUS:
 	case MPMU_KIND_STATUS_CLEAR:
-		return status_direct(vcpu);
+		return policy_status_direct(vcpu);
 	case MPMU_KIND_STATUS_SET:
-		return mpmu_desc(vcpu)->status_set_direct && status_direct(vcpu);
+		return mpmu_desc(vcpu)->status_set_direct && policy_status_direct(vcpu);
 	case MPMU_KIND_NONE:
 	case MPMU_KIND_EVENTSEL:
 	case MPMU_KIND_FIXED_CTRL:
@@ -69,11 +69,11 @@ static bool direct(const struct mpmu_vcpu *vcpu, struct mpmu_reg reg)
 u32 mpmu_msr_intercepts(const struct mpmu_vcpu *vcpu, u32 msr)
 {
 	mpmu_assert_vcpu(vcpu);
-	return direct(vcpu, mpmu_decode(vcpu, msr)) ? 0 : ALL_ACCESS;
+	return policy_direct(vcpu, mpmu_decode(vcpu, msr)) ? 0 : ALL_ACCESS;
 }
 
 /* A kind of which the model has none has no width, and is inert or nowhere. */
-static bool widths_match(const struct mpmu_caps *guest, const struct mpmu_caps *host)
+static bool policy_widths_match(const struct mpmu_caps *guest, const struct mpmu_caps *host)
 {
 	return (!guest->gp_width || guest->gp_width == host->gp_width) &&
 	       (!guest->fixed_width || guest->fixed_width == host->fixed_width) &&
@@ -81,7 +81,7 @@ static bool widths_match(const struct mpmu_caps *guest, const struct mpmu_caps *
 }
 
 /* NB and L3 counters count what others do. */
-static bool may_read_uncore(const struct mpmu_vcpu *vcpu)
+static bool policy_may_read_uncore(const struct mpmu_vcpu *vcpu)
 {
 	const u32 consent = MPMU_VCPU_DIRECT | MPMU_VCPU_UNCORE_RDPMC;
 
@@ -93,8 +93,9 @@ static bool may_read_uncore(const struct mpmu_vcpu *vcpu)
 bool mpmu_rdpmc_intercepted(const struct mpmu_vcpu *vcpu)
 {
 	mpmu_assert_vcpu(vcpu);
-	return !mpmu_touched(vcpu) || !may_reach_all(vcpu) || !may_read_uncore(vcpu) ||
-	       !widths_match(&vcpu->caps, &vcpu->host->caps);
+	return !mpmu_touched(vcpu) || !policy_may_reach_all(vcpu) ||
+	       !policy_may_read_uncore(vcpu) ||
+	       !policy_widths_match(&vcpu->caps, &vcpu->host->caps);
 }
 
 u32 mpmu_nested_msr_intercepts(const struct mpmu_vcpu *vcpu, u32 msr, u32 l1)

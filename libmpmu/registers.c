@@ -20,7 +20,7 @@ u32 mpmu_eventsel_msr(const struct mpmu_desc *desc, u32 pmc)
 	return desc->eventsel + pmc * desc->gp_stride;
 }
 
-static u64 *saved_counter(struct mpmu_vcpu *vcpu, u32 pmc)
+static u64 *registers_saved_counter(struct mpmu_vcpu *vcpu, u32 pmc)
 {
 	if (pmc == MPMU_METRICS)
 		return &vcpu->metrics;
@@ -34,38 +34,38 @@ u64 mpmu_counter_read(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pm
 	if (mpmu_resident(cpu, vcpu))
 		value = mpmu_call(vcpu, rdmsr, mpmu_counter_msr(mpmu_desc(vcpu), pmc));
 	else
-		value = *saved_counter(vcpu, pmc);
+		value = *registers_saved_counter(vcpu, pmc);
 	return value & mpmu_mask(mpmu_width(&vcpu->caps, pmc));
 }
 
-static void write_live(const struct mpmu_vcpu *vcpu, u32 pmc, u64 value)
+static void registers_write_live(const struct mpmu_vcpu *vcpu, u32 pmc, u64 value)
 {
 	mpmu_call(vcpu, wrmsr, mpmu_counter_msr(mpmu_desc(vcpu), pmc), value);
 }
 
 /* Hardware derives PERF_METRICS from fixed counter 3, and wants that written first. */
-static void write_slots(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 value)
+static void registers_write_slots(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 value)
 {
 	u64 metrics = mpmu_counter_read(cpu, vcpu, MPMU_METRICS);
 
-	write_live(vcpu, MPMU_SLOTS, value);
-	write_live(vcpu, MPMU_METRICS, metrics);
+	registers_write_live(vcpu, MPMU_SLOTS, value);
+	registers_write_live(vcpu, MPMU_METRICS, metrics);
 }
 
-static void write_saved(struct mpmu_vcpu *vcpu, u32 pmc, u64 value)
+static void registers_write_saved(struct mpmu_vcpu *vcpu, u32 pmc, u64 value)
 {
-	*saved_counter(vcpu, pmc) = value;
+	*registers_saved_counter(vcpu, pmc) = value;
 	mpmu_assign(&vcpu->nonzero_counters, mpmu_bit(pmc), value);
 }
 
 void mpmu_counter_write(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc, u64 value)
 {
 	if (!mpmu_resident(cpu, vcpu))
-		write_saved(vcpu, pmc, value);
+		registers_write_saved(vcpu, pmc, value);
 	else if (pmc == MPMU_SLOTS && mpmu_has(&vcpu->caps, MPMU_FEAT_METRICS))
-		write_slots(cpu, vcpu, value);
+		registers_write_slots(cpu, vcpu, value);
 	else
-		write_live(vcpu, pmc, value);
+		registers_write_live(vcpu, pmc, value);
 }
 
 /* An untouched vCPU enters with the host's own GLOBAL_CTRL, so no VMCS has it. */

@@ -18,7 +18,7 @@ u64 mpmu_eventsel_disabled(const struct mpmu_desc *desc, u64 eventsel)
  * Host-Only and Guest-Only of a guest that is a hypervisor itself: its own
  * guests are this vCPU's guest mode.
  */
-static bool mode_matches(const struct mpmu_vcpu *vcpu, u64 eventsel)
+static bool reprogram_mode_matches(const struct mpmu_vcpu *vcpu, u64 eventsel)
 {
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);
 	u64 both = desc->sel_host_only | desc->sel_guest_only;
@@ -91,7 +91,7 @@ void mpmu_cancel_reprogram(struct mpmu_vcpu *vcpu, mpmu_pmcs pmcs)
  * exit aborts a transaction, so none is emulated in one.  INV inverts the
  * threshold of CMASK and is ignored where there is none.
  */
-static bool selects(const struct mpmu_desc *desc, u64 eventsel, enum mpmu_event event)
+static bool reprogram_selects(const struct mpmu_desc *desc, u64 eventsel, enum mpmu_event event)
 {
 	u64 bits = desc->sel_event | desc->sel_in_tx | MPMU_SEL_UMASK | MPMU_SEL_EDGE |
 		   MPMU_SEL_CMASK;
@@ -100,7 +100,7 @@ static bool selects(const struct mpmu_desc *desc, u64 eventsel, enum mpmu_event 
 }
 
 /* Its count tells what a register of the host holds. */
-static bool has_extra_register(const struct mpmu_desc *desc, u64 eventsel)
+static bool reprogram_has_extra_register(const struct mpmu_desc *desc, u64 eventsel)
 {
 	u32 i;
 
@@ -115,19 +115,20 @@ static bool has_extra_register(const struct mpmu_desc *desc, u64 eventsel)
 }
 
 /* Only an allow list names what it allows: that is a consent. */
-static bool filter_allows_gp(const struct mpmu_vcpu *vcpu, const struct mpmu_filter *filter,
-			     u64 eventsel)
+static bool reprogram_filter_allows_gp(const struct mpmu_vcpu *vcpu,
+				       const struct mpmu_filter *filter, u64 eventsel)
 {
 	bool consent = filter && filter->action == MPMU_FILTER_ALLOW;
 
 	return mpmu_filter_allows(filter, eventsel) &&
-	       (consent || !has_extra_register(mpmu_desc(vcpu), eventsel));
+	       (consent || !reprogram_has_extra_register(mpmu_desc(vcpu), eventsel));
 }
 
-static bool filter_allows(struct mpmu_vcpu *vcpu, const struct mpmu_filter *filter, u32 pmc)
+static bool reprogram_filter_allows(struct mpmu_vcpu *vcpu, const struct mpmu_filter *filter,
+				    u32 pmc)
 {
 	bool allowed = pmc < MPMU_FIXED_BASE
-			       ? filter_allows_gp(vcpu, filter, vcpu->eventsel[pmc])
+			       ? reprogram_filter_allows_gp(vcpu, filter, vcpu->eventsel[pmc])
 			       : mpmu_filter_allows_fixed(filter, pmc - MPMU_FIXED_BASE);
 
 	if (!allowed) {
@@ -143,15 +144,15 @@ static void reprogram_gp(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);
 	u64 eventsel = vcpu->eventsel[pmc];
 	u64 hw = mpmu_eventsel_disabled(desc, eventsel);
-	bool enabled = eventsel & MPMU_SEL_ENABLE && mode_matches(vcpu, eventsel) &&
-		       filter_allows(vcpu, filter, pmc);
+	bool enabled = eventsel & MPMU_SEL_ENABLE && reprogram_mode_matches(vcpu, eventsel) &&
+		       reprogram_filter_allows(vcpu, filter, pmc);
 
 	if (enabled)
 		hw |= MPMU_SEL_ENABLE;
 	mpmu_assign(&vcpu->counts_instructions, mpmu_bit(pmc),
-		    enabled && selects(desc, eventsel, MPMU_EVENT_INSTRUCTIONS));
+		    enabled && reprogram_selects(desc, eventsel, MPMU_EVENT_INSTRUCTIONS));
 	mpmu_assign(&vcpu->counts_branches, mpmu_bit(pmc),
-		    enabled && selects(desc, eventsel, MPMU_EVENT_BRANCHES));
+		    enabled && reprogram_selects(desc, eventsel, MPMU_EVENT_BRANCHES));
 	mpmu_eventsel_hw_write(cpu, vcpu, pmc, hw);
 }
 
@@ -166,7 +167,7 @@ static void reprogram_fixed(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
 		u32 field = mpmu_fixed_field(vcpu->fixed_ctrl, pmc);
 		mpmu_pmcs bit = mpmu_bit(pmc);
 
-		if (!filter_allows(vcpu, filter, pmc))
+		if (!reprogram_filter_allows(vcpu, filter, pmc))
 			field = 0;
 		hw = (hw & ~mpmu_fixed_bits(pmc, MPMU_FIXED_FIELD)) | mpmu_fixed_bits(pmc, field);
 		mpmu_assign(&vcpu->counts_instructions, bit,

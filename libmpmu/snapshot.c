@@ -5,7 +5,7 @@
  */
 #include "internal.h"
 
-static bool holds_state(enum mpmu_kind kind)
+static bool snapshot_holds_state(enum mpmu_kind kind)
 {
 	switch (kind) {
 	case MPMU_KIND_GP:
@@ -33,7 +33,7 @@ struct listed {
 };
 
 /* The first name of a register counts, others are aliases. */
-static bool is_alias(struct listed *listed, struct mpmu_reg reg)
+static bool snapshot_is_alias(struct listed *listed, struct mpmu_reg reg)
 {
 	bool eventsel = reg.kind == MPMU_KIND_EVENTSEL;
 	mpmu_pmcs *set = eventsel ? &listed->eventsels : &listed->counters;
@@ -46,7 +46,7 @@ static bool is_alias(struct listed *listed, struct mpmu_reg reg)
 }
 
 /* With list NULL, count only. */
-static u32 list_all(const struct mpmu_vcpu *vcpu, struct mpmu_msr *list)
+static u32 snapshot_list_all(const struct mpmu_vcpu *vcpu, struct mpmu_msr *list)
 {
 	struct listed listed = {0};
 	u32 count = 0, msr;
@@ -54,7 +54,7 @@ static u32 list_all(const struct mpmu_vcpu *vcpu, struct mpmu_msr *list)
 	mpmu_for_each_msr(msr, mpmu_desc(vcpu)) {
 		struct mpmu_reg reg = mpmu_decode(vcpu, msr);
 
-		if (!holds_state(reg.kind) || is_alias(&listed, reg))
+		if (!snapshot_holds_state(reg.kind) || snapshot_is_alias(&listed, reg))
 			continue;
 		if (list)
 			list[count].index = msr;
@@ -66,7 +66,7 @@ static u32 list_all(const struct mpmu_vcpu *vcpu, struct mpmu_msr *list)
 u32 mpmu_snapshot_size(const struct mpmu_vcpu *vcpu)
 {
 	mpmu_assert_vcpu(vcpu);
-	return list_all(vcpu, NULL);
+	return snapshot_list_all(vcpu, NULL);
 }
 
 void mpmu_snapshot_save(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mpmu_msr *list)
@@ -75,13 +75,13 @@ void mpmu_snapshot_save(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mpm
 
 	mpmu_assert_vcpu(vcpu);
 	mpmu_assert(list);
-	count = list_all(vcpu, list);
+	count = snapshot_list_all(vcpu, list);
 	for (i = 0; i < count; i++)
 		mpmu_msr_read(cpu, vcpu, list[i].index, MPMU_BY_HOST, &list[i].value);
 }
 
 /* The first that is rejected; count where none is. */
-static u32 first_bad(const struct mpmu_vcpu *vcpu, const struct mpmu_msr *list, u32 count)
+static u32 snapshot_first_bad(const struct mpmu_vcpu *vcpu, const struct mpmu_msr *list, u32 count)
 {
 	u32 i;
 
@@ -101,7 +101,7 @@ int mpmu_snapshot_restore(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, const st
 	mpmu_assert_vcpu(vcpu);
 	if (count && !list)
 		return -EINVAL;
-	i = first_bad(vcpu, list, count);
+	i = snapshot_first_bad(vcpu, list, count);
 	if (i < count) {
 		if (err_msr)
 			*err_msr = list[i].index;

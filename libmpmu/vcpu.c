@@ -11,7 +11,7 @@
 
 MPMU_STATIC_ASSERT(sizeof(struct mpmu_vcpu) < 1536, "a vCPU is small");
 
-static bool ops_complete(const struct mpmu_ops *ops)
+static bool vcpu_ops_complete(const struct mpmu_ops *ops)
 {
 #define MPMU_OP(ret, name, args) \
 	if (!ops->name)          \
@@ -23,7 +23,7 @@ static bool ops_complete(const struct mpmu_ops *ops)
 
 int mpmu_host_init(struct mpmu_host *host, const struct mpmu_ops *ops, const struct mpmu_caps *caps)
 {
-	if (!host || !ops || !caps || !ops_complete(ops))
+	if (!host || !ops || !caps || !vcpu_ops_complete(ops))
 		return -EINVAL;
 	if (mpmu_caps_missing(caps))
 		return -EOPNOTSUPP;
@@ -46,7 +46,7 @@ void mpmu_vcpu_init(struct mpmu_vcpu *vcpu, const struct mpmu_host *host, struct
 	vcpu->caps.vendor = host->caps.vendor;
 }
 
-static u32 count_pmcs(mpmu_pmcs set)
+static u32 vcpu_count_pmcs(mpmu_pmcs set)
 {
 	u32 count = 0;
 
@@ -56,17 +56,17 @@ static u32 count_pmcs(mpmu_pmcs set)
 }
 
 /* Counters and the status are read; selectors and FIXED_CTR_CTRL are known. */
-static void count_registers(struct mpmu_vcpu *vcpu)
+static void vcpu_count_registers(struct mpmu_vcpu *vcpu)
 {
 	bool in_vmcs = mpmu_has(&vcpu->host->caps, MPMU_FEAT_VMCS_GLOBAL_CTRL);
 
-	vcpu->readable = count_pmcs(mpmu_all_pmcs(&vcpu->caps)) + 1 + !in_vmcs;
-	vcpu->writable = vcpu->readable + count_pmcs(vcpu->caps.counters & MPMU_GP_MASK) +
+	vcpu->readable = vcpu_count_pmcs(mpmu_all_pmcs(&vcpu->caps)) + 1 + !in_vmcs;
+	vcpu->writable = vcpu->readable + vcpu_count_pmcs(vcpu->caps.counters & MPMU_GP_MASK) +
 			 !!mpmu_desc(vcpu)->fixed_ctrl;
 }
 
 /* Everything but the machine, the model, statistics and what comes from outside. */
-static void reset_registers(struct mpmu_vcpu *vcpu)
+static void vcpu_reset_registers(struct mpmu_vcpu *vcpu)
 {
 	const struct mpmu_host *host = vcpu->host;
 	struct mpmu_stats *stats = vcpu->stats;
@@ -80,7 +80,7 @@ static void reset_registers(struct mpmu_vcpu *vcpu)
 	vcpu->flags = flags;
 	/* Also of a model without the register, which has GP counters alone. */
 	vcpu->global_ctrl = caps.counters & MPMU_GP_MASK;
-	count_registers(vcpu);
+	vcpu_count_registers(vcpu);
 }
 
 /* The first use: from here on the registers are worth switching. */
@@ -118,7 +118,7 @@ int mpmu_vcpu_configure(struct mpmu_vcpu *vcpu, const struct mpmu_caps *caps)
 	mpmu_caps_offer(&offer, &vcpu->host->caps, MPMU_POLICY_FULL);
 	vcpu->caps = *caps;
 	mpmu_caps_clamp(&vcpu->caps, &offer);
-	reset_registers(vcpu);
+	vcpu_reset_registers(vcpu);
 	mpmu_call(vcpu, request_intercepts);
 	return 0;
 }
@@ -129,11 +129,11 @@ void mpmu_vcpu_reset(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 	if (mpmu_resident(cpu, vcpu))
 		mpmu_release(cpu, MPMU_CAUSE_RESET);
 	mpmu_untouch(vcpu);
-	reset_registers(vcpu);
+	vcpu_reset_registers(vcpu);
 }
 
 /* Enabled selectors whose meaning depends on the mode. */
-static mpmu_pmcs mode_dependent(const struct mpmu_vcpu *vcpu)
+static mpmu_pmcs vcpu_mode_dependent(const struct mpmu_vcpu *vcpu)
 {
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);
 	u64 modes = desc->sel_host_only | desc->sel_guest_only;
@@ -150,7 +150,7 @@ void mpmu_vcpu_set_flags(struct mpmu_vcpu *vcpu, u32 set, u32 clear)
 	changed = flags ^ vcpu->flags;
 	vcpu->flags = flags;
 	if (changed & (MPMU_VCPU_SVME | MPMU_VCPU_GUEST_MODE))
-		mpmu_request_reprogram(vcpu, mode_dependent(vcpu));
+		mpmu_request_reprogram(vcpu, vcpu_mode_dependent(vcpu));
 	if (changed & (MPMU_VCPU_HOST_STATUS | MPMU_VCPU_DIRECT | MPMU_VCPU_UNCORE_RDPMC))
 		mpmu_call(vcpu, request_intercepts);
 }

@@ -28,7 +28,7 @@ static_assert(KVM_PMU_CAP_POLICY_COMPAT << MPMU_POLICY_COMPAT == KVM_PMU_CAP_POL
 static const struct kvm_mpmu_vendor *loaded_vendor;
 static DEFINE_MUTEX(default_lock);
 
-static bool refuse_default(void)
+static bool choice_refuse_default(void)
 {
 	if (!kvm_mpmu_missing)
 		return false;
@@ -39,7 +39,7 @@ static bool refuse_default(void)
 int kvm_mpmu_set_default(bool *enable, bool value)
 {
 	guard(mutex)(&default_lock);
-	if (value && loaded_vendor && loaded_vendor->enable == enable && refuse_default())
+	if (value && loaded_vendor && loaded_vendor->enable == enable && choice_refuse_default())
 		return -EOPNOTSUPP;
 	WRITE_ONCE(*enable, value);
 	return 0;
@@ -50,7 +50,7 @@ void kvm_mpmu_start_default(const struct kvm_mpmu_vendor *vendor)
 {
 	guard(mutex)(&default_lock);
 	loaded_vendor = vendor;
-	if (*vendor->enable && refuse_default())
+	if (*vendor->enable && choice_refuse_default())
 		*vendor->enable = false;
 }
 
@@ -61,7 +61,7 @@ void kvm_mpmu_stop_default(void)
 }
 
 /* The consent is one to policy direct alone. */
-static u32 default_policy(void)
+static u32 choice_default_policy(void)
 {
 	u32 policy = KVM_PMU_CAP_POLICY_COMPAT << READ_ONCE(*loaded_vendor->policy);
 
@@ -72,21 +72,21 @@ static u32 default_policy(void)
 }
 
 /* As if the VM had asked for what the parameters say. */
-static u32 default_flags(void)
+static u32 choice_default_flags(void)
 {
-	u32 policy = default_policy();
+	u32 policy = choice_default_policy();
 
 	return READ_ONCE(*loaded_vendor->enable) ?
 	       KVM_PMU_CAP_MEDIATED | KVM_PMU_CAP_EMULATED | policy :
 	       KVM_PMU_CAP_EMULATED | policy;
 }
 
-static const struct kvm_mpmu_model *model_of(u32 flags)
+static const struct kvm_mpmu_model *choice_model_of(u32 flags)
 {
 	return &kvm_mpmu_models[__ffs((flags & KVM_MPMU_POLICIES) / KVM_PMU_CAP_POLICY_COMPAT)];
 }
 
-static bool flags_make_sense(u64 flags)
+static bool choice_flags_make_sense(u64 flags)
 {
 	u64 policy = flags & KVM_MPMU_POLICIES;
 
@@ -99,9 +99,9 @@ static bool flags_make_sense(u64 flags)
 	return !policy || (flags & KVM_PMU_CAP_MEDIATED && is_power_of_2(policy));
 }
 
-static int check_flags(u64 flags)
+static int choice_check_flags(u64 flags)
 {
-	if (!flags_make_sense(flags) || !enable_pmu)
+	if (!choice_flags_make_sense(flags) || !enable_pmu)
 		return -EINVAL;
 	if (flags & KVM_PMU_CAP_MEDIATED && !(flags & KVM_PMU_CAP_EMULATED) && !kvm_mpmu_possible())
 		return -EOPNOTSUPP;
@@ -115,12 +115,12 @@ u32 __kvm_mpmu_impossible(void)
 
 void __kvm_mpmu_init_vm(struct kvm *kvm)
 {
-	kvm->arch.mpmu_choice.defaults = default_flags();
+	kvm->arch.mpmu_choice.defaults = choice_default_flags();
 }
 
 int __kvm_mpmu_choose(struct kvm *kvm, u64 flags)
 {
-	int r = check_flags(flags);
+	int r = choice_check_flags(flags);
 
 	if (!r)
 		kvm->arch.mpmu_choice.asked = flags;
@@ -128,26 +128,26 @@ int __kvm_mpmu_choose(struct kvm *kvm, u64 flags)
 }
 
 /* What was asked for counts, and what was not is filled in. */
-static u32 complete_flags(u32 asked, u32 defaults)
+static u32 choice_complete_flags(u32 asked, u32 defaults)
 {
 	if (asked & KVM_MPMU_POLICIES)
 		return asked;
 	return (asked ?: defaults) | (defaults & KVM_MPMU_DETAILS);
 }
 
-static u32 vm_flags(const struct kvm *kvm)
+static u32 choice_vm_flags(const struct kvm *kvm)
 {
-	return complete_flags(kvm->arch.mpmu_choice.asked, kvm->arch.mpmu_choice.defaults);
+	return choice_complete_flags(kvm->arch.mpmu_choice.asked, kvm->arch.mpmu_choice.defaults);
 }
 
 const struct kvm_mpmu_model *kvm_mpmu_vm_model(const struct kvm *kvm)
 {
-	return model_of(vm_flags(kvm));
+	return choice_model_of(choice_vm_flags(kvm));
 }
 
 u32 kvm_mpmu_vm_reach(const struct kvm *kvm)
 {
-	u32 flags = vm_flags(kvm);
+	u32 flags = choice_vm_flags(kvm);
 
 	if (!kvm_mpmu_lends_all)
 		return 0;
@@ -155,7 +155,7 @@ u32 kvm_mpmu_vm_reach(const struct kvm *kvm)
 	       (flags & KVM_PMU_CAP_UNCORE_RDPMC ? MPMU_VCPU_UNCORE_RDPMC : 0);
 }
 
-static u32 vm_obstacle(struct kvm *kvm)
+static u32 choice_vm_obstacle(struct kvm *kvm)
 {
 	if (!kvm_mpmu_possible())
 		return KVM_PMU_REASON_HOST;
@@ -165,9 +165,9 @@ static u32 vm_obstacle(struct kvm *kvm)
 }
 
 /* The kind as things stand, host events left aside; -EOPNOTSUPP: none will do. */
-static int judge_vm(struct kvm *kvm, u32 *reason)
+static int choice_judge(struct kvm *kvm, u32 *reason)
 {
-	u32 asked = kvm->arch.mpmu_choice.asked, flags = vm_flags(kvm);
+	u32 asked = kvm->arch.mpmu_choice.asked, flags = choice_vm_flags(kvm);
 
 	*reason = enable_pmu ? KVM_PMU_REASON_ASKED : KVM_PMU_REASON_HOST;
 	if (!kvm->arch.enable_pmu)
@@ -176,13 +176,13 @@ static int judge_vm(struct kvm *kvm, u32 *reason)
 		*reason = asked ? KVM_PMU_REASON_ASKED : KVM_PMU_REASON_DEFAULT;
 		return KVM_PMU_KIND_EMULATED;
 	}
-	*reason = vm_obstacle(kvm);
+	*reason = choice_vm_obstacle(kvm);
 	if (*reason == KVM_PMU_REASON_NONE)
 		return KVM_PMU_KIND_MEDIATED;
 	return flags & KVM_PMU_CAP_EMULATED ? KVM_PMU_KIND_EMULATED : -EOPNOTSUPP;
 }
 
-static void unmediate_vm(struct kvm *kvm)
+static void choice_unmediate_vm(struct kvm *kvm)
 {
 	if (kvm->arch.has_mediated_pmu)
 		perf_release_mediated_pmu();
@@ -190,7 +190,7 @@ static void unmediate_vm(struct kvm *kvm)
 }
 
 /* VMs that did not ask fail beside host events: what CPUID said was mediated. */
-static int mediate_vm(struct kvm *kvm)
+static int choice_mediate_vm(struct kvm *kvm)
 {
 	struct kvm_mpmu_choice *choice = &kvm->arch.mpmu_choice;
 	int r;
@@ -217,16 +217,16 @@ int __kvm_mpmu_vm_create(struct kvm *kvm)
 	if (kvm->created_vcpus)
 		return 0;
 
-	kind = judge_vm(kvm, &kvm->arch.mpmu_choice.reason);
+	kind = choice_judge(kvm, &kvm->arch.mpmu_choice.reason);
 	if (kind == KVM_PMU_KIND_MEDIATED)
-		return mediate_vm(kvm);
-	unmediate_vm(kvm);
+		return choice_mediate_vm(kvm);
+	choice_unmediate_vm(kvm);
 	return min(kind, 0);
 }
 
 void __kvm_mpmu_vm_destroy(struct kvm *kvm)
 {
-	unmediate_vm(kvm);
+	choice_unmediate_vm(kvm);
 }
 
 /* The bits of CPUID that are the PMU's, EAX to EDX. */
@@ -244,7 +244,7 @@ static const struct pmu_leaf {
 static_assert(ARRAY_SIZE(pmu_leaves) <= KVM_PMU_INFO_CPUIDS, "an entry for each leaf");
 
 /* From what an emulated PMU has; PEBS and BTS are for that alone. */
-static void mediate_leaf(struct kvm_cpuid_entry2 *entry, const struct mpmu_cpuid *leaves)
+static void choice_mediate_leaf(struct kvm_cpuid_entry2 *entry, const struct mpmu_cpuid *leaves)
 {
 	switch (entry->function) {
 	case 0x1:
@@ -264,14 +264,14 @@ static void mediate_leaf(struct kvm_cpuid_entry2 *entry, const struct mpmu_cpuid
 	}
 }
 
-static u64 mediate_perf_cap(u64 perf_cap, const struct kvm_mpmu_model *model)
+static u64 choice_mediate_perf_cap(u64 perf_cap, const struct kvm_mpmu_model *model)
 {
 	return (perf_cap & PERF_CAP_FW_WRITES) |
 	       (model->leaves.perf_capabilities & PERF_CAP_METRICS);
 }
 
 /* The kind that flags lead to, as far as the host decides. */
-static u32 kind_of(u32 flags)
+static u32 choice_kind_of(u32 flags)
 {
 	if (!enable_pmu || flags & KVM_PMU_CAP_DISABLE)
 		return KVM_PMU_KIND_NONE;
@@ -281,22 +281,22 @@ static u32 kind_of(u32 flags)
 
 void __kvm_mpmu_override_cpuid(struct kvm_cpuid_entry2 *entries, int nr)
 {
-	u32 flags = default_flags();
+	u32 flags = choice_default_flags();
 	int i;
 
-	if (kind_of(flags) != KVM_PMU_KIND_MEDIATED)
+	if (choice_kind_of(flags) != KVM_PMU_KIND_MEDIATED)
 		return;
 	for (i = 0; i < nr; i++)
-		mediate_leaf(&entries[i], &model_of(flags)->leaves);
+		choice_mediate_leaf(&entries[i], &choice_model_of(flags)->leaves);
 }
 
 u64 __kvm_mpmu_filter_perf_cap(struct kvm_vcpu *vcpu, u64 perf_cap)
 {
-	u32 flags = vcpu ? vm_flags(vcpu->kvm) : default_flags();
-	bool mediated = vcpu ? kvm_vcpu_has_mediated_pmu(vcpu) :
-			       kind_of(flags) == KVM_PMU_KIND_MEDIATED;
+	u32 flags = vcpu ? choice_vm_flags(vcpu->kvm) : choice_default_flags();
+	bool mediated = vcpu ? kvm_vcpu_has_mediated_pmu(vcpu)
+			     : choice_kind_of(flags) == KVM_PMU_KIND_MEDIATED;
 
-	return mediated ? mediate_perf_cap(perf_cap, model_of(flags)) : perf_cap;
+	return mediated ? choice_mediate_perf_cap(perf_cap, choice_model_of(flags)) : perf_cap;
 }
 
 /* Any VM can have them, whatever the parameters say now. */
@@ -312,7 +312,7 @@ bool __kvm_mpmu_has_metrics(void)
 	return kvm_mpmu_possible() && kvm_mpmu_models[MPMU_POLICY_FULL].caps.metrics_width;
 }
 
-static int describe_leaf(struct kvm_pmu_info *info, const struct pmu_leaf *leaf, u32 flags)
+static int choice_describe_leaf(struct kvm_pmu_info *info, const struct pmu_leaf *leaf, u32 flags)
 {
 	struct kvm_pmu_cpuid *cpuid = &info->cpuid[info->nr_cpuid++];
 	struct kvm_cpuid_entry2 entry;
@@ -322,7 +322,7 @@ static int describe_leaf(struct kvm_pmu_info *info, const struct pmu_leaf *leaf,
 	if (r)
 		return r;
 	if (info->kind == KVM_PMU_KIND_MEDIATED)
-		mediate_leaf(&entry, &model_of(flags)->leaves);
+		choice_mediate_leaf(&entry, &choice_model_of(flags)->leaves);
 	cpuid->function = leaf->function;
 	memcpy(cpuid->mask, leaf->mask, sizeof(cpuid->mask));
 	if (info->kind == KVM_PMU_KIND_NONE)
@@ -335,7 +335,7 @@ static int describe_leaf(struct kvm_pmu_info *info, const struct pmu_leaf *leaf,
 }
 
 /* What a guest makes of the leaves, in the order of pmu_leaves[]. */
-static void describe_counters(struct kvm_pmu_info *info)
+static void choice_describe_counters(struct kvm_pmu_info *info)
 {
 	struct mpmu_cpuid leaves = {
 		.vendor = loaded_vendor->vendor,
@@ -355,30 +355,30 @@ static void describe_counters(struct kvm_pmu_info *info)
 }
 
 /* All that follows from the kind, and for a mediated PMU from the policy in flags. */
-static int describe(struct kvm_pmu_info *info, u32 flags)
+static int choice_describe(struct kvm_pmu_info *info, u32 flags)
 {
 	int i, r;
 
 	if (info->kind == KVM_PMU_KIND_MEDIATED) {
 		info->policy = flags & KVM_MPMU_DETAILS;
-		info->perf_capabilities = mediate_perf_cap(kvm_caps.supported_perf_cap,
-							   model_of(flags));
+		info->perf_capabilities = choice_mediate_perf_cap(kvm_caps.supported_perf_cap,
+								  choice_model_of(flags));
 	} else if (info->kind == KVM_PMU_KIND_EMULATED) {
 		info->perf_capabilities = kvm_caps.supported_perf_cap;
 	}
 	for (i = 0; i < ARRAY_SIZE(pmu_leaves); i++) {
-		r = describe_leaf(info, &pmu_leaves[i], flags);
+		r = choice_describe_leaf(info, &pmu_leaves[i], flags);
 		if (r)
 			return r;
 	}
-	describe_counters(info);
+	choice_describe_counters(info);
 	if (kvm_mpmu_missing)
 		strscpy(info->missing, kvm_mpmu_missing, sizeof(info->missing));
 	return 0;
 }
 
 /* User space built for a later kernel has room for more. */
-static int copy_info(struct kvm_pmu_info *info, u64 address)
+static int choice_copy_info(struct kvm_pmu_info *info, u64 address)
 {
 	struct kvm_pmu_info __user *user = u64_to_user_ptr(address);
 	u32 size;
@@ -392,13 +392,13 @@ static int copy_info(struct kvm_pmu_info *info, u64 address)
 }
 
 /* Of the VM as it is, or would be if its first vCPU was created now. */
-static int describe_vm(struct kvm *kvm, struct kvm_pmu_info *info)
+static int choice_describe_vm(struct kvm *kvm, struct kvm_pmu_info *info)
 {
 	int kind;
 
 	guard(mutex)(&kvm->lock);
 	info->asked = kvm->arch.mpmu_choice.asked;
-	kind = judge_vm(kvm, &info->reason);
+	kind = choice_judge(kvm, &info->reason);
 	if (kvm->created_vcpus) {
 		info->flags = KVM_PMU_INFO_DECIDED;
 		info->reason = kvm->arch.mpmu_choice.reason;
@@ -407,29 +407,29 @@ static int describe_vm(struct kvm *kvm, struct kvm_pmu_info *info)
 	}
 	/* One that cannot be made has no PMU. */
 	info->kind = max(kind, KVM_PMU_KIND_NONE);
-	return describe(info, vm_flags(kvm));
+	return choice_describe(info, choice_vm_flags(kvm));
 }
 
-static u32 reason_of(u32 flags, u32 asked)
+static u32 choice_reason_of(u32 flags, u32 asked)
 {
-	if (kind_of(flags) == KVM_PMU_KIND_MEDIATED)
+	if (choice_kind_of(flags) == KVM_PMU_KIND_MEDIATED)
 		return KVM_PMU_REASON_NONE;
 	if (!enable_pmu || flags & KVM_PMU_CAP_MEDIATED)
 		return KVM_PMU_REASON_HOST;
 	return asked ? KVM_PMU_REASON_ASKED : KVM_PMU_REASON_DEFAULT;
 }
 
-static int describe_flags(struct kvm_pmu_info *info, u64 asked)
+static int choice_describe_flags(struct kvm_pmu_info *info, u64 asked)
 {
-	u32 flags = complete_flags(asked, default_flags());
-	int r = asked ? check_flags(asked) : 0;
+	u32 flags = choice_complete_flags(asked, choice_default_flags());
+	int r = asked ? choice_check_flags(asked) : 0;
 
 	if (r)
 		return r;
 	info->asked = asked;
-	info->kind = kind_of(flags);
-	info->reason = reason_of(flags, asked);
-	return describe(info, flags);
+	info->kind = choice_kind_of(flags);
+	info->reason = choice_reason_of(flags, asked);
+	return choice_describe(info, flags);
 }
 
 int kvm_mpmu_vm_has_attr(const struct kvm_device_attr *attr)
@@ -440,20 +440,22 @@ int kvm_mpmu_vm_has_attr(const struct kvm_device_attr *attr)
 int kvm_mpmu_vm_get_attr(struct kvm *kvm, const struct kvm_device_attr *attr)
 {
 	struct kvm_pmu_info info = {};
-	int r = kvm_mpmu_vm_has_attr(attr) ?: attr->flags ? -EINVAL : describe_vm(kvm, &info);
+	int r = kvm_mpmu_vm_has_attr(attr);
 
-	return r ?: copy_info(&info, attr->addr);
+	if (!r)
+		r = attr->flags ? -EINVAL : choice_describe_vm(kvm, &info);
+	return r ?: choice_copy_info(&info, attr->addr);
 }
 
 int kvm_mpmu_dev_has_attr(const struct kvm_device_attr *attr)
 {
-	return attr->attr && check_flags(attr->attr) ? -ENXIO : 0;
+	return attr->attr && choice_check_flags(attr->attr) ? -ENXIO : 0;
 }
 
 int kvm_mpmu_dev_get_attr(const struct kvm_device_attr *attr)
 {
 	struct kvm_pmu_info info = {};
-	int r = attr->flags ? -EINVAL : describe_flags(&info, attr->attr);
+	int r = attr->flags ? -EINVAL : choice_describe_flags(&info, attr->attr);
 
-	return r ?: copy_info(&info, attr->addr);
+	return r ?: choice_copy_info(&info, attr->addr);
 }

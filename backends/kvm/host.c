@@ -19,7 +19,7 @@ const char *kvm_mpmu_missing;
 bool kvm_mpmu_lends_all __read_mostly;
 DEFINE_PER_CPU(struct mpmu_cpu, kvm_mpmu_cpu);
 
-static void handle_pmi(void)
+static void host_handle_pmi(void)
 {
 	struct mpmu_cpu *cpu = this_cpu_ptr(&kvm_mpmu_cpu);
 
@@ -32,12 +32,13 @@ static void handle_pmi(void)
 		mpmu_kvm_route_pmi(cpu->owner);
 }
 
-static void reclaim(void)
+static void host_reclaim(void)
 {
 	mpmu_reclaim(this_cpu_ptr(&kvm_mpmu_cpu));
 }
 
-static void read_leaves(struct mpmu_cpuid *leaves, const struct x86_pmu_capability *perf, u8 vendor)
+static void host_read_leaves(struct mpmu_cpuid *leaves, const struct x86_pmu_capability *perf,
+			     u8 vendor)
 {
 	*leaves = (struct mpmu_cpuid){
 		.vendor = vendor,
@@ -55,7 +56,7 @@ static void read_leaves(struct mpmu_cpuid *leaves, const struct x86_pmu_capabili
 }
 
 /* Keep these counters only, and what makes sense without the others. */
-static void limit_counters(struct mpmu_caps *caps, mpmu_pmcs pmcs)
+static void host_limit_counters(struct mpmu_caps *caps, mpmu_pmcs pmcs)
 {
 	struct mpmu_caps limit = *caps;
 
@@ -67,33 +68,34 @@ static void limit_counters(struct mpmu_caps *caps, mpmu_pmcs pmcs)
  * Bits beyond the fields of PERF_METRICS fault.  Every machine that has it has four;
  * perf knows which have eight.
  */
-static void limit_metrics(struct mpmu_caps *caps, const struct x86_pmu_capability *perf)
+static void host_limit_metrics(struct mpmu_caps *caps, const struct x86_pmu_capability *perf)
 {
 	if (caps->metrics_width)
 		caps->metrics_width = perf->metrics ? 8 * perf->metrics : 32;
 }
 
 /* What the core cannot offer it must know of, or guests would reach it. */
-static bool metrics_without_slots(const struct mpmu_cpuid *leaves, const struct mpmu_caps *caps)
+static bool host_metrics_without_slots(const struct mpmu_cpuid *leaves,
+				       const struct mpmu_caps *caps)
 {
 	return leaves->perf_capabilities & PERF_CAP_METRICS && !caps->metrics_width;
 }
 
 /* What hardware has, less what perf does not know or hides. */
-static const char *read_host_caps(struct mpmu_caps *caps, const struct kvm_mpmu_vendor *vendor)
+static const char *host_read_caps(struct mpmu_caps *caps, const struct kvm_mpmu_vendor *vendor)
 {
 	struct x86_pmu_capability perf;
 	struct mpmu_cpuid leaves;
 
 	perf_get_x86_pmu_capability(&perf);
-	read_leaves(&leaves, &perf, vendor->vendor);
+	host_read_leaves(&leaves, &perf, vendor->vendor);
 	if (mpmu_caps_decode(caps, &leaves))
 		return "CPUID describes the PMU inconsistently";
 
-	limit_counters(caps, perf.counters);
-	limit_metrics(caps, &perf);
+	host_limit_counters(caps, perf.counters);
+	host_limit_metrics(caps, &perf);
 	caps->features |= vendor->features();
-	if (metrics_without_slots(&leaves, caps))
+	if (host_metrics_without_slots(&leaves, caps))
 		return "fixed counter 3 beside PERF_METRICS";
 	/* The clearest reason first: perf refuses old PMUs, too. */
 	return mpmu_caps_missing(caps) ?:
@@ -101,40 +103,40 @@ static const char *read_host_caps(struct mpmu_caps *caps, const struct kvm_mpmu_
 }
 
 /* What perf lends, and what KVM's list of MSRs to save has room for. */
-static void limit_offer(struct mpmu_caps *offer)
+static void host_limit_offer(struct mpmu_caps *offer)
 {
 	struct x86_pmu_capability perf;
 
 	perf_get_x86_pmu_capability(&perf);
 	kvm_mpmu_lends_all = perf.guest_counters == perf.counters;
-	limit_counters(offer, perf.guest_counters);
-	limit_counters(offer, GENMASK_ULL(KVM_MAX_NR_GP_COUNTERS - 1, 0) |
-			      GENMASK_ULL(MPMU_FIXED_BASE + KVM_MPMU_MAX_FIXED - 1,
-					  MPMU_FIXED_BASE));
+	host_limit_counters(offer, perf.guest_counters);
+	host_limit_counters(offer, GENMASK_ULL(KVM_MAX_NR_GP_COUNTERS - 1, 0) |
+					   GENMASK_ULL(MPMU_FIXED_BASE + KVM_MPMU_MAX_FIXED - 1,
+						       MPMU_FIXED_BASE));
 }
 
-static const char *make_model(struct kvm_mpmu_model *model, const struct mpmu_caps *host,
-			      enum mpmu_policy policy)
+static const char *host_make_model(struct kvm_mpmu_model *model, const struct mpmu_caps *host,
+				   enum mpmu_policy policy)
 {
 	mpmu_caps_offer(&model->caps, host, policy);
-	limit_offer(&model->caps);
+	host_limit_offer(&model->caps);
 	/* KVM has no leaf 23H, which alone can tell of gaps. */
 	if (mpmu_caps_encode(&model->leaves, &model->caps) || model->leaves.leaf_23_eax)
 		return "counters without gaps";
 	return NULL;
 }
 
-static const char *make_models(const struct mpmu_caps *host)
+static const char *host_make_models(const struct mpmu_caps *host)
 {
 	const char *missing = NULL;
 	int policy;
 
 	for (policy = 0; policy < KVM_MPMU_NR_POLICIES && !missing; policy++)
-		missing = make_model(&kvm_mpmu_models[policy], host, policy);
+		missing = host_make_model(&kvm_mpmu_models[policy], host, policy);
 	return missing;
 }
 
-static const char *setup(const struct kvm_mpmu_vendor *vendor)
+static const char *host_setup(const struct kvm_mpmu_vendor *vendor)
 {
 	struct mpmu_caps caps;
 	const char *missing;
@@ -143,25 +145,25 @@ static const char *setup(const struct kvm_mpmu_vendor *vendor)
 		return "the same PMU on each CPU (it is hybrid)";
 	if (!enable_pmu)
 		return "KVM's vPMU (enable_pmu)";
-	missing = vendor->missing() ?: read_host_caps(&caps, vendor) ?: make_models(&caps);
+	missing = vendor->missing() ?: host_read_caps(&caps, vendor) ?: host_make_models(&caps);
 	if (missing)
 		return missing;
 
 	kvm_mpmu_set_vendor(vendor);
-	if (x86_perf_register_reclaim(reclaim))
+	if (x86_perf_register_reclaim(host_reclaim))
 		return "exclusive use of perf's interface";
 	if (mpmu_host_init(&kvm_mpmu_host, &kvm_mpmu_ops, &caps)) {
 		x86_perf_unregister_reclaim();
 		return "a PMU that libmpmu supports";
 	}
-	kvm_set_mediated_pmi_handler(handle_pmi);
+	kvm_set_mediated_pmi_handler(host_handle_pmi);
 	return NULL;
 }
 
 /* Whatever the parameter says now: it may change, and VMs may ask. */
 void __kvm_mpmu_hardware_setup(const struct kvm_mpmu_vendor *vendor)
 {
-	kvm_mpmu_missing = setup(vendor);
+	kvm_mpmu_missing = host_setup(vendor);
 	kvm_mpmu_start_default(vendor);
 }
 EXPORT_SYMBOL_GPL(__kvm_mpmu_hardware_setup);
@@ -193,6 +195,6 @@ void __kvm_mpmu_cpu_offline(void)
 	unsigned long flags;
 
 	local_irq_save(flags);
-	reclaim();
+	host_reclaim();
 	local_irq_restore(flags);
 }

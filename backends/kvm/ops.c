@@ -113,18 +113,19 @@ void mpmu_kvm_route_pmi(const struct mpmu_vcpu *core)
 }
 
 /* apic_read() is not for modules. */
-static u32 read_local_apic(u32 reg)
+static u32 ops_read_local_apic(u32 reg)
 {
 	return x2apic_mode ? (u32)__rdmsr(APIC_BASE_MSR + (reg >> 4)) : native_apic_mem_read(reg);
 }
 
 /* Requested, or the cause of a VM-exit that acknowledged it. */
-static bool guest_pmi_is_latched(void)
+static bool ops_guest_pmi_is_latched(void)
 {
 	const u32 vector = PERF_GUEST_MEDIATED_PMI_VECTOR;
 	const u32 offset = vector / 32 * 0x10, bit = BIT(vector % 32);
 
-	return (read_local_apic(APIC_IRR + offset) | read_local_apic(APIC_ISR + offset)) & bit;
+	return (ops_read_local_apic(APIC_IRR + offset) | ops_read_local_apic(APIC_ISR + offset)) &
+	       bit;
 }
 
 /*
@@ -136,9 +137,9 @@ bool mpmu_kvm_drain_pmi(const struct mpmu_vcpu *core, bool briefly)
 {
 	int polls = briefly ? BRIEF_POLLS : DRAIN_POLLS;
 
-	if (read_local_apic(APIC_LVTPC) & APIC_LVT_MASKED)
+	if (ops_read_local_apic(APIC_LVTPC) & APIC_LVT_MASKED)
 		return false;
-	while (!guest_pmi_is_latched()) {
+	while (!ops_guest_pmi_is_latched()) {
 		if (!--polls)
 			return true;
 		cpu_relax();

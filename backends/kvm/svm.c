@@ -65,7 +65,7 @@ static_assert(ARRAY_SIZE(msrpm_words) == sizeof_field(struct svm_nested_state, m
 	      "a copy of each word of L1's");
 
 /* L2 reaches directly what neither map intercepts. */
-static void merge_msrpm(struct svm_nested_state *nested, const u32 *msrpm)
+static void svm_mpmu_merge_msrpm(struct svm_nested_state *nested, const u32 *msrpm)
 {
 	u32 i, offset;
 
@@ -88,11 +88,11 @@ bool svm_mpmu_read_l1_msrpm(struct vcpu_svm *svm)
 			return false;
 	}
 	memcpy(nested->mpmu_l1_msrpm, l1, sizeof(l1));
-	merge_msrpm(nested, svm->msrpm);
+	svm_mpmu_merge_msrpm(nested, svm->msrpm);
 	return true;
 }
 
-static void change_bit_of_map(u32 *map, u32 bit, bool intercept)
+static void svm_mpmu_change_bit_of_map(u32 *map, u32 bit, bool intercept)
 {
 	if (intercept)
 		*map |= BIT(bit);
@@ -111,15 +111,17 @@ static void svm_mpmu_set_intercept(struct kvm_vcpu *vcpu, u32 msr, u32 access, b
 		return;
 
 	if (access & MPMU_READ)
-		change_bit_of_map(&svm->msrpm[offset], bit,
-				  intercept || !kvm_msr_allowed(vcpu, msr, KVM_MSR_FILTER_READ));
+		svm_mpmu_change_bit_of_map(
+			&svm->msrpm[offset], bit,
+			intercept || !kvm_msr_allowed(vcpu, msr, KVM_MSR_FILTER_READ));
 	if (access & MPMU_WRITE)
-		change_bit_of_map(&svm->msrpm[offset], bit + 1,
-				  intercept || !kvm_msr_allowed(vcpu, msr, KVM_MSR_FILTER_WRITE));
+		svm_mpmu_change_bit_of_map(
+			&svm->msrpm[offset], bit + 1,
+			intercept || !kvm_msr_allowed(vcpu, msr, KVM_MSR_FILTER_WRITE));
 	svm_hv_vmcb_dirty_nested_enlightenments(vcpu);
 	/* L2 may be running, or be entered next without a look at L1's map. */
 	if (svm->nested.initialized)
-		merge_msrpm(&svm->nested, svm->msrpm);
+		svm_mpmu_merge_msrpm(&svm->nested, svm->msrpm);
 }
 
 /* In vmcb01; KVM gives vmcb02 what vmcb01 or vmcb12 intercepts. */

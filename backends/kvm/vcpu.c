@@ -46,7 +46,7 @@ SAME_PLACE(mpmu_exits_global_ctrl, exits[MPMU_CLASS_GLOBAL_CTRL]);
 SAME_PLACE(mpmu_exits_status, exits[MPMU_CLASS_STATUS]);
 SAME_PLACE(mpmu_exits_rdpmc, exits[MPMU_CLASS_RDPMC]);
 
-static void kick(struct irq_work *work)
+static void vcpu_kick(struct irq_work *work)
 {
 	kvm_vcpu_kick(container_of(work, struct kvm_mpmu, kick)->vcpu);
 }
@@ -63,13 +63,13 @@ int __kvm_mpmu_vcpu_create(struct kvm_vcpu *vcpu)
 		return -ENOMEM;
 
 	mpmu->vcpu = vcpu;
-	init_irq_work(&mpmu->kick, kick);
+	init_irq_work(&mpmu->kick, vcpu_kick);
 	vcpu->arch.mpmu = mpmu;
 	mpmu_vcpu_init(&mpmu->core, &kvm_mpmu_host, (struct mpmu_stats *)&vcpu->stat.mpmu);
 	return 0;
 }
 
-static void forget(void *core)
+static void vcpu_forget(void *core)
 {
 	mpmu_cpu_forget_vcpu(this_cpu_ptr(&kvm_mpmu_cpu), core);
 }
@@ -78,7 +78,7 @@ static void forget(void *core)
  * A late interrupt of a CPU may still find the vCPU there.  Few CPUs, if any,
  * remember it; an offline one runs no interrupt.
  */
-static void forget_everywhere(struct mpmu_vcpu *core)
+static void vcpu_forget_everywhere(struct mpmu_vcpu *core)
 {
 	struct mpmu_cpu *mpmu_cpu;
 	int cpu;
@@ -87,7 +87,7 @@ static void forget_everywhere(struct mpmu_vcpu *core)
 		mpmu_cpu = per_cpu_ptr(&kvm_mpmu_cpu, cpu);
 		if (READ_ONCE(mpmu_cpu->pmi_target) != core)
 			continue;
-		if (smp_call_function_single(cpu, forget, core, true))
+		if (smp_call_function_single(cpu, vcpu_forget, core, true))
 			mpmu_cpu_forget_vcpu(mpmu_cpu, core);
 	}
 }
@@ -96,28 +96,28 @@ void __kvm_mpmu_vcpu_destroy(struct kvm_vcpu *vcpu)
 {
 	struct kvm_mpmu *mpmu = vcpu->arch.mpmu;
 
-	forget_everywhere(&mpmu->core);
+	vcpu_forget_everywhere(&mpmu->core);
 	irq_work_sync(&mpmu->kick);
 	vcpu->arch.mpmu = NULL;
 	vcpu->arch.mpmu_touched = false;
 	kfree(mpmu);
 }
 
-static void copy_leaf(struct kvm_vcpu *vcpu, u32 function, struct kvm_cpuid_entry2 *copy)
+static void vcpu_copy_leaf(struct kvm_vcpu *vcpu, u32 function, struct kvm_cpuid_entry2 *copy)
 {
 	struct kvm_cpuid_entry2 *entry = kvm_find_cpuid_entry_index(vcpu, function, 0);
 
 	*copy = entry ? *entry : (struct kvm_cpuid_entry2){};
 }
 
-static void read_guest_leaves(struct kvm_vcpu *vcpu, struct mpmu_cpuid *leaves)
+static void vcpu_read_guest_leaves(struct kvm_vcpu *vcpu, struct mpmu_cpuid *leaves)
 {
 	struct kvm_cpuid_entry2 leaf_07, leaf_0a, leaf_80000001, leaf_80000022;
 
-	copy_leaf(vcpu, 0x7, &leaf_07);
-	copy_leaf(vcpu, 0xa, &leaf_0a);
-	copy_leaf(vcpu, 0x80000001, &leaf_80000001);
-	copy_leaf(vcpu, 0x80000022, &leaf_80000022);
+	vcpu_copy_leaf(vcpu, 0x7, &leaf_07);
+	vcpu_copy_leaf(vcpu, 0xa, &leaf_0a);
+	vcpu_copy_leaf(vcpu, 0x80000001, &leaf_80000001);
+	vcpu_copy_leaf(vcpu, 0x80000022, &leaf_80000022);
 	*leaves = (struct mpmu_cpuid){
 		.vendor = kvm_mpmu_host.caps.vendor,
 		.leaf_0a = { leaf_0a.eax, leaf_0a.ebx, leaf_0a.ecx, leaf_0a.edx },
@@ -134,21 +134,21 @@ static void read_guest_leaves(struct kvm_vcpu *vcpu, struct mpmu_cpuid *leaves)
 }
 
 /* An earlier version ignores fields that a later one brought: the counters of ECX. */
-static void cap_version(struct mpmu_cpuid *leaves, u8 version)
+static void vcpu_cap_version(struct mpmu_cpuid *leaves, u8 version)
 {
 	if ((u8)leaves->leaf_0a[0] > version)
 		leaves->leaf_0a[0] = (leaves->leaf_0a[0] & ~0xffu) | version;
 }
 
 /* The guest's model, as its CPUID and the policy of its VM allow. */
-static void read_guest_caps(struct kvm_vcpu *vcpu, struct mpmu_caps *caps)
+static void vcpu_read_guest_caps(struct kvm_vcpu *vcpu, struct mpmu_caps *caps)
 {
 	const struct mpmu_caps *offer = &kvm_mpmu_vm_model(vcpu->kvm)->caps;
 	struct mpmu_cpuid leaves;
 
 	*caps = (struct mpmu_caps){};
-	read_guest_leaves(vcpu, &leaves);
-	cap_version(&leaves, offer->version);
+	vcpu_read_guest_leaves(vcpu, &leaves);
+	vcpu_cap_version(&leaves, offer->version);
 	if (!vcpu->arch.cpuid_nent || mpmu_caps_decode(caps, &leaves))
 		return;
 
@@ -156,7 +156,7 @@ static void read_guest_caps(struct kvm_vcpu *vcpu, struct mpmu_caps *caps)
 }
 
 /* KVM decides some things outside of the PMU by these fields. */
-static void mirror_model(struct kvm_pmu *pmu, const struct mpmu_caps *caps)
+static void vcpu_mirror_model(struct kvm_pmu *pmu, const struct mpmu_caps *caps)
 {
 	pmu->version = caps->version;
 	pmu->nr_arch_gp_counters = fls64(caps->counters & MPMU_GP_MASK);
@@ -170,13 +170,13 @@ void kvm_mpmu_refresh(struct kvm_vcpu *vcpu)
 	struct mpmu_caps caps;
 	unsigned long flags;
 
-	read_guest_caps(vcpu, &caps);
+	vcpu_read_guest_caps(vcpu, &caps);
 	local_irq_save(flags);
 	/* What is left of the guest's CPUID contradicts nothing. */
 	WARN_ON_ONCE(mpmu_vcpu_configure(core, &caps));
 	mpmu_vcpu_set_flags(core, kvm_mpmu_vm_reach(vcpu->kvm), 0);
 	local_irq_restore(flags);
-	mirror_model(vcpu_to_pmu(vcpu), &core->caps);
+	vcpu_mirror_model(vcpu_to_pmu(vcpu), &core->caps);
 }
 
 bool kvm_mpmu_is_valid_msr(struct kvm_vcpu *vcpu, u32 msr)
@@ -184,7 +184,7 @@ bool kvm_mpmu_is_valid_msr(struct kvm_vcpu *vcpu, u32 msr)
 	return mpmu_msr_exists(vcpu_to_core(vcpu), msr);
 }
 
-static enum mpmu_initiator initiator(const struct msr_data *msr_info)
+static enum mpmu_initiator vcpu_initiator(const struct msr_data *msr_info)
 {
 	return msr_info->host_initiated ? MPMU_BY_HOST : MPMU_BY_GUEST;
 }
@@ -196,7 +196,7 @@ int kvm_mpmu_get_msr(struct kvm_vcpu *vcpu, struct msr_data *msr_info)
 
 	local_irq_save(flags);
 	r = mpmu_msr_read(this_cpu_ptr(&kvm_mpmu_cpu), vcpu_to_core(vcpu), msr_info->index,
-			  initiator(msr_info), &msr_info->data);
+			  vcpu_initiator(msr_info), &msr_info->data);
 	local_irq_restore(flags);
 	return r;
 }
@@ -206,7 +206,8 @@ int kvm_mpmu_get_msr(struct kvm_vcpu *vcpu, struct msr_data *msr_info)
  * the instruction right after.  What a nested VM-entry or VM-exit loads is the
  * guest's, too, and no instruction.
  */
-static int write_msr(struct mpmu_cpu *cpu, struct kvm_mpmu *mpmu, const struct msr_data *msr_info)
+static int vcpu_write_msr(struct mpmu_cpu *cpu, struct kvm_mpmu *mpmu,
+			  const struct msr_data *msr_info)
 {
 	int r;
 
@@ -226,12 +227,12 @@ int kvm_mpmu_set_msr(struct kvm_vcpu *vcpu, struct msr_data *msr_info)
 	int r;
 
 	local_irq_save(flags);
-	r = write_msr(this_cpu_ptr(&kvm_mpmu_cpu), vcpu->arch.mpmu, msr_info);
+	r = vcpu_write_msr(this_cpu_ptr(&kvm_mpmu_cpu), vcpu->arch.mpmu, msr_info);
 	local_irq_restore(flags);
 	return r;
 }
 
-static bool may_rdpmc(struct kvm_vcpu *vcpu)
+static bool vcpu_may_rdpmc(struct kvm_vcpu *vcpu)
 {
 	return kvm_is_cr4_bit_set(vcpu, X86_CR4_PCE) || !kvm_is_cr0_bit_set(vcpu, X86_CR0_PE) ||
 	       kvm_x86_call(get_cpl)(vcpu) == 0;
@@ -242,7 +243,7 @@ int kvm_mpmu_rdpmc(struct kvm_vcpu *vcpu, u32 ecx, u64 *data)
 	unsigned long flags;
 	int r;
 
-	if (!may_rdpmc(vcpu))
+	if (!vcpu_may_rdpmc(vcpu))
 		return MPMU_GP;
 
 	local_irq_save(flags);
@@ -388,7 +389,7 @@ EXPORT_SYMBOL_GPL(__kvm_mpmu_mode_changed);
  * or BTS share it: these need an NMI.  Beside a vCPU that owns nothing it is
  * perf's.
  */
-static void route_in_host(struct mpmu_cpu *cpu, const struct kvm_mpmu *mpmu)
+static void vcpu_route_in_host(struct mpmu_cpu *cpu, const struct kvm_mpmu *mpmu)
 {
 	if (!mpmu_resident(cpu, &mpmu->core))
 		return;
@@ -407,7 +408,7 @@ static void route_in_host(struct mpmu_cpu *cpu, const struct kvm_mpmu *mpmu)
  */
 #define SHARING_LINGERS 64
 
-static bool shares_lvtpc(struct kvm_mpmu *mpmu)
+static bool vcpu_shares_lvtpc(struct kvm_mpmu *mpmu)
 {
 	if (x86_perf_lvtpc_shared())
 		mpmu->sharing_lingers = SHARING_LINGERS;
@@ -420,9 +421,9 @@ static bool shares_lvtpc(struct kvm_mpmu *mpmu)
  * PT and BTS keep the interrupt while the host runs, and status bits with it.
  * They start beside no owner, as they reclaim first, but stop beside one.
  */
-static bool sharing_changed(struct mpmu_cpu *cpu, struct kvm_mpmu *mpmu)
+static bool vcpu_sharing_changed(struct mpmu_cpu *cpu, struct kvm_mpmu *mpmu)
 {
-	bool shared = shares_lvtpc(mpmu);
+	bool shared = vcpu_shares_lvtpc(mpmu);
 
 	if (likely(shared == mpmu->shared_lvtpc))
 		return false;
@@ -430,7 +431,7 @@ static bool sharing_changed(struct mpmu_cpu *cpu, struct kvm_mpmu *mpmu)
 	mpmu->shared_lvtpc = shared;
 	mpmu_vcpu_set_flags(&mpmu->core, shared ? MPMU_VCPU_HOST_STATUS : 0,
 			    shared ? 0 : MPMU_VCPU_HOST_STATUS);
-	route_in_host(cpu, mpmu);
+	vcpu_route_in_host(cpu, mpmu);
 	return true;
 }
 
@@ -443,7 +444,7 @@ int __kvm_mpmu_enter(struct kvm_vcpu *vcpu)
 	lockdep_assert_irqs_disabled();
 	/* What was counted for one instruction must not stand for a later one. */
 	mpmu->retired = false;
-	if (unlikely(sharing_changed(cpu, mpmu)))
+	if (unlikely(vcpu_sharing_changed(cpu, mpmu)))
 		return -EAGAIN;
 
 	r = mpmu_enter(cpu, &mpmu->core);
@@ -468,7 +469,7 @@ void __kvm_mpmu_exit(struct kvm_vcpu *vcpu)
 
 	mpmu_exit(cpu, &mpmu->core);
 	if (unlikely(mpmu->shared_lvtpc))
-		route_in_host(cpu, mpmu);
+		vcpu_route_in_host(cpu, mpmu);
 }
 
 /*

@@ -41,7 +41,7 @@ static bool vmx_mpmu_is_encrypted(struct kvm *kvm)
 	return false;
 }
 
-static bool can_save(void)
+static bool vmx_mpmu_can_save(void)
 {
 	return vmcs_config.vmexit_ctrl & SAVE_EXIT;
 }
@@ -50,26 +50,27 @@ static bool can_save(void)
  * The slot is the first of the list and stays it: the TSC, which nested
  * virtualization adds and removes, comes behind.
  */
-static struct vmx_msr_entry *slot(struct vcpu_vmx *vmx)
+static struct vmx_msr_entry *vmx_mpmu_slot(struct vcpu_vmx *vmx)
 {
 	return &vmx->msr_autostore.guest.val[0];
 }
 
-static void make_slot(struct vcpu_vmx *vmx)
+static void vmx_mpmu_make_slot(struct vcpu_vmx *vmx)
 {
 	struct vmx_msrs *list = &vmx->msr_autostore.guest;
 
-	if (slot(vmx)->index == MSR_CORE_PERF_GLOBAL_CTRL && list->nr)
+	if (vmx_mpmu_slot(vmx)->index == MSR_CORE_PERF_GLOBAL_CTRL && list->nr)
 		return;
 
 	memmove(&list->val[1], &list->val[0], list->nr * sizeof(list->val[0]));
 	list->nr++;
-	*slot(vmx) = (struct vmx_msr_entry){ .index = MSR_CORE_PERF_GLOBAL_CTRL };
+	*vmx_mpmu_slot(vmx) = (struct vmx_msr_entry){ .index = MSR_CORE_PERF_GLOBAL_CTRL };
 }
 
 static u64 vmx_mpmu_get_global_ctrl(struct kvm_vcpu *vcpu)
 {
-	return can_save() ? vmcs_read64(GUEST_IA32_PERF_GLOBAL_CTRL) : slot(to_vmx(vcpu))->value;
+	return vmx_mpmu_can_save() ? vmcs_read64(GUEST_IA32_PERF_GLOBAL_CTRL)
+				   : vmx_mpmu_slot(to_vmx(vcpu))->value;
 }
 
 static void vmx_mpmu_set_global_ctrl(struct kvm_vcpu *vcpu, u64 value)
@@ -77,8 +78,8 @@ static void vmx_mpmu_set_global_ctrl(struct kvm_vcpu *vcpu, u64 value)
 	struct vcpu_vmx *vmx = to_vmx(vcpu);
 
 	vmcs_write64(GUEST_IA32_PERF_GLOBAL_CTRL, value);
-	if (!can_save()) {
-		slot(vmx)->value = value;
+	if (!vmx_mpmu_can_save()) {
+		vmx_mpmu_slot(vmx)->value = value;
 		vmx->mpmu.global_ctrl = value;
 	}
 }
@@ -86,33 +87,33 @@ static void vmx_mpmu_set_global_ctrl(struct kvm_vcpu *vcpu, u64 value)
 /* Before each VM-entry: what the last VM-exit stored is loaded again. */
 void vmx_mpmu_load_global_ctrl(struct vcpu_vmx *vmx)
 {
-	if (can_save() || slot(vmx)->value == vmx->mpmu.global_ctrl)
+	if (vmx_mpmu_can_save() || vmx_mpmu_slot(vmx)->value == vmx->mpmu.global_ctrl)
 		return;
 
-	vmx->mpmu.global_ctrl = slot(vmx)->value;
+	vmx->mpmu.global_ctrl = vmx_mpmu_slot(vmx)->value;
 	vmcs_write64(GUEST_IA32_PERF_GLOBAL_CTRL, vmx->mpmu.global_ctrl);
 }
 
-static void enable_switch(struct vcpu_vmx *vmx)
+static void vmx_mpmu_enable_switch(struct vcpu_vmx *vmx)
 {
 	vmcs_write64(HOST_IA32_PERF_GLOBAL_CTRL, 0);
 	vm_entry_controls_setbit(vmx, LOAD_ENTRY);
 	vm_exit_controls_setbit(vmx, LOAD_EXIT);
-	if (can_save()) {
+	if (vmx_mpmu_can_save()) {
 		vm_exit_controls_setbit(vmx, SAVE_EXIT);
 		return;
 	}
-	make_slot(vmx);
+	vmx_mpmu_make_slot(vmx);
 	vmcs_write64(VM_EXIT_MSR_STORE_ADDR, __pa(vmx->msr_autostore.guest.val));
 	vmcs_write32(VM_EXIT_MSR_STORE_COUNT, vmx->msr_autostore.guest.nr);
 }
 
 /* KVM's own switch for perf sets the two load controls again, if it must. */
-static void disable_switch(struct vcpu_vmx *vmx)
+static void vmx_mpmu_disable_switch(struct vcpu_vmx *vmx)
 {
 	vm_entry_controls_clearbit(vmx, LOAD_ENTRY);
 	vm_exit_controls_clearbit(vmx, LOAD_EXIT);
-	if (can_save())
+	if (vmx_mpmu_can_save())
 		vm_exit_controls_clearbit(vmx, SAVE_EXIT);
 	else if (vmx->loaded_vmcs == &vmx->vmcs01)
 		vmcs_write32(VM_EXIT_MSR_STORE_COUNT, 0);
@@ -123,11 +124,11 @@ static void vmx_mpmu_set_touched(struct kvm_vcpu *vcpu, bool touched)
 	struct vcpu_vmx *vmx = to_vmx(vcpu);
 
 	if (!touched) {
-		disable_switch(vmx);
+		vmx_mpmu_disable_switch(vmx);
 		return;
 	}
 	vmx_mpmu_stop_perf_switch(vmx);
-	enable_switch(vmx);
+	vmx_mpmu_enable_switch(vmx);
 }
 
 /*
@@ -144,7 +145,7 @@ static const u16 pmu_words[VMX_MPMU_WORDS] = {
 #define BITMAP_WRITES (PAGE_SIZE / 2 / sizeof(u64))
 
 /* L2 reaches what L1 itself reaches and passes through. */
-static void merge_word(struct vcpu_vmx *vmx, u32 i)
+static void vmx_mpmu_merge_word(struct vcpu_vmx *vmx, u32 i)
 {
 	const u64 *vmcs01 = (const u64 *)vmx->vmcs01.msr_bitmap;
 	u64 *vmcs02 = (u64 *)vmx->nested.vmcs02.msr_bitmap;
@@ -169,7 +170,7 @@ void vmx_mpmu_merge_msr_bitmap(struct vcpu_vmx *vmx, const unsigned long *vmcs12
 	for (i = 0; i < VMX_MPMU_WORDS; i++) {
 		vmx->mpmu.passed_reads[i] = ~READ_ONCE(vmcs12[pmu_words[i]]);
 		vmx->mpmu.passed_writes[i] = ~READ_ONCE(vmcs12[pmu_words[i] + BITMAP_WRITES]);
-		merge_word(vmx, i);
+		vmx_mpmu_merge_word(vmx, i);
 	}
 }
 
@@ -184,7 +185,7 @@ static void vmx_mpmu_set_intercept(struct kvm_vcpu *vcpu, u32 msr, u32 access, b
 	/* KVM brings vmcs02 up to date at L1's next VM-entry, which is too late. */
 	for (i = 0; i < VMX_MPMU_WORDS; i++) {
 		if (pmu_words[i] == msr / 64)
-			merge_word(to_vmx(vcpu), i);
+			vmx_mpmu_merge_word(to_vmx(vcpu), i);
 	}
 }
 
@@ -218,10 +219,10 @@ void vmx_mpmu_enter_vmcs(struct vcpu_vmx *vmx, u64 global_ctrl)
 		return;
 
 	if (kvm_vcpu_uses_mediated_pmu(vcpu)) {
-		enable_switch(vmx);
+		vmx_mpmu_enable_switch(vmx);
 		vmx_mpmu_set_global_ctrl(vcpu, global_ctrl);
 	} else {
-		disable_switch(vmx);
+		vmx_mpmu_disable_switch(vmx);
 	}
 	/* vmcs02 gets the union of vmcs01's and vmcs12's execution controls. */
 	if (vmx->loaded_vmcs == &vmx->vmcs01)

@@ -106,17 +106,17 @@ mutant "RDPMC beyond the model" decode.c 'return mpmu_all_pmcs(&vcpu->caps) & mp
 mutant "RDPMC takes any type" decode.c 'ecx - fixed < MPMU_MAX_FIXED' '(ecx & 31) < MPMU_MAX_FIXED'
 
 mutant "compat offers 4 fixed counters" caps.c '(COMPAT_FIXED)' '(4)'
-mutant "compat offers the host's version" caps.c 'smaller(host->version, policy_version(desc, policy))' 'host->version'
+mutant "compat offers the host's version" caps.c 'caps_smaller(host->version, caps_policy_version(desc, policy))' 'host->version'
 mutant "model not clamped" caps.c 'guest->counters &= offer->counters;' ''
-mutant "widths not clamped" caps.c 'smaller(guest->gp_width, offer->gp_width)' 'guest->gp_width'
-mutant "widths grow" caps.c 'smaller(guest->gp_width, offer->gp_width)' 'offer->gp_width'
-mutant "version not clamped" caps.c 'guest->version = smaller(guest->version, offer->version);' ''
+mutant "widths not clamped" caps.c 'caps_smaller(guest->gp_width, offer->gp_width)' 'guest->gp_width'
+mutant "widths grow" caps.c 'caps_smaller(guest->gp_width, offer->gp_width)' 'offer->gp_width'
+mutant "version not clamped" caps.c 'guest->version = caps_smaller(guest->version, offer->version);' ''
 mutant "features of a later version" intel.c 'caps->features &= ~(u32)MPMU_FEAT_STATUS_SET;' ';'
 mutant "GLOBAL_CTRL bits not clamped" caps.c 'metrics ? desc->metrics_ctrl : 0' 'desc->metrics_ctrl'
 mutant "any host will do" caps.c 'return desc->missing(host);' 'return NULL;'
 mutant "width 0 accepted" caps.c '!*width || *width > 64' '*width > 64'
 
-mutant "exclude entries ignored" filter.c '!listed(excludes,' '!0 && !listed(0 ? excludes : filter->entries, 0 *'
+mutant "exclude entries ignored" filter.c '!filter_listed(excludes,' '!0 && !filter_listed(0 ? excludes : filter->entries, 0 *'
 mutant "unit mask ignored" filter.c '(umask & entries[i].mask) == entries[i].match' 'true'
 mutant "mask ignored" filter.c '(umask & entries[i].mask)' '(umask)'
 mutant "300 entries refused" filter.c 'spec->nr_events > MPMU_FILTER_MAX' 'spec->nr_events >= MPMU_FILTER_MAX'
@@ -126,8 +126,8 @@ mutant "entries not sorted" filter.c 'entries[count - 1].event > entry.event' '0
 mutant "12-bit events cut" filter.c '| eventsel >> 32 << 8' ''
 
 mutant "host's legacy write sign-extends" access.c 'by == MPMU_BY_GUEST)
-		*value = extend_legacy' '1)
-		*value = extend_legacy'
+		*value = access_extend_legacy' '1)
+		*value = access_extend_legacy'
 mutant "no sign extension" access.c 'return ((value & 0xffffffffull) ^ 0x80000000ull) - 0x80000000ull;' 'return value & 0xffffffffull;'
 mutant "reserved bits accepted" access.c 'mpmu_desc(vcpu)->strict && *value & ~writable' 0
 mutant "IN_TXCP in every counter" access.c 'pmc == desc->in_txcp_gp ?' '1 ?'
@@ -145,8 +145,8 @@ mutant "GLOBAL_INUSE without fixed counters" access.c 'MPMU_FIXED_OS | MPMU_FIXE
 ' '0);
 '
 mutant "GLOBAL_INUSE without PMI" access.c 'mpmu_pmcs_with(vcpu, MPMU_SEL_INT, MPMU_FIXED_PMI) ? INUSE_PMI : 0' '0'
-mutant "counter access does not touch" access.c 'by == MPMU_BY_GUEST && uses_pmu(reg, false, 0)' 0
-mutant "reads of control registers touch" access.c 'by == MPMU_BY_GUEST && uses_pmu(reg, false, 0)' 1
+mutant "counter access does not touch" access.c 'by == MPMU_BY_GUEST && access_uses_pmu(reg, false, 0)' 0
+mutant "reads of control registers touch" access.c 'by == MPMU_BY_GUEST && access_uses_pmu(reg, false, 0)' 1
 mutant "RDPMC does not touch" access.c 'mpmu_touch(vcpu);
 	*value = mpmu_counter_read' '*value = mpmu_counter_read'
 
@@ -154,7 +154,7 @@ mutant "GLOBAL_CTRL direct with fewer counters" policy.c 'return mpmu_all_pmcs(&
 mutant "GLOBAL_CTRL direct beside metrics" policy.c 'mpmu_all_pmcs(&vcpu->caps) == mpmu_all_pmcs(&vcpu->host->caps)' 'vcpu->caps.counters == vcpu->host->caps.counters'
 mutant "STATUS direct beside PT" policy.c '&& !(vcpu->flags & MPMU_VCPU_HOST_STATUS)' ''
 mutant "STATUS_SET direct on Intel" policy.c 'mpmu_desc(vcpu)->status_set_direct &&' ''
-mutant "RDPMC direct beside NB counters" policy.c '!may_read_uncore(vcpu)' 0
+mutant "RDPMC direct beside NB counters" policy.c '!policy_may_read_uncore(vcpu)' 0
 mutant "NB counters read without a consent" policy.c '(vcpu->flags & consent) == consent' 'vcpu->flags & MPMU_VCPU_DIRECT'
 mutant "NB counters read without policy direct" policy.c '(vcpu->flags & consent) == consent' 'vcpu->flags & MPMU_VCPU_UNCORE_RDPMC'
 mutant "inert without policy direct" policy.c 'return vcpu->flags & MPMU_VCPU_DIRECT &&' 'return true &&'
@@ -266,13 +266,13 @@ mutant "denied events not counted" reprogram.c 'vcpu->stats->denied_events++;' '
 mutant "accesses of the host count as exits" access.c 'by == MPMU_BY_GUEST && reg.kind != MPMU_KIND_NONE' 'reg.kind != MPMU_KIND_NONE'
 mutant "reset loses statistics" vcpu.c 'vcpu->stats = stats;' ''
 
-mutant "events with a register of the host count" reprogram.c '(consent || !has_extra_register(mpmu_desc(vcpu), eventsel))' '(consent || 1)'
+mutant "events with a register of the host count" reprogram.c '(consent || !reprogram_has_extra_register(mpmu_desc(vcpu), eventsel))' '(consent || 1)'
 mutant "a deny list consents" reprogram.c 'filter && filter->action == MPMU_FILTER_ALLOW' 'filter'
 mutant "an overflow before its counter was disabled" registers.c 'vcpu->disabled |= vcpu->enabled & bit;' ''
 mutant "an overflow before its fixed counter was disabled" registers.c 'vcpu->disabled |= vcpu->enabled & MPMU_FIXED_MASK;' ''
 mutant "filter ignored" reprogram.c 'mpmu_filter_allows(filter, eventsel)' 'true'
 mutant "fixed filter ignored" reprogram.c 'mpmu_filter_allows_fixed(filter, pmc - MPMU_FIXED_BASE)' 'true'
-mutant "Host-Only and Guest-Only ignored" reprogram.c '&& mode_matches(vcpu, eventsel)' ''
+mutant "Host-Only and Guest-Only ignored" reprogram.c '&& reprogram_mode_matches(vcpu, eventsel)' ''
 mutant "SVME ignored" reprogram.c 'if (!(vcpu->flags & MPMU_VCPU_SVME))
 		return false;' ''
 mutant "GuestOnly missing" reprogram.c 'return eventsel | desc->sel_guest_only;' 'return eventsel;'
@@ -287,7 +287,7 @@ mutant "IN_TX advances" reprogram.c 'desc->sel_in_tx |' ''
 mutant "restored PMU stays closed" reprogram.c 'if (vcpu->enabled)
 		mpmu_touch(vcpu);' ''
 
-mutant "CPL ignored" emulate.c 'if (cpl_matches(vcpu, pmc, cpl))' ''
+mutant "CPL ignored" emulate.c 'if (emulate_cpl_matches(vcpu, pmc, cpl))' ''
 mutant "GLOBAL_CTRL ignored" emulate.c 'pmcs & mpmu_global_ctrl_read(cpu, vcpu)' 'pmcs'
 mutant "wrap sets no status" emulate.c 'mpmu_status_set(cpu, vcpu, mpmu_bit(pmc));' ''
 mutant "wrap raises nothing" emulate.c 'mpmu_raise_pmi(vcpu);' ';'
@@ -299,11 +299,11 @@ mutant "reset leaves GLOBAL_CTRL" vcpu.c 'vcpu->global_ctrl = caps.counters & MP
 mutant "reset of an owner" vcpu.c 'if (mpmu_resident(cpu, vcpu))
 		mpmu_release(cpu, MPMU_CAUSE_RESET);' ''
 mutant "reset stays direct" vcpu.c 'mpmu_untouch(vcpu);
-	reset_registers' 'reset_registers'
-mutant "SVME changes nothing" vcpu.c 'mpmu_request_reprogram(vcpu, mode_dependent(vcpu));' ';'
+	vcpu_reset_registers' 'vcpu_reset_registers'
+mutant "SVME changes nothing" vcpu.c 'mpmu_request_reprogram(vcpu, vcpu_mode_dependent(vcpu));' ';'
 mutant "PT changes nothing" vcpu.c 'if (changed & (MPMU_VCPU_HOST_STATUS |' 'if (changed & (0 |'
 mutant "policy direct changes nothing" vcpu.c 'MPMU_VCPU_HOST_STATUS | MPMU_VCPU_DIRECT | MPMU_VCPU_UNCORE_RDPMC))' 'MPMU_VCPU_HOST_STATUS | MPMU_VCPU_UNCORE_RDPMC))'
-mutant "missing op accepted" vcpu.c '|| !ops_complete(ops)' ''
+mutant "missing op accepted" vcpu.c '|| !vcpu_ops_complete(ops)' ''
 
 mutant "restore commits what it did not check" snapshot.c '!=
 		    MPMU_DONE' '== MPMU_DONE + 5'
@@ -317,8 +317,8 @@ mutant "resident counters read from memory" registers.c 'if (mpmu_resident(cpu, 
 		value = mpmu_call' 'if (0)
 		value = mpmu_call'
 mutant "resident counters written to memory" registers.c 'if (!mpmu_resident(cpu, vcpu))
-		write_saved' 'if (1)
-		write_saved'
+		registers_write_saved' 'if (1)
+		registers_write_saved'
 mutant "resident selector not written" registers.c 'if (mpmu_resident(cpu, vcpu))
 		mpmu_call(vcpu, wrmsr, mpmu_eventsel_msr' 'if (0)
 		mpmu_call(vcpu, wrmsr, mpmu_eventsel_msr'

@@ -247,8 +247,8 @@ void direct_needs_no_check(void)
 	claim(mpmu_msr_exists(&machine, msr), "direct: the machine has it");
 	claim(reg.kind != MPMU_KIND_EVENTSEL && reg.kind != MPMU_KIND_FIXED_CTRL,
 	      "direct: it is no control register");
-	result = check(&vcpu, reg, MPMU_BY_GUEST, &guests);
-	claim(check(&machine, reg, MPMU_BY_GUEST, &machines) == result,
+	result = access_check(&vcpu, reg, MPMU_BY_GUEST, &guests);
+	claim(access_check(&machine, reg, MPMU_BY_GUEST, &machines) == result,
 	      "direct: the machine refuses what the core refuses");
 	claim(result != MPMU_DONE || guests == machines,
 	      "direct: the machine drops what the core drops");
