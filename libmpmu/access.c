@@ -43,6 +43,7 @@ static enum mpmu_result access_check_bits(const struct mpmu_vcpu *vcpu, u64 writ
 	return MPMU_DONE;
 }
 
+/* What the owner of the VM restores was read in full: there is no sign to extend. */
 static enum mpmu_result access_check_legacy(const struct mpmu_vcpu *vcpu, enum mpmu_initiator by,
 					    u64 *value)
 {
@@ -128,9 +129,11 @@ static enum mpmu_result access_check(const struct mpmu_vcpu *vcpu, struct mpmu_r
 
 static void access_commit_eventsel(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc, u64 value)
 {
+	/* The filter has answered for it already, and what is denied stays off. */
 	if (vcpu->eventsel[pmc] == value)
 		return;
 	vcpu->eventsel[pmc] = value;
+	/* A request of the old value must not enable the new one. */
 	mpmu_cancel_reprogram(vcpu, mpmu_bit(pmc));
 	mpmu_eventsel_hw_write(cpu, vcpu, pmc, mpmu_eventsel_disabled(mpmu_desc(vcpu), value));
 	if (value & MPMU_SEL_ENABLE)
@@ -242,7 +245,10 @@ static u64 access_fetch(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mpm
 	return 0;
 }
 
-/* Will the guest go on to read counters, or count? */
+/*
+ * Will the guest go on to read counters, or count?  Kernels that never count write
+ * GLOBAL_CTRL and the status, and clear selectors, as they boot: that is no use.
+ */
 static bool access_uses_pmu(struct mpmu_reg reg, bool write, u64 value)
 {
 	switch (reg.kind) {
@@ -354,7 +360,12 @@ static bool access_controls(struct mpmu_reg reg)
 	       reg.kind == MPMU_KIND_GLOBAL_CTRL;
 }
 
-/* An instruction is counted by the PMCs that were counting as it started. */
+/*
+ * Hardware counts an instruction as it retires, by the controls that it started
+ * with.  A counter that it stops counts it, and one that it starts does not: so it
+ * is emulated before a control is written.  A counter that it writes counts it on
+ * top of the new value: so it is emulated after any other write.
+ */
 enum mpmu_result mpmu_wrmsr(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 msr, u64 value)
 {
 	enum mpmu_result result;
@@ -379,6 +390,7 @@ enum mpmu_result mpmu_rdpmc(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 ec
 
 	mpmu_assert_vcpu(vcpu);
 	mpmu_assert(value);
+	/* It has exited, even if it faults. */
 	vcpu->stats->exits[MPMU_CLASS_RDPMC]++;
 	if (!mpmu_decode_rdpmc(vcpu, ecx, &pmc))
 		return MPMU_GP;

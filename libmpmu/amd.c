@@ -68,6 +68,7 @@ static const struct mpmu_msr_block amd_blocks[MPMU_MSR_SLOTS] = {
 	MPMU_MSR_BLOCK(AMD_GLOBAL, amd_global),
 };
 
+/* Either of NB and LLC makes RDPMC valid beyond the core counters. */
 static u32 amd_features(u32 ecx, bool v2)
 {
 	u32 features = v2 ? AMD_V2 : 0;
@@ -93,6 +94,7 @@ static int amd_decode(struct mpmu_caps *caps, const struct mpmu_cpuid *leaves)
 	bool v2 = leaves->leaf_80000022[0] & AMD_LEAF_22_EAX_V2;
 	u32 gp = amd_gp(leaves, v2);
 
+	/* The registers of version 2 are those of the core extension. */
 	if (!gp || (v2 && !(leaves->leaf_80000001_ecx & AMD_LEAF_1_ECX_CORE)))
 		return -EINVAL;
 	caps->counters = mpmu_mask(gp);

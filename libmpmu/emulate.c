@@ -47,6 +47,7 @@ void mpmu_emulate(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, enum mpmu_event 
 
 	mpmu_assert_vcpu(vcpu);
 	pmcs = emulate_counting(vcpu, event);
+	/* As most often: reading GLOBAL_CTRL costs a VMREAD, or an RDMSR. */
 	if (!pmcs)
 		return;
 	mpmu_for_each_pmc(pmc, pmcs & mpmu_global_ctrl_read(cpu, vcpu)) {

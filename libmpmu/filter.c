@@ -61,7 +61,7 @@ static int filter_check(const struct mpmu_desc *desc, const struct mpmu_filter_s
 	return 0;
 }
 
-/* Keep entries[0..count) sorted by event. */
+/* Keep entries[0..count) sorted by event: 300 at most, and once for each filter. */
 static void filter_insert(struct mpmu_filter_entry *entries, u32 count,
 			  struct mpmu_filter_entry entry)
 {

@@ -142,6 +142,7 @@ static u64 intel_fixed(const struct mpmu_cpuid *leaves, u32 version)
 	return version < 5 ? fixed : fixed | leaves->leaf_0a[2];
 }
 
+/* EBX has a bit for each event that is missing, EAX the number of bits that count. */
 static u32 intel_arch_events(const struct mpmu_cpuid *leaves)
 {
 	if (intel_has_23(leaves, INTEL_23_EVENTS))
@@ -149,6 +150,7 @@ static u32 intel_arch_events(const struct mpmu_cpuid *leaves)
 	return ~leaves->leaf_0a[1] & mpmu_mask(leaves->leaf_0a[0] >> 24);
 }
 
+/* CPUID has bits for some features; others come with a version. */
 static u32 intel_features(const struct mpmu_cpuid *leaves, u32 version)
 {
 	u32 features = 0;
@@ -221,6 +223,7 @@ static void intel_encode(struct mpmu_cpuid *leaves, const struct mpmu_caps *caps
 	leaves->leaf_0a[0] = caps->version | gps << 8 | (u32)caps->gp_width << 16 | events << 24;
 	leaves->leaf_0a[1] = ~caps->arch_events & mpmu_mask(events);
 	leaves->leaf_0a[3] = fixeds | (u32)caps->fixed_width << 5;
+	/* AnyThread counts what the other thread of the core does, a stranger maybe. */
 	if (caps->version >= 2)
 		leaves->leaf_0a[3] |= INTEL_LEAF_0A_ANY_DEPR;
 	if (caps->version >= 5)

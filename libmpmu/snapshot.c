@@ -107,6 +107,7 @@ int mpmu_snapshot_restore(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, const st
 			*err_msr = list[i].index;
 		return -EINVAL;
 	}
+	/* A check looks at the model alone, so no write makes a later one fail. */
 	for (i = 0; i < count; i++)
 		mpmu_owner_write(cpu, vcpu, list[i].index, list[i].value);
 	return 0;

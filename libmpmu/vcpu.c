@@ -90,6 +90,7 @@ void mpmu_touch(struct mpmu_vcpu *vcpu)
 		return;
 	vcpu->flags |= MPMU_VCPU_TOUCHED;
 	vcpu->idle_switches = 0;
+	/* First: with it the port makes the place that GLOBAL_CTRL is put in. */
 	mpmu_call(vcpu, set_touched, true);
 	if (mpmu_global_ctrl_in_vmcs(vcpu))
 		mpmu_call(vcpu, set_global_ctrl, vcpu->global_ctrl);
@@ -100,6 +101,7 @@ void mpmu_untouch(struct mpmu_vcpu *vcpu)
 {
 	if (!mpmu_touched(vcpu))
 		return;
+	/* The reverse: that place, and who reads it, are gone after set_touched. */
 	if (mpmu_global_ctrl_in_vmcs(vcpu))
 		vcpu->global_ctrl = mpmu_of_model(vcpu, mpmu_call(vcpu, get_global_ctrl));
 	vcpu->flags &= ~(u32)MPMU_VCPU_TOUCHED;
@@ -114,7 +116,9 @@ int mpmu_vcpu_configure(struct mpmu_vcpu *vcpu, const struct mpmu_caps *caps)
 	mpmu_assert_vcpu(vcpu);
 	if (!mpmu_caps_valid(caps))
 		return -EINVAL;
+	/* While the old model says which bits of GLOBAL_CTRL are the guest's. */
 	mpmu_untouch(vcpu);
+	/* A port may offer less than that, but never what hardware lacks. */
 	mpmu_caps_offer(&offer, &vcpu->host->caps, MPMU_POLICY_FULL);
 	vcpu->caps = *caps;
 	mpmu_caps_clamp(&vcpu->caps, &offer);
@@ -126,6 +130,7 @@ int mpmu_vcpu_configure(struct mpmu_vcpu *vcpu, const struct mpmu_caps *caps)
 void mpmu_vcpu_reset(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
 	mpmu_assert_vcpu(vcpu);
+	/* The values go, but hardware would keep them: scrub it. */
 	if (mpmu_resident(cpu, vcpu))
 		mpmu_release(cpu, MPMU_CAUSE_RESET);
 	mpmu_untouch(vcpu);

@@ -20,7 +20,11 @@ struct kvm_mpmu {
 	struct kvm_vcpu *vcpu;
 	/* Wakes or kicks the vCPU from where neither is possible. */
 	struct irq_work kick;
-	/* The instruction that KVM is about to skip was counted already. */
+	/*
+	 * From vcpu_write_msr() to kvm_mpmu_trigger_event(): the WRMSR that KVM is
+	 * about to skip was counted already.  Between the two are KVM's own functions,
+	 * which have no argument to spare.
+	 */
 	bool retired;
 	/* A nested VM-entry or VM-exit is loading MSRs. */
 	bool loading;

@@ -345,6 +345,7 @@ void kvm_mpmu_trigger_event(struct kvm_vcpu *vcpu, u64 eventsel)
 	unsigned long flags;
 	u32 cpl;
 
+	/* KVM skips the WRMSR that vcpu_write_msr() has let retire. */
 	if (!branch && vcpu->arch.mpmu->retired) {
 		vcpu->arch.mpmu->retired = false;
 		return;
