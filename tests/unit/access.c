@@ -3,7 +3,7 @@
  * access.c: rows D.  Each row runs with the registers saved in memory and
  * with them resident in hardware; the owner of the VM never sees the second.
  */
-#include "../lib/unit.h"
+#include "../lib/one.h"
 
 #define GUEST MPMU_BY_GUEST
 #define HOST  MPMU_BY_HOST
@@ -423,6 +423,75 @@ static void check_result(void **state)
 	assert_int_equal(result, row->result);
 }
 
+static void no_fixed_counter_0(void)
+{
+	struct mpmu_caps caps = *unit_caps("intel-v5-8-4");
+
+	caps.counters &= ~(1ull << MPMU_FIXED_BASE);
+	unit_world_init(&one, "intel-v5-8-4", "intel-v5-8-4");
+	stub_vcpu_init(&one.vcpu, &one.machine, &caps);
+	stub_vcpu_load(&one.vcpu, &one.machine.cpus[0]);
+	one_wrmsr(0x38d, 0x30);
+	assert_false(stub_guest_wrmsr(&one.vcpu, 0x38d, 1));
+}
+
+/* Bits of the status that no counter owns are dropped, whoever writes them. */
+static void check_status_extra(const char *guest)
+{
+	const u64 extra = 3ull << 62;
+	u64 value = 0;
+
+	unit_world_init(&one, "intel-v5-8-4", guest);
+	assert_int_equal(stub_host_wrmsr(&one.vcpu, 0x38e, extra | 1), MPMU_DONE);
+	assert_int_equal(one.vcpu.mpmu.global_status, 1);
+	stub_vcpu_load(&one.vcpu, &one.machine.cpus[0]);
+	assert_int_equal(one_rdmsr(0x38e), 1);
+	one_wrmsr(0x186, GUEST_COUNTS);
+	stub_enter(&one.vcpu);
+	assert_int_equal(one.machine.cpus[0].pmu.status, 1);
+	assert_int_equal(one_rdmsr(0x38e), 1);
+	one_wrmsr(0x390, extra);
+	assert_int_equal(one_rdmsr(0x38e), 1);
+	assert_int_equal(stub_host_rdmsr(&one.vcpu, 0x38e, &value), MPMU_DONE);
+	assert_int_equal(value, 1);
+}
+
+/* With the status direct, and not. */
+static void status_extra(void)
+{
+	check_status_extra("intel-v5-8-4");
+	check_status_extra("intel-v5-8-3");
+}
+
+/* Registers as wide as they can be, and almost. */
+static void widest(void)
+{
+	struct mpmu_vcpu *vcpu = &one.vcpu.mpmu;
+	struct mpmu_caps caps = *unit_caps("intel-v5-8-4");
+	u32 width;
+	u64 value;
+
+	for (width = 63; width <= 64; width++) {
+		const u64 all = ~0ull >> (64 - width);
+
+		caps.gp_width = caps.fixed_width = width;
+		assert_int_equal(stub_machine_init(&one.machine, &caps), 0);
+		stub_vcpu_init(&one.vcpu, &one.machine, &caps);
+		one.machine.irqs_off = true;
+		assert_int_equal(mpmu_owner_write(NULL, vcpu, 0x4c1, all), MPMU_DONE);
+		assert_int_equal(mpmu_msr_read(NULL, vcpu, 0x4c1, MPMU_BY_HOST, &value), MPMU_DONE);
+		assert_int_equal(value, all);
+		assert_int_equal(mpmu_owner_write(NULL, vcpu, 0x4c1, ~0ull),
+				 width == 64 ? MPMU_DONE : MPMU_GP);
+	}
+}
+
+static const struct unit_case cases_of_one[] = {
+	{"the field of an absent fixed counter 0", no_fixed_counter_0},
+	{"status bits that are no counter's", status_extra},
+	{"counters of 63 and 64 bits", widest},
+};
+
 int main(void)
 {
 	UNIT_TABLE(rows, check_row);
@@ -431,5 +500,6 @@ int main(void)
 	UNIT_TABLE(fixed_images, check_fixed_image);
 	UNIT_TABLE(refusals, check_refused);
 	UNIT_TABLE(results, check_result);
+	UNIT_CASES(cases_of_one);
 	return unit_run("access");
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* caps.c: from CPUID to a model that a guest may have. */
-#include "../lib/unit.h"
+#include "../lib/one.h"
 
 struct decode_row {
 	const char *id;
@@ -1160,6 +1160,223 @@ static const struct unit_case pairs[] = {
 	{"B7 obstacle: none from a host to itself", obstacle_hosts},
 };
 
+static void extra_bits_clamped(void)
+{
+	struct mpmu_caps host = *unit_caps("intel-v5-8-4"), guest = host, offer;
+
+	host.global_ctrl_extra = guest.global_ctrl_extra = 1ull << 48;
+	host.version = 6;
+	mpmu_caps_offer(&offer, &host, MPMU_POLICY_FULL);
+	assert_int_equal(offer.version, 5);
+	mpmu_caps_clamp(&guest, &offer);
+	assert_int_equal(guest.global_ctrl_extra, 0);
+}
+
+static u32 decoded(struct mpmu_cpuid leaves)
+{
+	struct mpmu_caps caps;
+
+	assert_int_equal(mpmu_caps_decode(&caps, &leaves), 0);
+	return caps.features;
+}
+
+/* Each bit by itself, and all of a word: none is counted on from its neighbours. */
+static void feature_words(void)
+{
+	struct mpmu_cpuid amd = {.vendor = MPMU_VENDOR_AMD, .leaf_80000001_ecx = 1u << 28};
+	struct mpmu_cpuid intel = {.vendor = MPMU_VENDOR_INTEL,
+				   .leaf_0a = {0x07300402, 0, 0, 0x604},
+				   .leaf_07_ebx = ~0u,
+				   .perf_capabilities = ~0ull};
+
+	assert_int_equal(decoded(amd), MPMU_FEAT_RDPMC_UNCORE);
+	amd.leaf_80000001_ecx = 1u << 24;
+	assert_int_equal(decoded(amd), MPMU_FEAT_RDPMC_UNCORE);
+	amd.leaf_80000001_ecx = ~(1u << 24 | 1u << 28);
+	assert_false(decoded(amd) & MPMU_FEAT_RDPMC_UNCORE);
+	amd.leaf_80000001_ecx = ~0u;
+	assert_int_equal(decoded(amd), MPMU_FEAT_RDPMC_UNCORE | MPMU_FEAT_PERFCTR_CORE |
+					       MPMU_FEAT_SVM);
+	intel.leaf_07_ebx = 1u << 4;
+	assert_true(decoded(intel) & MPMU_FEAT_TSX);
+	intel.leaf_07_ebx = 1u << 11;
+	assert_true(decoded(intel) & MPMU_FEAT_TSX);
+	intel.leaf_07_ebx = ~(1u << 4 | 1u << 11);
+	assert_false(decoded(intel) & MPMU_FEAT_TSX);
+	intel.leaf_07_ebx = ~0u;
+	assert_int_equal(decoded(intel), MPMU_FEAT_TSX | MPMU_FEAT_FW_WRITES |
+						 MPMU_FEAT_METRICS | MPMU_FEAT_GLOBAL);
+}
+
+/*
+ * PerfMonV2 is all three of its features, version 4 both of them; and counters
+ * of AMD stop outside guests.
+ */
+static void requirements(void)
+{
+	static const struct {
+		const char *model;
+		u32 features;
+	} rows[] = {
+		{"amd-v2", MPMU_FEAT_GLOBAL},       {"amd-v2", MPMU_FEAT_STATUS_SET},
+		{"amd-v2", MPMU_FEAT_PERFCTR_CORE}, {"amd-v2", MPMU_FEAT_SVM},
+		{"intel-v5-8-4", MPMU_FEAT_GLOBAL}, {"intel-v5-8-4", MPMU_FEAT_STATUS_SET},
+	};
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct mpmu_caps host = *unit_caps(rows[i].model);
+
+		host.features &= ~rows[i].features;
+		assert_non_null(mpmu_caps_missing(&host));
+	}
+}
+
+static void check_offered(const char *model, u32 version, u32 counters)
+{
+	struct mpmu_caps host = *unit_caps(model), offer;
+
+	host.version++;
+	host.counters |= (1 << 20) - 1;
+	mpmu_caps_offer(&offer, &host, MPMU_POLICY_FULL);
+	assert_int_equal(offer.version, version);
+	assert_int_equal(offer.counters & MPMU_GP_MASK, counters);
+}
+
+static void largest_offer(void)
+{
+	check_offered("amd-v2", 2, (1 << 15) - 1);
+	check_offered("intel-v5-8-4", 5, 0xff);
+}
+
+/* A version that lacks what came with it is the last one without that. */
+static void versions(void)
+{
+	struct mpmu_caps guest = *unit_caps("amd-v2");
+
+	guest.version = 1;
+	mpmu_caps_clamp(&guest, unit_caps("amd-v2"));
+	assert_false(guest.features & (MPMU_FEAT_GLOBAL | MPMU_FEAT_STATUS_SET));
+	guest = *unit_caps("intel-v5-8-4");
+	guest.features &= ~(u32)MPMU_FEAT_STATUS_SET;
+	mpmu_caps_clamp(&guest, unit_caps("intel-v5-8-4"));
+	assert_int_equal(guest.version, 3);
+}
+
+static void contradictions(void)
+{
+	struct mpmu_caps caps = *unit_caps("intel-v5-8-4"), guest;
+
+	caps.gp_width = caps.fixed_width = 64;
+	assert_true(mpmu_caps_valid(&caps));
+	caps.gp_width = 65;
+	assert_false(mpmu_caps_valid(&caps));
+	caps = *unit_caps("intel-v5-8-4");
+	caps.features |= MPMU_FEAT_METRICS;
+	assert_false(mpmu_caps_valid(&caps));
+	caps.global_ctrl_extra = 1ull << 48;
+	assert_false(mpmu_caps_valid(&caps));
+	caps.metrics_width = 64;
+	assert_true(mpmu_caps_valid(&caps));
+	assert_false(mpmu_caps_valid(NULL));
+	guest = caps;
+	guest.global_ctrl_extra = 0;
+	mpmu_caps_clamp(&guest, &caps);
+	assert_false(guest.global_ctrl_extra || guest.features & MPMU_FEAT_METRICS);
+}
+
+struct leaf_row {
+	const char *id;
+	struct mpmu_cpuid leaves;
+	int result;
+	mpmu_pmcs counters;
+};
+
+#define INTEL_LEAVES(version, gp, width, edx) \
+	.vendor = MPMU_VENDOR_INTEL, .leaf_0a = {(version) | (gp) << 8 | (width) << 16, 0, 0, edx}
+#define AMD_LEAVES(ecx, ebx) \
+	.vendor = MPMU_VENDOR_AMD, .leaf_80000001_ecx = (ecx), .leaf_80000022 = {1, ebx}
+
+static const struct leaf_row leaf_rows[] = {
+	{"A10 a version without counters is no PMU", {INTEL_LEAVES(5, 0, 48, 0)}, 0, 0},
+	{"A10 fixed counters alone", {INTEL_LEAVES(5, 0, 0, 3 | 48 << 5)}, 0, FIXED(3)},
+	{"A10 fixed counters of width 0", {INTEL_LEAVES(5, 4, 48, 3)}, -EINVAL, 0},
+	{"A10 fixed counters of width 65", {INTEL_LEAVES(5, 4, 48, 3 | 65 << 5)}, -EINVAL, 0},
+	{"A10 PerfMonV2 without counters", {AMD_LEAVES(1 << 23, 0)}, -EINVAL, 0},
+	{"A10 PerfMonV2 without the core extension", {AMD_LEAVES(0, 6)}, -EINVAL, 0},
+	{"A10 PerfMonV2 with 15 counters", {AMD_LEAVES(1 << 23, 15)}, 0, GP(15)},
+};
+
+static void check_leaves(void **state)
+{
+	const struct leaf_row *row = *state;
+	struct mpmu_caps caps;
+
+	memset(&caps, 0, sizeof(caps));
+	assert_int_equal(mpmu_caps_decode(&caps, &row->leaves), row->result);
+	assert_int_equal(caps.counters, row->counters);
+}
+
+static void unknown_vendor(void)
+{
+	struct mpmu_caps host = *unit_caps("intel-v5-8-4"), caps = host;
+	struct mpmu_filter_spec spec = {0};
+	struct mpmu_filter filter;
+
+	host.vendor = 7;
+	assert_string_equal(mpmu_caps_missing(&host), "a PMU");
+	assert_int_equal(mpmu_filter_compile(&filter, (enum mpmu_vendor)7, &spec), -EINVAL);
+	mpmu_caps_clamp(&caps, &host);
+	assert_true(!caps.counters && caps.vendor == 7);
+	caps = *unit_caps("intel-v5-8-4");
+	mpmu_caps_offer(&caps, &host, MPMU_POLICY_FULL);
+	assert_true(!caps.counters && caps.vendor == 7);
+}
+
+static void unknown_policy(void)
+{
+	struct mpmu_caps caps;
+
+	mpmu_caps_offer(&caps, unit_caps("intel-v5-8-4"), (enum mpmu_policy)9);
+	assert_int_equal(caps.counters, 0);
+}
+
+static void nothing_in_common(void)
+{
+	struct mpmu_caps caps = *unit_caps("intel-v5-8-4");
+
+	caps.version = 0;
+	mpmu_caps_clamp(&caps, unit_caps("intel-v5-8-4"));
+	assert_int_equal(caps.counters, 0);
+	caps = *unit_caps("intel-v5-8-4");
+	mpmu_caps_clamp(&caps, unit_caps("amd-v2"));
+	assert_true(!caps.counters && caps.vendor == MPMU_VENDOR_AMD);
+}
+
+static void no_gp(void)
+{
+	struct mpmu_caps host = *unit_caps("intel-v5-8-4");
+
+	host.counters &= MPMU_FIXED_MASK;
+	assert_string_equal(mpmu_caps_missing(&host), "a PMU");
+}
+
+static const struct unit_case unknowns[] = {
+	{"B2 unknown vendor: no PMU", unknown_vendor},
+	{"B2 no general counters: no PMU", no_gp},
+	{"B7 unknown policy: nothing is offered", unknown_policy},
+	{"B7 a guest of another vendor, or version 0: no PMU", nothing_in_common},
+};
+
+static const struct unit_case cases_of_one[] = {
+	{"GLOBAL_CTRL bits and versions beyond the offer", extra_bits_clamped},
+	{"features from single bits and from full words", feature_words},
+	{"a host without one of the features that are needed", requirements},
+	{"a host beyond what is known", largest_offer},
+	{"a version without what came with it", versions},
+	{"models at the edge of a contradiction", contradictions},
+};
+
 int main(void)
 {
 	UNIT_TABLE(decodes, check_decode);
@@ -1174,5 +1391,8 @@ int main(void)
 	UNIT_CASES(offer_cases);
 	UNIT_TABLE(clamps, check_clamp);
 	UNIT_TABLE(extras, check_extra);
+	UNIT_CASES(cases_of_one);
+	UNIT_TABLE(leaf_rows, check_leaves);
+	UNIT_CASES(unknowns);
 	return unit_run("caps");
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* decode.c: which MSRs and RDPMC indices a model has. */
-#include "../lib/unit.h"
+#include "../lib/one.h"
 
 struct row {
 	const char *id;
@@ -162,6 +162,70 @@ static const struct row fixed_alone[] = {
 	{"D3 fixed counters alone: GLOBAL_CTRL", "intel-v5-8-4", 0x38f, true},
 };
 
+/* As many counters as the vendor's registers reach: each is its own register. */
+static void check_largest(const char *model, mpmu_pmcs counters, u32 gp, u32 eventsel, u32 shift)
+{
+	struct mpmu_vcpu *vcpu = &one.vcpu.mpmu;
+	struct mpmu_caps caps = *unit_caps(model);
+	u32 i;
+
+	caps.counters = counters;
+	assert_int_equal(stub_machine_init(&one.machine, &caps), 0);
+	stub_vcpu_init(&one.vcpu, &one.machine, &caps);
+	assert_int_equal(vcpu->caps.counters, counters);
+	one.machine.irqs_off = true;
+	for (i = 0; i < MPMU_MAX_GP && counters >> i & 1; i++) {
+		assert_int_equal(mpmu_owner_write(NULL, vcpu, gp + (i << shift), i + 1),
+				 MPMU_DONE);
+		assert_int_equal(mpmu_owner_write(NULL, vcpu, eventsel + (i << shift), i + 9),
+				 MPMU_DONE);
+	}
+	assert_int_equal(mpmu_owner_write(NULL, vcpu, gp + (i << shift), 0),
+			 MPMU_NOT_PMU);
+	while (i--)
+		assert_true(vcpu->gp[i] == i + 1 && vcpu->eventsel[i] == i + 9);
+}
+
+static void largest(void)
+{
+	struct mpmu_vcpu *vcpu = &one.vcpu.mpmu;
+	u32 i;
+
+	check_largest("amd-v2", (1 << 15) - 1, 0xc0010201, 0xc0010200, 1);
+	check_largest("intel-v5-8-4", MPMU_FIXED_MASK | 0xff, 0x4c1, 0x186, 0);
+	check_largest("intel-v5-8-4", MPMU_FIXED_MASK | 0xff, 0x0c1, 0x186, 0);
+	for (i = 0; i < MPMU_MAX_FIXED; i++)
+		assert_int_equal(mpmu_owner_write(NULL, vcpu, 0x309 + i, i + 1),
+				 MPMU_DONE);
+	for (i = 0; i < MPMU_MAX_FIXED; i++)
+		assert_int_equal(vcpu->fixed[i], i + 1);
+	assert_false(mpmu_msr_exists(vcpu, 0x319));
+}
+
+/* All other registers of the largest model are there. */
+static void no_full_width(void)
+{
+	struct mpmu_caps caps = *unit_caps("intel-v5-8-4");
+	u32 i;
+
+	caps.counters = MPMU_FIXED_MASK | 0xff;
+	assert_int_equal(stub_machine_init(&one.machine, &caps), 0);
+	caps.features &= ~(u32)MPMU_FEAT_FW_WRITES;
+	stub_vcpu_init(&one.vcpu, &one.machine, &caps);
+	for (i = 0; i < 8; i++)
+		assert_true(mpmu_msr_exists(&one.vcpu.mpmu, 0x186 + i));
+	for (i = 0; i < MPMU_MAX_FIXED; i++)
+		assert_true(mpmu_msr_exists(&one.vcpu.mpmu, 0x309 + i));
+	assert_false(mpmu_msr_exists(&one.vcpu.mpmu, 0x4c1));
+	assert_false(mpmu_msr_exists(&one.vcpu.mpmu, 0x4c8));
+	assert_true(mpmu_msr_exists(&one.vcpu.mpmu, 0x0c8));
+}
+
+static const struct unit_case cases_of_one[] = {
+	{"the largest model: all registers are different ones", largest},
+	{"no full-width counters without their feature", no_full_width},
+};
+
 int main(void)
 {
 	UNIT_TABLE(msrs, check_msr);
@@ -170,5 +234,6 @@ int main(void)
 			       stub_nr_models, check_all);
 	UNIT_TABLE(unconfigured, check_unconfigured);
 	UNIT_TABLE(fixed_alone, check_fixed_alone);
+	UNIT_CASES(cases_of_one);
 	return unit_run("decode");
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* emulate.c: rows H, with the registers saved and resident. */
-#include "../lib/unit.h"
+#include "../lib/one.h"
 
 #define INTEL "intel-v5-8-4"
 #define AMD   "amd-v2"
@@ -217,11 +217,49 @@ static const struct row two_fields[] = {
 	{"H two fixed counters disabled at once", INTEL, 0, 0, 0, 0, false, 0, 0, 0, 0},
 };
 
+/* What a disabled counter counted is not emulated, nor is it for its neighbour. */
+static void disabled_emulates(void)
+{
+	static const u64 events[] = {0xc0, 0xc4};
+	u32 i;
+
+	for (i = 0; i < ARRAY_SIZE(events); i++) {
+		unit_world_init(&one, "intel-v5-8-4", "intel-v5-8-4");
+		one_wrmsr(0x187, 0x130000 | events[i]);
+		one_wrmsr(0x186, 0x530000 | events[i]);
+		stub_enter(&one.vcpu);
+		one_wrmsr(0x186, 0x130000 | events[i]);
+		stub_guest_emulated(&one.vcpu, true, 0);
+		assert_int_equal(one_rdmsr(0x4c1) | one_rdmsr(0x4c2), 0);
+	}
+}
+
+static void unknown_event(void)
+{
+	struct stub_vcpu *vcpu = &one.vcpu;
+	u64 value;
+
+	unit_world_init(&one, "intel-v5-8-4", "intel-v5-8-4");
+	one_counts(vcpu);
+	stub_exit(vcpu);
+	one.machine.irqs_off = true;
+	mpmu_emulate(&vcpu->cpu->mpmu, &vcpu->mpmu, (enum mpmu_event)5, 0);
+	one.machine.irqs_off = false;
+	assert_true(stub_guest_rdmsr(vcpu, 0xc1, &value));
+	assert_int_equal(value, 0);
+}
+
+static const struct unit_case cases_of_one[] = {
+	{"H an unknown event advances nothing", unknown_event},
+	{"a disabled counter is not emulated", disabled_emulates},
+};
+
 int main(void)
 {
 	UNIT_TABLE(rows, check_row);
 	UNIT_TABLE(denials, check_denied);
 	UNIT_TABLE(fields, check_denied_field);
 	UNIT_TABLE(two_fields, check_two_fields);
+	UNIT_CASES(cases_of_one);
 	return unit_run("emulate");
 }

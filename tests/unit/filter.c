@@ -316,6 +316,26 @@ static const struct unit_case cases[] = {
 	{"F masked entry, the second one with a reserved bit", second_entry},
 };
 
+/* Bits 35:32 of an event are its upper ones. */
+static void wide_events(void)
+{
+	const u64 event = 1ull << 32 | 0xc0;
+	const struct mpmu_filter_spec spec = {
+		.action = MPMU_FILTER_DENY,
+		.nr_events = 1,
+		.events = &event,
+	};
+	u64 filter[8];
+
+	assert_int_equal(mpmu_filter_compile((void *)filter, MPMU_VENDOR_AMD, &spec), 0);
+	assert_false(mpmu_filter_allows((void *)filter, event));
+	assert_true(mpmu_filter_allows((void *)filter, 0xc1));
+}
+
+static const struct unit_case cases_of_one[] = {
+	{"events of 12 bits", wide_events},
+};
+
 int main(void)
 {
 	UNIT_CASES(cases);
@@ -323,5 +343,6 @@ int main(void)
 	UNIT_TABLE(allows, check_allow);
 	UNIT_TABLE(fixeds, check_fixed);
 	UNIT_TABLE(extras, check_extra);
+	UNIT_CASES(cases_of_one);
 	return unit_run("filter");
 }

@@ -3,6 +3,7 @@
  * switch.c, a PMU that counts nothing: its vCPU becomes untouched where owners
  * change, whatever changes them.
  */
+#include "../lib/one.h"
 #include "../lib/one-counter.h"
 
 #define WORK(n) (&(struct stub_work){.instructions = (n), .cycles = 1})
@@ -187,8 +188,82 @@ static const struct row rows[] = {
 	BOTH("E5 counting is not idle", counting),
 };
 
+static void idle_again(void)
+{
+	unit_world_init(&one, "intel-v5-8-4", "intel-v5-8-4");
+	one_rdmsr(0xc1);
+	one_put(IDLE_PUTS);
+	assert_false(one_touched());
+	one_rdmsr(0xc1);
+	one_put(IDLE_PUTS - 1);
+	assert_true(one_touched());
+	one_put(1);
+	assert_false(one_touched());
+}
+
+/* Puts in a row: one that counts starts over. */
+static void idle_interrupted(void)
+{
+	unit_world_init(&one, "intel-v5-8-4", "intel-v5-8-4");
+	one_rdmsr(0xc1);
+	one_put(IDLE_PUTS - 1);
+	one_wrmsr(0x186, GUEST_COUNTS);
+	one_put(1);
+	one_wrmsr(0x186, 0);
+	one_put(IDLE_PUTS - 1);
+	assert_true(one_touched());
+}
+
+/* A look at control registers is no use of the PMU. */
+static void look_at_controls(void)
+{
+	unit_world_init(&one, "intel-v5-8-4", "intel-v5-8-4");
+	one_rdmsr(0x186);
+	one_rdmsr(0x38d);
+	one_wrmsr(0x38d, 0);
+	one_wrmsr(0x186, GUEST_COUNTS & ~STUB_EVENTSEL_ENABLE);
+	assert_false(one_touched());
+}
+
+/* An event that the filter denies leaves the PMU idle. */
+static void idle_denied(void)
+{
+	const u64 event = 0xc0;
+	const struct mpmu_filter_spec spec = {
+		.action = MPMU_FILTER_DENY,
+		.nr_events = 1,
+		.events = &event,
+	};
+	u64 filter[8];
+
+	unit_world_init(&one, "intel-v5-8-4", "intel-v5-8-4");
+	assert_true(mpmu_filter_size(1) <= sizeof(filter));
+	assert_int_equal(mpmu_filter_compile((void *)filter, MPMU_VENDOR_INTEL, &spec), 0);
+	stub_vcpu_set_filter(&one.vcpu, (void *)filter);
+	one_wrmsr(0x186, GUEST_COUNTS);
+	one_put(IDLE_PUTS);
+	assert_false(one_touched());
+	assert_int_equal(one_rdmsr(0x186), GUEST_COUNTS);
+}
+
+static void fixed_touches(void)
+{
+	unit_world_init(&one, "intel-v5-8-4", "intel-v5-8-4");
+	one_wrmsr(0x38d, 3);
+	assert_true(one_touched());
+}
+
+static const struct unit_case cases_of_one[] = {
+	{"idle again takes as long as the first time", idle_again},
+	{"a put that counts starts the idle ones over", idle_interrupted},
+	{"reading control registers does not touch", look_at_controls},
+	{"denied events leave a PMU idle", idle_denied},
+	{"the first enabled field touches", fixed_touches},
+};
+
 int main(void)
 {
 	UNIT_TABLE(rows, check_row);
+	UNIT_CASES(cases_of_one);
 	return unit_run("idle");
 }

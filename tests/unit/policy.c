@@ -465,6 +465,37 @@ static void check_merge(void **state)
 	assert_int_equal(mpmu_nested_msr_intercepts(&world.vcpu.mpmu, row->msr, row->l1), row->l2);
 }
 
+struct width_row {
+	const char *id;
+	const char *model;
+	u8 gp_width;
+	u8 fixed_width;
+	bool intercepted;
+};
+
+static const struct width_row widths[] = {
+	{"C RDPMC, same widths", "intel-v5-8-4", 48, 48, false},
+	{"C RDPMC, narrower GP counters", "intel-v5-8-4", 40, 48, true},
+	{"C RDPMC, narrower fixed counters", "intel-v5-8-4", 48, 40, true},
+	{"C RDPMC, NB counters on the host", "amd-v2-nb", 48, 0, true},
+};
+
+static void check_widths(void **state)
+{
+	const struct width_row *row = *state;
+	struct mpmu_caps caps = *unit_caps(row->model);
+	struct unit_world world;
+	u64 value;
+
+	unit_world_init(&world, row->model, row->model);
+	caps.gp_width = row->gp_width;
+	caps.fixed_width = row->fixed_width;
+	stub_vcpu_init(&world.vcpu, &world.machine, &caps);
+	stub_vcpu_load(&world.vcpu, &world.machine.cpus[0]);
+	assert_true(stub_guest_rdpmc(&world.vcpu, 0, &value));
+	assert_int_equal(mpmu_rdpmc_intercepted(&world.vcpu.mpmu), row->intercepted);
+}
+
 int main(void)
 {
 	UNIT_TABLE(rows, check_row);
@@ -474,5 +505,6 @@ int main(void)
 	UNIT_TABLE(flags, check_flag);
 	UNIT_TABLE(nesteds, check_nested);
 	UNIT_TABLE(merges, check_merge);
+	UNIT_TABLE(widths, check_widths);
 	return unit_run("policy");
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* switch.c: rows E and the ownership of design.md section 4. */
+#include "../lib/one.h"
 #include "../lib/one-counter.h"
 
 #define WORK(n) (&(struct stub_work){.instructions = (n), .branches = 1, .cycles = 3})
@@ -474,8 +475,249 @@ static const struct row rows[] = {
 	BOTH("A11 reclaim of nobody", reclaim_of_nobody),
 };
 
+/* A guest with fewer counters writes through the hypervisor, while resident. */
+static void global_ctrl_live(void)
+{
+	struct mpmu_caps four = *unit_caps("amd-v2");
+	const struct stub_reg *live = &one.machine.cpus[0].pmu.global_ctrl;
+
+	four.counters = 0xf;
+	unit_world_init(&one, "amd-v2", "amd-v2");
+	stub_vcpu_init(&one.vcpu, &one.machine, &four);
+	stub_vcpu_load(&one.vcpu, &one.machine.cpus[0]);
+	one_wrmsr(0xc0010200, GUEST_COUNTS);
+	stub_enter(&one.vcpu);
+	assert_int_equal(live->value, 0xf);
+	one_wrmsr(0xc0000301, 0x1);
+	assert_true(mpmu_resident(&one.vcpu.cpu->mpmu, &one.vcpu.mpmu));
+	assert_int_equal(live->value, 0x1);
+	assert_int_equal(one_rdmsr(0xc0000301), 0x1);
+}
+
+/* A guest without status registers has no status. */
+static void no_status(void)
+{
+	unit_world_init(&one, "intel-v5-8-4", "intel-v1-fw");
+	one_wrmsr(0x4c1, 0xfffffffffff0);
+	one_wrmsr(0x186, GUEST_COUNTS);
+	stub_guest_run(&one.vcpu, &(struct stub_work){.instructions = 0x20});
+	assert_int_equal(one.machine.cpus[0].pmu.status, 1);
+	one_put(1);
+	assert_int_equal(one.vcpu.mpmu.global_status, 0);
+}
+
+/* The owner stays. */
+static void another_put(void)
+{
+	struct stub_cpu *cpu = &one.machine.cpus[0];
+	struct stub_vcpu other;
+
+	one_owns_beside(&other);
+	one.machine.irqs_off = true;
+	mpmu_put(&cpu->mpmu, &other.mpmu);
+	one.machine.irqs_off = false;
+	assert_ptr_equal(cpu->mpmu.owner, &one.vcpu.mpmu);
+}
+
+static void assert_known(mpmu_pmcs counters, u32 eventsels)
+{
+	const struct mpmu_cpu *cpu = &one.machine.cpus[0].mpmu;
+
+	assert_int_equal(cpu->zero_counters, counters);
+	assert_int_equal(cpu->zero_eventsels, eventsels);
+}
+
+/* An owner's registers hold what it likes, those of the others were cleaned at first. */
+static void known_zeros(void)
+{
+	const mpmu_pmcs large = GP(8) | FIXED(4), small = GP(4) | FIXED(2);
+	struct stub_vcpu other;
+
+	unit_world_init(&one, "intel-v5-8-4", "intel-v4-small");
+	one_counts(&one.vcpu);
+	assert_known(large & ~small, 0xf0);
+	stub_vcpu_put(&one.vcpu);
+	assert_known(large, 0xff);
+	stub_vcpu_init(&other, &one.machine, unit_caps("intel-v5-8-4"));
+	one_counts(&other);
+	assert_known(0, 0);
+	stub_vcpu_put(&other);
+	assert_known(large, 0xff);
+	one_counts(&one.vcpu);
+	assert_known(large & ~small, 0xf0);
+	stub_vcpu_put(&one.vcpu);
+	assert_known(large, 0xff);
+}
+
+/* Events of the host are back in their registers after an exit. */
+static void known_after_host(void)
+{
+	unit_world_init(&one, "intel-v5-8-4", "intel-v5-8-4");
+	one_counts(&one.vcpu);
+	stub_exit(&one.vcpu);
+	stub_perf_install(&one.machine, 0, 6, GUEST_COUNTS, 5);
+	stub_enter(&one.vcpu);
+	stub_exit(&one.vcpu);
+	assert_known(0, 0);
+	stub_vcpu_put(&one.vcpu);
+	stub_perf_remove(&one.machine, 0);
+}
+
+/* What the host calls dirty is not taken for 0, whatever was known. */
+static void dirty_zeros(void)
+{
+	const struct stub_reg left = {.value = 5, .origin = STUB_OF_HOST};
+	struct stub_cpu *cpu = &one.machine.cpus[0];
+
+	unit_world_init(&one, "intel-v5-8-4", "intel-v5-8-4");
+	one_counts(&one.vcpu);
+	stub_vcpu_put(&one.vcpu);
+	cpu->pmu.gp[3] = cpu->pmu.eventsel[3] = left;
+	cpu->perf.dirty = 1 << 3;
+	stub_vcpu_load(&one.vcpu, cpu);
+	stub_enter(&one.vcpu);
+	assert_int_equal(cpu->pmu.gp[3].value | cpu->pmu.eventsel[3].value, 0);
+}
+
+/* A counter that no register of the core's reaches stays dirty: the host cleans it. */
+static void dirty_out_of_reach(void)
+{
+	const struct stub_reg left = {.value = 5, .origin = STUB_OF_HOST};
+	struct mpmu_caps caps = *unit_caps("intel-v5-8-4");
+	struct stub_cpu *cpu = &one.machine.cpus[0];
+
+	caps.counters |= 1 << 9;
+	unit_world_start(&one, &caps, unit_caps("intel-v4-small"));
+	cpu->pmu.gp[7] = cpu->pmu.gp[9] = left;
+	cpu->perf.dirty = 1 << 7 | 1 << 9;
+	one_counts(&one.vcpu);
+	assert_int_equal(cpu->pmu.gp[7].value, 0);
+	assert_int_equal(cpu->pmu.gp[9].value, 5);
+	assert_int_equal(cpu->perf.dirty, 1 << 9);
+}
+
+/* Values that nobody has marked, of counters beyond the model, too. */
+static void leave_behind(struct stub_pmu *pmu)
+{
+	const struct stub_reg left = {.value = 0x4300c0, .origin = STUB_OF_HOST};
+
+	pmu->gp[2] = pmu->gp[7] = pmu->eventsel[2] = pmu->eventsel[7] = left;
+	pmu->fixed[3] = pmu->metrics = left;
+}
+
+static void check_nothing_left(const struct stub_pmu *pmu)
+{
+	assert_int_equal(stub_pmu_counters_of(pmu, STUB_OF_HOST), 0);
+	assert_int_equal(stub_pmu_eventsels_of(pmu, STUB_OF_HOST), 0);
+}
+
+/* Firmware leaves anything, and so does a CPU that was off; later it is perf's to mark. */
+static void firmware(void)
+{
+	struct stub_cpu *cpu = &one.machine.cpus[0];
+	u64 written;
+
+	unit_world_init(&one, "intel-spr", "intel-v4-small");
+	leave_behind(&cpu->pmu);
+	one_counts(&one.vcpu);
+	check_nothing_left(&cpu->pmu);
+	stub_vcpu_put(&one.vcpu);
+	stub_perf_reclaim(&one.machine);
+	written = one.vcpu.stats.registers.written;
+	one_counts(&one.vcpu);
+	assert_int_equal(one.vcpu.stats.registers.written - written, 4 + 2 + 4 + 1);
+	stub_vcpu_put(&one.vcpu);
+	stub_cpu_reset(&one.machine, cpu);
+	leave_behind(&cpu->pmu);
+	one_counts(&one.vcpu);
+	check_nothing_left(&cpu->pmu);
+	stub_vcpu_put(&one.vcpu);
+}
+
+/*
+ * What a guest with fewer counters leaves known of the others: counter and
+ * selector of the host were zeroed.
+ */
+static void beside_small_guest(void)
+{
+	struct stub_cpu *cpu = &one.machine.cpus[0];
+	struct stub_vcpu large;
+
+	unit_world_init(&one, "intel-v5-8-4", "intel-v4-small");
+	stub_perf_install(&one.machine, 0, 6, GUEST_COUNTS, 5);
+	stub_perf_remove(&one.machine, 0);
+	one_wrmsr(0x186, GUEST_COUNTS);
+	one_put(1);
+	assert_true(cpu->mpmu.zero_counters & 1 << 6 && cpu->mpmu.zero_eventsels & 1 << 6);
+	assert_int_equal(cpu->pmu.eventsel[6].value | cpu->pmu.gp[6].value, 0);
+	stub_vcpu_put(&one.vcpu);
+	stub_vcpu_init(&large, &one.machine, unit_caps("intel-v5-8-4"));
+	stub_vcpu_load(&large, cpu);
+	unit_wrmsr(&large, 0x186, GUEST_COUNTS);
+	stub_enter(&large);
+	assert_int_equal(cpu->pmu.eventsel[6].value, 0);
+	stub_vcpu_put(&large);
+}
+
+/* Who uses no PMU enters at once, and the owner before has left. */
+static void untouched_enters(void)
+{
+	struct stub_cpu *cpu = &one.machine.cpus[0];
+	struct stub_vcpu other;
+
+	one_owns_beside(&other);
+	one.machine.irqs_off = true;
+	assert_int_equal(mpmu_enter(&cpu->mpmu, &other.mpmu), 0);
+	one.machine.irqs_off = false;
+	assert_null(cpu->mpmu.owner);
+}
+
+/* A late interrupt of the host, whose event is gone. */
+static void refused_alone(void)
+{
+	struct stub_vcpu *vcpu = &one.vcpu;
+
+	unit_world_init(&one, "intel-v5-8-4", "intel-v5-8-4");
+	one_counts(vcpu);
+	stub_vcpu_put(vcpu);
+	stub_vcpu_load(vcpu, &one.machine.cpus[0]);
+	vcpu->cpu->pmu.status = 2;
+	one.machine.irqs_off = true;
+	assert_int_equal(mpmu_enter(&vcpu->cpu->mpmu, &vcpu->mpmu), -EAGAIN);
+	assert_false(vcpu->cpu->mpmu.displaced || vcpu->cpu->mpmu.owner);
+	vcpu->cpu->pmu.status = 0;
+	one.machine.irqs_off = false;
+}
+
+static void forgotten_owner(void)
+{
+	struct stub_vcpu *vcpu = &one.vcpu;
+
+	unit_world_init(&one, "intel-v5-8-4", "intel-v5-8-4");
+	one_counts(vcpu);
+	stub_exit(vcpu);
+	mpmu_cpu_forget_vcpu(&vcpu->cpu->mpmu, &vcpu->mpmu);
+	assert_true(!vcpu->cpu->mpmu.owner && !vcpu->cpu->mpmu.pmi_target);
+}
+
+static const struct unit_case cases_of_one[] = {
+	{"E1 an interrupt of the host without an event defers the entry", refused_alone},
+	{"D10 an owner that is forgotten is gone", forgotten_owner},
+	{"GLOBAL_CTL written through reaches hardware", global_ctrl_live},
+	{"a guest without status registers saves no status", no_status},
+	{"another vCPU is put", another_put},
+	{"what is known to be 0 with owners of two sizes", known_zeros},
+	{"what is known to be 0 beside events of the host", known_after_host},
+	{"what is known to be 0 and dirty", dirty_zeros},
+	{"a dirty counter out of reach", dirty_out_of_reach},
+	{"E1 what firmware left, in the model or not", firmware},
+	{"what is known beside a guest with fewer counters", beside_small_guest},
+	{"a vCPU without a PMU enters after an owner", untouched_enters},
+};
+
 int main(void)
 {
 	UNIT_TABLE(rows, check_row);
+	UNIT_CASES(cases_of_one);
 	return unit_run("switch");
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* vcpu.c: the machine, and the life of a vCPU. */
-#include "../lib/unit.h"
+#include "../lib/one.h"
 
 #define INTEL "intel-v5-8-4"
 #define AMD   "amd-v2"
@@ -399,11 +399,62 @@ static void check_row(void **state)
 	stub_check_invariants(&world.vcpu);
 }
 
+/* One without a model is of its host's vendor. */
+static void vendor_of_none(void)
+{
+	struct mpmu_vcpu vcpu;
+	struct mpmu_stats stats;
+
+	unit_world_init(&one, "amd-v2", "amd-v2");
+	mpmu_vcpu_init(&vcpu, &one.machine.host, &stats);
+	assert_int_equal(vcpu.caps.vendor, MPMU_VENDOR_AMD);
+}
+
+/* No flag comes with another one that goes. */
+static void flags(void)
+{
+	unit_world_init(&one, "intel-v5-8-4", "intel-v5-8-4");
+	one_rdmsr(0xc1);
+	one_put(1);
+	assert_int_equal(one.vcpu.mpmu.flags, MPMU_VCPU_TOUCHED);
+	one_put(IDLE_PUTS - 1);
+	assert_int_equal(one.vcpu.mpmu.flags, 0);
+}
+
+/* Interrupts go on to the one that is not forgotten. */
+static void another_forgotten(void)
+{
+	static const struct mpmu_vcpu other;
+	const struct mpmu_cpu *cpu = &one.machine.cpus[0].mpmu;
+
+	unit_world_init(&one, "intel-v5-8-4", "intel-v5-8-4");
+	one_wrmsr(0x186, GUEST_COUNTS);
+	stub_enter(&one.vcpu);
+	stub_exit(&one.vcpu);
+	mpmu_cpu_forget_vcpu(&one.machine.cpus[0].mpmu, &other);
+	assert_true(cpu->owner == &one.vcpu.mpmu && cpu->pmi_target == &one.vcpu.mpmu);
+}
+
+static void no_table(void)
+{
+	struct mpmu_host host;
+
+	assert_int_equal(mpmu_host_init(&host, NULL, unit_caps("amd-v2")), -EINVAL);
+}
+
+static const struct unit_case cases_of_one[] = {
+	{"B2 no table of operations", no_table},
+	{"a vCPU without a model has a vendor", vendor_of_none},
+	{"flags after a put and after the last idle one", flags},
+	{"another vCPU is forgotten", another_forgotten},
+};
+
 int main(void)
 {
 	UNIT_TABLE(ops, check_op);
 	UNIT_TABLE(hosts, check_host);
 	UNIT_TABLE(modes, check_mode);
 	UNIT_TABLE(rows, check_row);
+	UNIT_CASES(cases_of_one);
 	return unit_run("vcpu");
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * Rows of the feature list in all combinations: each counter of each model,
- * each way out of the PMU, each moment at which an interrupt may land.
+ * switch.c in all combinations: each counter of each model, each way out of the
+ * PMU, each moment at which an interrupt may land.
  */
 #include "../lib/unit.h"
 
@@ -665,5 +665,5 @@ int main(void)
 	UNIT_TABLE(mode_rows, check_modes);
 	UNIT_TABLE(crowds, check_crowd);
 	UNIT_TABLE(filters, check_filter);
-	return unit_run("features");
+	return unit_run("switch, each");
 }
