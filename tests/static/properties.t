@@ -30,7 +30,7 @@ lacking()
 	case " $2 " in *' ? '*) echo "a file that no test runs" ;; esac
 }
 
-table=$("$MPMU_TOP/tests/static/rows")
+table=$("$MPMU_TOP/tests/static/properties")
 printf '%s\n' "$table" | sed 's/^/# /'
 owed=
 while IFS=$'\t' read -r row area vendors title where files; do
