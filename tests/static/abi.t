@@ -61,6 +61,6 @@ silent "an enumerator with another value is noticed" planted include/mpmu/types.
 silent "operations in another order are noticed" planted include/mpmu/ops.def \
 	'/^MPMU_OP(bool, own,/d; $a MPMU_OP(bool, own, (const struct mpmu_vcpu *vcpu))'
 silent "a table of the core is none of it" private libmpmu/internal.h 's/^	u8 narrow_gp;/	u64 narrow_gp;/'
-silent "nor are its rows" private libmpmu/internal.h 's/^	u32 gps;/	u64 gps;/'
+silent "nor are its rows" private libmpmu/internal.h 's/^	bool per_pmc;/	u64 per_pmc;/'
 silent "a function that is gone is noticed" planted libmpmu/libmpmu.map '/mpmu_drain;/d'
 done_testing
