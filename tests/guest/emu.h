@@ -26,6 +26,12 @@ static inline void emu_pmi_delay(uint64_t delay)
 	MPMU_MAGIC_NOP_RDI(MPMU_CMD_SET_PMI_DELAY, 0, delay);
 }
 
+/* The truth has loads and stores from now on, which slows the emulator down. */
+static inline void emu_count_memory(void)
+{
+	MPMU_MAGIC_NOP_RDI(MPMU_CMD_COUNT_MEMORY, 0, 0);
+}
+
 /* Inlined, since the slot stands in the opcode. */
 static inline __attribute__((always_inline)) void emu_watch(unsigned int slot, uint64_t address)
 {

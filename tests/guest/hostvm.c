@@ -62,6 +62,38 @@ static const struct program closed_loop = {
 	}, 0, 0
 };
 
+/* MOVSB loads from memory, and exits as there is none to store to: KVM does it. */
+static const struct program mmio = {
+	"loads that exit", {
+		0x66, 0x89, 0xf1,	/* mov %esi, %ecx */
+		0xb8, 0, 0x20,		/* mov $0x2000, %ax */
+		0x8e, 0xc0,		/* mov %ax, %es */
+		0xbe, 0, 0x30,		/* 1: mov $0x3000, %si */
+		0x31, 0xff,		/* xor %di, %di */
+		0xa4,			/* movsb */
+		0x66, 0x49,		/* dec %ecx */
+		0x75, 0xf6,		/* jnz 1b */
+		0xe6, 0x10,		/* out %al, $0x10 */
+	}, 4, 1
+};
+
+/* #GP ends in OUT to another port. */
+static const struct program rdpmc_l3 = {
+	"RDPMC of an L3 counter", {
+		0x66, 0xb9, 10, 0, 0, 0,	/* mov $10, %ecx */
+		0x0f, 0x33,			/* rdpmc */
+		0xe6, 0x10,			/* out %al, $0x10 */
+	}, 0, 0
+};
+
+static const struct program rdpmc_metrics = {
+	"RDPMC of the metrics", {
+		0x66, 0xb9, 0, 0, 0, 0x20,	/* mov $0x20000000, %ecx */
+		0x0f, 0x33,			/* rdpmc */
+		0xe6, 0x10,			/* out %al, $0x10 */
+	}, 0, 0
+};
+
 static const struct program closed_halt = {
 	"HLT", {
 		0xf4,			/* hlt */
@@ -132,8 +164,9 @@ static void vm_run(struct vm *vm, const struct program *p, long n)
 	vm_set(vm, p, n);
 	do {
 		need(!ioctl(vm->vcpu, KVM_RUN, 0), "KVM_RUN");
-		need(vm->run->exit_reason == KVM_EXIT_IO, "an exit that is port I/O");
-	} while (vm->run->io.port != 0x10);
+		need(vm->run->exit_reason == KVM_EXIT_IO || vm->run->exit_reason == KVM_EXIT_MMIO,
+		     "an exit that is I/O");
+	} while (vm->run->exit_reason == KVM_EXIT_MMIO || vm->run->io.port != 0x10);
 }
 
 static int open_counter(struct event e, bool guest, bool whole_cpu)
@@ -168,6 +201,17 @@ static void check_guest(struct vm *vm, struct event e, const struct program *p, 
 
 	check_eq(two - one, (uint64_t)length * each, "guest: %s over %s, exact", e.name, p->name);
 	close(fd);
+}
+
+/* What a load does before its instruction exits is not the guest's, nor the host's. */
+static void check_loads(struct vm *vm, enum core core)
+{
+	const struct truth_event *t = truth_event_of(core, TRUTH_LOADS);
+	const struct event loads = { PERF_TYPE_RAW, t->select, t->name };
+	const struct event instructions = EVENT_INSTRUCTIONS;
+
+	check_guest(vm, loads, &mmio, 0);
+	check_guest(vm, instructions, &mmio, mmio.instructions);
 }
 
 /* --- both sides, against the truth --- */
@@ -267,8 +311,64 @@ static void check_halted(void)
 	      "closed: the host's timer ends HLT with IF clear");
 }
 
+/* --- what is not the guest's --- */
+
+#define VECTOR_GP	13
+#define HANDLER		0x1100
+
+static void check_faults(struct vm *vm, const struct program *p)
+{
+	static const unsigned char handler[] = { 0xe6, 0x12 };	/* out %al, $0x12 */
+	const uint32_t vector = HANDLER;
+	uint64_t left;
+	int status;
+
+	vm_set(vm, p, 0);
+	memcpy(vm->memory + 4 * VECTOR_GP, &vector, sizeof(vector));
+	memcpy(vm->memory + HANDLER, handler, sizeof(handler));
+	status = vm_go_on(vm, &left);
+	note("%d, port %#x", status, vm->run->io.port);
+	check(status == KVM_EXIT_IO && vm->run->io.port == 0x12, "guest: %s faults", p->name);
+}
+
+/* The metrics of the guest alone, as events of the host. */
+static void check_topdown(struct vm *vm, unsigned int fields)
+{
+	static struct snapshot from, to;
+	const struct counter c = { .kind = TRUTH_SLOTS, .usr = true, .os = true, .guest = true };
+	uint64_t value[10] = { 0 }, metrics = 0;
+	unsigned int i;
+	int fds[9];
+
+	for (i = 0; i <= fields; i++) {
+		struct event e = { PERF_TYPE_RAW, i ? 0x7f00 + 0x100 * i : 0x0400, "topdown" };
+		struct perf_event_attr attr = event_attr(e);
+
+		attr.disabled = attr.pinned = i == 0;
+		attr.exclude_host = 1;
+		attr.read_format = PERF_FORMAT_GROUP;
+		fds[i] = event_open(&attr, -1, 0, i ? fds[0] : -1);
+	}
+	ioctl(fds[0], PERF_EVENT_IOC_ENABLE, 0);
+	emu_snapshot(&from);
+	vm_run(vm, &programs[0], 3 * length);
+	emu_snapshot(&to);
+	ioctl(fds[0], PERF_EVENT_IOC_DISABLE, 0);
+	if (read(fds[0], value, sizeof(value)) < 0 || !value[1])
+		note("the group lost its counters");
+	for (i = 0; value[1] && i < fields; i++)
+		metrics |= (value[2 + i] * 255 + value[1] / 2) / value[1] << 8 * i;
+	for (i = 0; i <= fields; i++)
+		close(fds[i]);
+	note("metrics %#llx, %u from the truth", (unsigned long long)metrics,
+	     metrics_off(metrics, fields, &c, &from.truth, &to.truth));
+	check(metrics_off(metrics, fields, &c, &from.truth, &to.truth) <= 1,
+	      "guest: metrics over %s equal the truth", programs[0].name);
+}
+
 int main(int argc, char **argv)
 {
+	static struct snapshot now;
 	const struct program *p;
 	cpu_set_t set;
 	struct vm vm;
@@ -279,6 +379,7 @@ int main(int argc, char **argv)
 	CPU_SET(0, &set);
 	sched_setaffinity(0, sizeof(set), &set);
 	need(emu_present(), "the emulator");
+	emu_count_memory();
 	vm_open(&vm, false);
 	for (p = programs; p->name; p++) {
 		check_guest(&vm, events[0], p, p->instructions);
@@ -286,6 +387,11 @@ int main(int argc, char **argv)
 		check_truth(&vm, p, true);
 		check_truth(&vm, p, false);
 	}
+	emu_snapshot(&now);
+	check_loads(&vm, core_of(&now.regs));
+	if (now.regs.metrics)
+		check_topdown(&vm, now.regs.metrics);
+	check_faults(&vm, now.regs.intel ? &rdpmc_metrics : &rdpmc_l3);
 	check_closed(&vm);
 	check_halted();
 	return tap_end();

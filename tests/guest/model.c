@@ -28,26 +28,42 @@ long around(int fd, unsigned long on, unsigned long off, loop_fn *fn, long n, vo
 
 static long length = 20011;
 static int cpu;
+static enum core core;
 
 struct loop {
 	const char *name;
 	loop_fn *fn;
 	unsigned int instructions, branches;	/* per n, in user mode */
 	unsigned int max;			/* n at most; 0: any */
+	unsigned int conditional, calls, returns, loads, stores;
 };
 
 static const struct loop loops[] = {
-	{ "plain", loop_plain, 2, 1, 0 },
-	{ "calls", loop_calls, 4, 3, 0 },
-	{ "branches", loop_branches, 4, 3, 0 },
-	{ "strings", loop_strings, 8, 1, 2000 },
-	{ "syscalls", loop_syscalls, 4, 2, 2000 },
-	{ "undefined instructions", loop_ud, 6, 3, 300 },
-	{ "page faults", loop_pages, 4, 1, 500 },
-	{ "page faults in REP", loop_rep_pages, 0, 0, 200 },
-	{ "serializing", loop_serialize, 5, 1, 2000 },
+	{ "plain", loop_plain, 2, 1, 0, 1, 0, 0, 0, 0 },
+	{ "calls", loop_calls, 4, 3, 0, 1, 1, 1, 1, 1 },
+	{ "branches", loop_branches, 4, 3, 0, 2, 0, 0, 0, 0 },
+	{ "strings", loop_strings, 8, 1, 2000, 1, 0, 0, 2, 1 },
+	{ "syscalls", loop_syscalls, 4, 2, 2000, 1, 0, 0, 0, 0 },
+	{ "undefined instructions", loop_ud, 6, 3, 300, 1, 0, 1, 2, 1 },
+	{ "page faults", loop_pages, 4, 1, 500, 1, 0, 0, 0, 1 },
+	{ "page faults in REP", loop_rep_pages, 0, 0, 200, 0, 0, 0, 0, 0 },
+	{ "serializing", loop_serialize, 5, 1, 2000, 1, 0, 0, 0, 0 },
 	{ }
 };
+
+static unsigned int per_turn(const struct loop *loop, enum truth_kind kind)
+{
+	switch (kind) {
+	case TRUTH_INSTRUCTIONS: return loop->instructions;
+	case TRUTH_BRANCHES: return loop->branches;
+	case TRUTH_CONDITIONAL: return loop->conditional;
+	case TRUTH_CALLS: return loop->calls;
+	case TRUTH_RETURNS: return loop->returns;
+	case TRUTH_LOADS: return loop->loads;
+	case TRUTH_STORES: return loop->stores;
+	default: return 0;
+	}
+}
 
 /* Fresh pages for each run: twice the largest max of a loop that faults. */
 #define POOL_PAGES 1024
@@ -141,23 +157,41 @@ static void check_slope(int fd, struct event e, const struct loop *loop, unsigne
 		 e.name, loop->name);
 }
 
+static void check_slopes(struct event e, enum truth_kind kind)
+{
+	struct perf_event_attr attr = event_attr(e);
+	const struct loop *loop;
+	int fd;
+
+	attr.exclude_kernel = 1;
+	attr.pinned = 1;
+	fd = event_open(&attr, 0, -1, -1);
+	for (loop = loops; loop->name; loop++)
+		check_slope(fd, e, loop, per_turn(loop, kind));
+	close(fd);
+}
+
+static struct event raw_event(enum truth_kind kind)
+{
+	const struct truth_event *e = truth_event_of(core, kind);
+
+	return (struct event){ PERF_TYPE_RAW, e->select, e->name };
+}
+
+/* Zen has no event of calls. */
 static void part_count(void)
 {
-	static const struct event events[] = { EVENT_INSTRUCTIONS, EVENT_BRANCHES };
-	const struct loop *loop;
+	static const enum truth_kind kinds[] = {
+		TRUTH_CONDITIONAL, TRUTH_CALLS, TRUTH_RETURNS, TRUTH_LOADS, TRUTH_STORES,
+	};
+	const struct event instructions = EVENT_INSTRUCTIONS, branches = EVENT_BRANCHES;
 	unsigned int i;
 
-	for (i = 0; i < 2; i++) {
-		struct perf_event_attr attr = event_attr(events[i]);
-		int fd;
-
-		attr.exclude_kernel = 1;
-		attr.pinned = 1;
-		fd = event_open(&attr, 0, -1, -1);
-		for (loop = loops; loop->name; loop++)
-			check_slope(fd, events[i], loop, i ? loop->branches : loop->instructions);
-		close(fd);
-	}
+	check_slopes(instructions, TRUTH_INSTRUCTIONS);
+	check_slopes(branches, TRUTH_BRANCHES);
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+		if (truth_event_of(core, kinds[i])->kind)
+			check_slopes(raw_event(kinds[i]), kinds[i]);
 }
 
 /* --- truth: every counter at once, against the truth --- */
@@ -255,6 +289,28 @@ static uint64_t check_mix(const struct mix *mix)
 	return a.active;
 }
 
+/* Four of this machine's own events at once, in each mode. */
+static uint64_t check_own_events(enum truth_kind first)
+{
+	static const char *const modes[] = { "user", "kernel", "both modes" };
+	char name[64];
+	struct mix mix = { .name = name };
+	uint64_t seen = 0;
+	unsigned int mode, i;
+
+	for (i = first; i < first + 4; i++)
+		if (truth_event_of(core, i)->kind)
+			mix.events[mix.nr++] = raw_event(i);
+	for (mode = 0; mode < 3; mode++) {
+		snprintf(name, sizeof(name), "%s and %u more, %s", mix.events[0].name, mix.nr - 1,
+			 modes[mode]);
+		mix.user = mode != 1;
+		mix.kernel = mode != 0;
+		seen |= check_mix(&mix);
+	}
+	return seen;
+}
+
 static void part_truth(void)
 {
 	const struct mix *mix;
@@ -263,9 +319,127 @@ static void part_truth(void)
 
 	for (mix = mixes; mix->name; mix++)
 		seen |= check_mix(mix);
+	seen |= check_own_events(TRUTH_CONDITIONAL);
+	seen |= check_own_events(TRUTH_FAR);
 	emu_snapshot(&now);
 	want = now.regs.gp_mask | (now.regs.intel ? now.regs.fixed_mask << 32 : 0);
 	check_eq(seen, want, "truth: every counter was used");
+}
+
+/* --- topdown: PERF_METRICS, as Linux makes events of it --- */
+
+#define RAW_SLOTS	0x0400
+#define RAW_METRIC	0x8000		/* + 0x100 for each field */
+
+static const char *const uses[] = {
+	"retiring", "bad speculation", "frontend", "backend", "heavy operations",
+	"mispredicted branches", "fetch latency", "memory",
+};
+
+static void open_topdown(int *fds, unsigned int fields, bool kernel, bool user)
+{
+	unsigned int i;
+
+	for (i = 0; i <= fields; i++) {
+		struct event e = { PERF_TYPE_RAW, i ? RAW_METRIC + 0x100 * (i - 1) : RAW_SLOTS, "" };
+		struct perf_event_attr attr = event_attr(e);
+
+		attr.exclude_kernel = !kernel;
+		attr.exclude_user = !user;
+		attr.disabled = i == 0;
+		attr.pinned = i == 0;
+		attr.read_format = PERF_FORMAT_GROUP;
+		fds[i] = event_open(&attr, -1, cpu, i ? fds[0] : -1);
+	}
+}
+
+/* The leader is slots, the others are fractions of it: off by one in 255. */
+static void check_topdown(unsigned int fields, bool kernel, bool user, const char *mode)
+{
+	static struct snapshot from, to;
+	const struct counter c = { .kind = TRUTH_SLOTS, .usr = user, .os = kernel, .root = true };
+	uint64_t value[10] = { 0 };
+	unsigned int i;
+	int fds[9];
+
+	open_topdown(fds, fields, kernel, user);
+	ioctl(fds[0], PERF_EVENT_IOC_ENABLE, 0);
+	emu_snapshot(&from);
+	run_all_loops();
+	emu_snapshot(&to);
+	ioctl(fds[0], PERF_EVENT_IOC_DISABLE, 0);
+	if (read(fds[0], value, sizeof(value)) != (ssize_t)((fields + 2) * sizeof(value[0])))
+		note("the group lost its counters");
+	for (i = 0; i < fields; i++) {
+		uint64_t used = truth_sum(&c, from.truth.topdown[i], to.truth.topdown[i]);
+		uint64_t slots = truth_sum(&c, from.truth.slots, to.truth.slots);
+		double got = value[1] ? 255. * value[2 + i] / value[1] : -1;
+		double want = 255. * used / slots;
+
+		if (got < want - 1.5 || got > want + 1.5)
+			note("%.2f of 255, the truth is %.2f", got, want);
+		check(got >= want - 1.5 && got <= want + 1.5, "topdown: %s, %s, as the truth has it",
+		      uses[i], mode);
+	}
+	for (i = 0; i <= fields; i++)
+		close(fds[i]);
+}
+
+static void part_topdown(void)
+{
+	struct snapshot now;
+
+	emu_snapshot(&now);
+	if (!now.regs.metrics)
+		return;
+	check_topdown(now.regs.metrics, true, true, "both modes");
+	check_topdown(now.regs.metrics, false, true, "user");
+	check_topdown(now.regs.metrics, true, false, "kernel");
+}
+
+/* --- shared: the L3 and NB counters of AMD, through Linux' driver --- */
+
+static uint32_t pmu_type(const char *name)
+{
+	char path[96];
+	uint32_t type = 0;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/bus/event_source/devices/%s/type", name);
+	f = fopen(path, "r");
+	if (f && fscanf(f, "%u", &type) != 1)
+		type = 0;
+	if (f)
+		fclose(f);
+	return type;
+}
+
+static void check_shared_event(const char *pmu, uint64_t config, uint64_t least)
+{
+	struct event e = { pmu_type(pmu), config, pmu };
+	struct perf_event_attr attr = event_attr(e);
+	uint64_t value = 0;
+	char line;
+	int fd, i;
+
+	if (!check(e.type != 0, "shared: Linux has %s", pmu))
+		return;
+	fd = event_open(&attr, -1, cpu, -1);
+	ioctl(fd, PERF_EVENT_IOC_ENABLE, 0);
+	for (i = 0; i < 500; i++)
+		__asm__ volatile("clflush %0" : "=m" (line));
+	ioctl(fd, PERF_EVENT_IOC_DISABLE, 0);
+	event_read(fd, &value);
+	close(fd);
+	note("%s counts %llu", pmu, (unsigned long long)value);
+	check(value >= least, "shared: %s counts", pmu);
+}
+
+static void part_shared(void)
+{
+	check_shared_event("amd_l3", 0xff04, 500);	/* l3_lookup_state, all */
+	check_shared_event("amd_l3", 0x0104, 500);	/* misses */
+	check_shared_event("amd_df", 0x0007, 1);
 }
 
 /* --- sample: one sample per period, where it belongs --- */
@@ -422,6 +596,8 @@ struct part {
 static const struct part parts[] = {
 	{ "count", part_count },
 	{ "truth", part_truth },
+	{ "topdown", part_topdown },
+	{ "shared", part_shared },
 	{ "sample", part_sample },
 	{ "cpus", part_cpus },
 	{ }
@@ -438,6 +614,7 @@ static void run_part(const char *name)
 
 int main(int argc, char **argv)
 {
+	static struct snapshot now;
 	int option;
 
 	while ((option = getopt(argc, argv, "n:c:")) != -1) {
@@ -453,6 +630,9 @@ int main(int argc, char **argv)
 	pin(cpu);
 	if (!check(emu_present(), "emulator: answers"))
 		return 1;
+	emu_count_memory();
+	emu_snapshot(&now);
+	core = core_of(&now.regs);
 	for (; optind < argc; optind++)
 		run_part(argv[optind]);
 	return tap_end();

@@ -24,6 +24,8 @@ static inline bool mutation_find(const char *name, uint64_t *mask)
 		{ "no-global-save", MPMU_MUTATE_NO_GLOBAL_SAVE },
 		{ "skid-64", MPMU_MUTATE_SKID_64 },
 		{ "leak-counter", MPMU_MUTATE_LEAK_COUNTER },
+		{ "leak-metrics", MPMU_MUTATE_LEAK_METRICS },
+		{ "rdpmc-l3", MPMU_MUTATE_RDPMC_L3 },
 	};
 	size_t i;
 

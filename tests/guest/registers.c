@@ -7,6 +7,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
+#include <setjmp.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -23,6 +25,7 @@
 #define MSR_FIXED_CTR0		0x309
 #define MSR_FIXED_CTR_CTRL	0x38d
 #define MSR_PERF_CAPABILITIES	0x345
+#define MSR_PERF_METRICS	0x329
 #define MSR_MISC_ENABLE		0x1a0
 #define MSR_AMD_STATUS		0xc0000300
 #define MSR_AMD_CTL		0xc0000301
@@ -168,6 +171,41 @@ static void part_status_overflow(void)
 	clean();
 }
 
+/* --- RDPMC, from user space --- */
+
+#define RDPMC_METRICS	0x20000000
+
+static sigjmp_buf after_fault;
+
+static void on_fault(int signal)
+{
+	siglongjmp(after_fault, signal);
+}
+
+/* CR4.PCE on all CPUs, whether an event is alive or not. */
+static void allow_rdpmc(void)
+{
+	const struct sigaction action = { .sa_handler = on_fault };
+	int fd = open("/sys/bus/event_source/devices/cpu/rdpmc", O_WRONLY);
+
+	sigaction(SIGSEGV, &action, NULL);
+	if (fd < 0 || write(fd, "2", 1) != 1)
+		note("RDPMC cannot be allowed");
+	close(fd);
+}
+
+static bool rdpmc(uint32_t index, uint64_t *value)
+{
+	uint32_t low, high;
+
+	*value = 0;
+	if (sigsetjmp(after_fault, 1))
+		return false;
+	__asm__ volatile("rdpmc" : "=a" (low), "=d" (high) : "c" (index));
+	*value = (uint64_t)high << 32 | low;
+	return true;
+}
+
 /* --- which values a register takes --- */
 
 struct row {
@@ -257,6 +295,213 @@ static void part_values_amd(void)
 	clean();
 }
 
+/* --- metrics --- */
+
+#define METRICS_BIT	(1ULL << 48)
+#define SLOTS_BIT	(1ULL << 35)
+#define MSR_SLOTS	(MSR_FIXED_CTR0 + 3)
+#define SLOTS_USER	(2ULL << 12)
+
+static void check_no_metrics(void)
+{
+	uint64_t value;
+
+	check(!rd(MSR_PERF_METRICS, &value), "metrics: no register without the feature");
+	check(!wr(MSR_GLOBAL_CTRL, METRICS_BIT), "metrics: no bit of GLOBAL_CTRL without it");
+	check(!wr(MSR_OVF_CTRL, METRICS_BIT), "metrics: none of the status without it");
+	check(!rdpmc(RDPMC_METRICS, &value), "metrics: no index of RDPMC without it");
+}
+
+static void start_metrics(uint64_t slots, uint64_t metrics, uint64_t control)
+{
+	put(MSR_GLOBAL_CTRL, 0);
+	put(MSR_FIXED_CTR_CTRL, SLOTS_USER);
+	put(MSR_SLOTS, slots);
+	put(MSR_PERF_METRICS, metrics);
+	put(MSR_GLOBAL_CTRL, control);
+}
+
+/* User mode alone, so that what the system calls around it do is not in it. */
+static __attribute__((noinline)) void spin(long turns)
+{
+	for (volatile long i = 0; i < turns; i++)
+		;
+}
+
+static void check_metrics_values(void)
+{
+	const uint64_t fields = model.metrics == 8 ? 0x2010080420304f60 : 0x20304f60;
+	const struct row rows[] = {
+		{ "GLOBAL_CTRL of the metrics", MSR_GLOBAL_CTRL, counters() | METRICS_BIT, true,
+		  counters() | METRICS_BIT },
+		{ "PERF_METRICS", MSR_PERF_METRICS, fields, true, fields },
+		{ "PERF_METRICS of level 2", MSR_PERF_METRICS, 1ULL << 32, model.metrics == 8,
+		  1ULL << 32 },
+	};
+	uint64_t value;
+
+	clean();
+	ROWS(rows);
+	put(MSR_GLOBAL_CTRL, 0);
+	put(MSR_SLOTS, 1000);
+	put(MSR_PERF_METRICS, fields);
+	check_eq(get(MSR_PERF_METRICS), fields, "metrics: written after the slots, they stay");
+	check(rdpmc(RDPMC_METRICS, &value) && value == fields, "metrics: RDPMC reads them");
+	check(!rdpmc(RDPMC_METRICS + 1, &value), "metrics: there is one index of them");
+	put(MSR_SLOTS, 1000);
+	check_eq(get(MSR_PERF_METRICS), 0, "metrics: slots written after them void them");
+	put(MSR_STATUS_SET, METRICS_BIT);
+	check_eq(get(MSR_GLOBAL_STATUS) & METRICS_BIT, METRICS_BIT, "metrics: STATUS_SET sets the bit");
+	put(MSR_OVF_CTRL, METRICS_BIT);
+	check_eq(get(MSR_GLOBAL_STATUS) & METRICS_BIT, 0, "metrics: a clear takes it away");
+}
+
+static unsigned int level_1(uint64_t metrics)
+{
+	return (metrics & 0xff) + (metrics >> 8 & 0xff) + (metrics >> 16 & 0xff) +
+	       (metrics >> 24 & 0xff);
+}
+
+static void check_metrics_count(void)
+{
+	static struct snapshot from, to;
+	const struct counter user = { .kind = TRUTH_SLOTS, .usr = true, .root = true };
+	uint64_t metrics;
+
+	start_metrics(0, 0, SLOTS_BIT | METRICS_BIT);
+	emu_snapshot(&from);
+	spin(300000);
+	emu_snapshot(&to);
+	put(MSR_GLOBAL_CTRL, 0);
+	metrics = get(MSR_PERF_METRICS);
+	note("PERF_METRICS %#llx, %u from the truth", (unsigned long long)metrics,
+	     metrics_off(metrics, model.metrics, &user, &from.truth, &to.truth));
+	check_eq(level_1(metrics), 255, "metrics: the fields add up to 255");
+	check(metrics_off(metrics, model.metrics, &user, &from.truth, &to.truth) <= 1,
+	      "metrics: each field is what the truth has");
+	spin(300000);
+	check_eq(get(MSR_PERF_METRICS), metrics, "metrics: they stand still when disabled");
+}
+
+/* Half of the slots were all retiring, the other half is the loop's. */
+static void check_metrics_restored(void)
+{
+	uint64_t alone, slots, both;
+
+	start_metrics(0, 0, SLOTS_BIT | METRICS_BIT);
+	spin(300000);
+	put(MSR_GLOBAL_CTRL, 0);
+	slots = get(MSR_SLOTS);
+	alone = get(MSR_PERF_METRICS) & 0xff;
+	start_metrics(slots, 0xff, SLOTS_BIT | METRICS_BIT);
+	spin(300000);
+	put(MSR_GLOBAL_CTRL, 0);
+	both = get(MSR_PERF_METRICS) & 0xff;
+	note("retiring: %llu alone, %llu after as many slots of 255", (unsigned long long)alone,
+	     (unsigned long long)both);
+	check(both >= (alone + 255) / 2 - 2 && both <= (alone + 255) / 2 + 2,
+	      "metrics: what was restored goes on with the weight of its slots");
+	start_metrics(0, 0, SLOTS_BIT);
+	spin(1000);
+	put(MSR_GLOBAL_CTRL, 0);
+	check(get(MSR_SLOTS) && !get(MSR_PERF_METRICS), "metrics: GLOBAL_CTRL[48] enables them");
+}
+
+static void check_metrics_overflow(void)
+{
+	uint64_t status;
+
+	put(MSR_OVF_CTRL, SLOTS_BIT | METRICS_BIT);
+	start_metrics(COUNTER_MASK - 1000, 0xff, SLOTS_BIT | METRICS_BIT);
+	spin(1000);
+	put(MSR_GLOBAL_CTRL, 0);
+	status = get(MSR_GLOBAL_STATUS);
+	check_eq(status & (SLOTS_BIT | METRICS_BIT), SLOTS_BIT | METRICS_BIT,
+		 "metrics: an overflow after that of the slots sets its bit");
+	put(MSR_OVF_CTRL, SLOTS_BIT | METRICS_BIT);
+	start_metrics(COUNTER_MASK - 1000, 0, SLOTS_BIT | METRICS_BIT);
+	spin(1000);
+	put(MSR_GLOBAL_CTRL, 0);
+	status = get(MSR_GLOBAL_STATUS);
+	check_eq(status & (SLOTS_BIT | METRICS_BIT), SLOTS_BIT,
+		 "metrics: slots of no use that overflow set theirs alone");
+	put(MSR_OVF_CTRL, SLOTS_BIT);
+}
+
+static void part_metrics(void)
+{
+	if (!model.metrics) {
+		check_no_metrics();
+		return;
+	}
+	check_metrics_values();
+	check_metrics_count();
+	check_metrics_restored();
+	check_metrics_overflow();
+	clean();
+}
+
+/* --- what all CPUs of an AMD machine share --- */
+
+#define MSR_L3_CTL	0xc0010230
+#define MSR_NB_CTL	0xc0010240
+#define L3_LOOKUPS	0xff0f00000040ff04	/* all cores, slices and threads */
+
+struct shared {
+	const char *name;
+	uint32_t msr, index;			/* of the first selector; RDPMC */
+	unsigned int nr;
+};
+
+static const struct shared shared_counters[] = {
+	{ "L3", MSR_L3_CTL, 10, 6 },
+	{ "NB", MSR_NB_CTL, 6, 4 },
+	{ "NB beyond four", MSR_NB_CTL + 8, 16, 12 },
+	{ }
+};
+
+static bool has_shared(void)
+{
+	return model.signature != 0;
+}
+
+static void check_shared(const struct shared *s)
+{
+	unsigned int i, stuck = 0, other = 0;
+	uint64_t value;
+
+	for (i = 0; i < s->nr; i++) {
+		put(s->msr + 2 * i + 1, 0);
+		put(s->msr + 2 * i, L3_LOOKUPS);
+	}
+	for (i = 0; i < 200; i++)
+		__asm__ volatile("clflush %0" : "+m" (value));
+	for (i = 0; i < s->nr; i++)
+		put(s->msr + 2 * i, 0);
+	for (i = 0; i < s->nr; i++) {
+		stuck += get(s->msr + 2 * i + 1) < 200;
+		other += !rdpmc(s->index + i, &value) || value != get(s->msr + 2 * i + 1);
+	}
+	check_eq(stuck, 0, "shared: each %s counter counts", s->name);
+	check_eq(other, 0, "shared: RDPMC reads each %s counter", s->name);
+}
+
+static void part_shared(void)
+{
+	const struct shared *s;
+	uint64_t value;
+
+	if (!has_shared()) {
+		check(!rd(MSR_L3_CTL, &value) && !rd(MSR_NB_CTL, &value), "shared: none without the feature");
+		check(!rdpmc(10, &value) && !rdpmc(6, &value), "shared: no index of RDPMC without it");
+		return;
+	}
+	for (s = shared_counters; s->name; s++)
+		check_shared(s);
+	check(!rd(0xc001023c, &value), "shared: there are six L3 counters");
+	check(!rdpmc(28, &value), "shared: there are 16 NB counters");
+}
+
 int main(void)
 {
 	struct snapshot now;
@@ -278,9 +523,13 @@ int main(void)
 		part_status_set();
 	if (has_global())
 		part_status_overflow();
-	if (model.intel)
+	allow_rdpmc();
+	if (model.intel) {
 		part_values_intel();
-	else
+		part_metrics();
+	} else {
 		part_values_amd();
+		part_shared();
+	}
 	return tap_end();
 }

@@ -12,7 +12,7 @@ tree=$("$MPMU_TOP/tests/kernel/build" stock)
 gcc -std=gnu11 -O2 -Wall -Wextra -Werror -static -o "$MACHINE_WORK/features" \
 	"$MPMU_TOP/tests/rig/emulator/features.c"
 machine_prepare "$tree" "$MACHINE_WORK/features"
-for personality in intel-v5-8-4 amd-v2; do
+for personality in intel-skx intel-icx intel-spr intel-gnr amd-zen4 amd-zen5; do
 	machine_test "$personality" "$personality" --timeout 180
 done
 done_testing

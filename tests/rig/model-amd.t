@@ -9,9 +9,10 @@
 . "$MPMU_TOP/tests/rig/model.sh"
 
 model_prepare
-model_repeat amd-v2 count,truth,sample
-for personality in amd-core6 amd-k7; do
+model_repeat amd-zen4 count,truth,shared,sample
+model_test amd-zen5 amd-zen5 count,truth,shared,sample
+for personality in amd-v2 amd-core6 amd-k7; do
 	model_test "$personality" "$personality" count,truth,sample
 done
-model_test 'amd-v2, 2 CPUs' amd-v2 cpus,truth --cpus 2
+model_test 'amd-zen4, 2 CPUs' amd-zen4 cpus,truth --cpus 2
 done_testing

@@ -9,9 +9,12 @@
 . "$MPMU_TOP/tests/rig/model.sh"
 
 model_prepare
-model_repeat intel-v5-8-4 count,truth,sample
-for personality in intel-v5-8-3 intel-v5-nosave intel-v3 intel-nofw; do
+model_repeat intel-spr count,truth,topdown,sample
+for personality in intel-skx intel-skx-tfa intel-icx intel-gnr; do
+	model_test "$personality" "$personality" count,truth,topdown,sample
+done
+for personality in intel-v5-8-4 intel-v5-8-3 intel-v5-nosave intel-v3 intel-nofw; do
 	model_test "$personality" "$personality" count,truth,sample
 done
-model_test 'intel-v5-8-4, 2 CPUs' intel-v5-8-4 cpus,truth --cpus 2
+model_test 'intel-spr, 2 CPUs' intel-spr cpus,truth --cpus 2
 done_testing

@@ -17,7 +17,18 @@ mapfile -t modules < <(kernel_modules "$tree")
 machine_prepare "$tree" "$MPMU_TOP/tests/guest/main-mutations" "$probe" "${modules[@]}" \
 	"$programs"/{model,registers,hostvm,mutate}
 
-# AMD has no saving of GLOBAL_CTRL that could go missing.
-machine_test intel intel-v5-8-4 --append "mpmu.mutations=$both,no-global-save"
-machine_test amd amd-v2 --append "mpmu.mutations=$both"
+# Only Intel has metrics and only AMD counters of the L3; AMD has no saving of
+# GLOBAL_CTRL that could go missing.  Each mutation takes the whole list.
+# proofs PERSONALITY MUTATIONS
+proofs()
+{
+	machine_test "$1" "$1" --timeout 900 --append "mpmu.mutations=$2"
+}
+
+proofs intel-spr "$both,no-global-save,leak-metrics"
+proofs intel-icx no-global-save,leak-metrics
+proofs amd-zen4 "$both,rdpmc-l3"
+for personality in intel-skx intel-gnr amd-zen5; do
+	proofs "$personality" ''
+done
 done_testing

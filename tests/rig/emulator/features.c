@@ -4,10 +4,11 @@
  * caches, memory, halts, and the interrupt of another source, on a stock kernel.
  */
 #define _GNU_SOURCE
+#include <sys/mman.h>
 #include <time.h>
 
 #include "../../guest/tap.h"
-#include "../../guest/emu.h"
+#include "../../guest/audit.h"
 #include "../../guest/pmc.h"
 
 #define CMASK(n)	((uint64_t)(n) << 24)
@@ -27,6 +28,8 @@ static const struct codes intel = {
 static const struct codes amd = {
 	0x00c0, 0x0076, 0x00c2, 0x00c3, 0, 0x0964, 0x0129, 0x0229,
 };
+
+static unsigned int width;		/* slots per cycle */
 
 static unsigned char line[4096] __attribute__((aligned(4096)));
 
@@ -101,11 +104,11 @@ static void part_masks(const struct codes *c)
 	if (!c->slots)
 		return;
 	measure(c, c->slots, v);
-	check_eq(v[2], 6 * v[1], "masks: 6 slots per cycle");
-	measure(c, c->slots | CMASK(6), v);
-	check_eq(v[2], v[1], "masks: each cycle has 6 slots");
-	measure(c, c->slots | CMASK(7), v);
-	check_eq(v[2], 0, "masks: no cycle has 7");
+	check_eq(v[2], width * v[1], "masks: %u slots per cycle", width);
+	measure(c, c->slots | CMASK(width), v);
+	check_eq(v[2], v[1], "masks: each cycle has %u slots", width);
+	measure(c, c->slots | CMASK(width + 1), v);
+	check_eq(v[2], 0, "masks: no cycle has one more");
 }
 
 static void part_events(const struct codes *c)
@@ -117,6 +120,65 @@ static void part_events(const struct codes *c)
 	check(plain(c, c->loads) >= 200, "events: loads");
 	check(plain(c, c->stores) >= 200, "events: stores");
 	check_eq(plain(c, 0x01ff), 0, "events: an unknown one never comes");
+}
+
+/* What `perf stat -d` asks for, on the cores that there are. */
+struct cache_codes {
+	unsigned int cores;
+	uint64_t l1d, store_walks;
+};
+
+static const struct cache_codes cache_codes[] = {
+	{ CORE_SKYLAKE | CORE_SUNNY_COVE, 0x0151, 0x0e49 },
+	{ CORE_GOLDEN_COVE, 0xe124, 0x0e13 },
+	{ CORE_ZEN, 0xc860, 0xf045 },
+};
+
+#define FRESH_PAGES 256
+
+static void touch(volatile char *pages)
+{
+	for (size_t i = 0; i < FRESH_PAGES << 12; i += 512)
+		pages[i] = 1;
+}
+
+/*
+ * Fresh pages are new to the TLB.  Of those that were there before, each of the
+ * 8 lines made room for a later one's, as they are many times what the L1D has.
+ */
+static uint64_t count_touches(uint64_t config, bool fresh)
+{
+	char *pages = mmap(NULL, FRESH_PAGES << 12, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int fd = open_raw(config, -1);
+	uint64_t value = 0;
+
+	if (!fresh)
+		touch(pages);
+	ioctl(fd, PERF_EVENT_IOC_ENABLE, 0);
+	touch(pages);
+	ioctl(fd, PERF_EVENT_IOC_DISABLE, 0);
+	event_read(fd, &value);
+	close(fd);
+	munmap(pages, FRESH_PAGES << 12);
+	return value;
+}
+
+static void part_caches(enum core core)
+{
+	const struct cache_codes *c = cache_codes;
+	uint64_t misses, walks;
+
+	while (!(c->cores & core))
+		c++;
+	misses = count_touches(c->l1d, false);
+	walks = count_touches(c->store_walks, true);
+	note("%llu misses of the L1D, %llu page walks", (unsigned long long)misses,
+	     (unsigned long long)walks);
+	check(misses >= 8 * FRESH_PAGES && misses < 9 * FRESH_PAGES,
+	      "caches: each line that made room misses the L1D");
+	check(walks >= FRESH_PAGES && walks < 4 * FRESH_PAGES,
+	      "caches: each page that is new takes a page walk");
 }
 
 /* The clock runs in HLT, the counters do not. */
@@ -167,8 +229,10 @@ int main(void)
 	work();
 	emu_snapshot(&s);
 	codes = s.regs.intel ? &intel : &amd;
+	width = s.regs.slots;
 	part_masks(codes);
 	part_events(codes);
+	part_caches(core_of(&s.regs));
 	part_halt(codes);
 	if (s.regs.intel)
 		part_trace(codes);

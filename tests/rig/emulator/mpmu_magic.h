@@ -26,6 +26,7 @@
 #define MPMU_CMD_SET_MUTATE	0x0a	/* RDI: mask of MPMU_MUTATE_*, all CPUs */
 #define MPMU_CMD_WATCH		0x0b	/* arg: MPMU_WATCH_*, RDI: address or 0 */
 #define MPMU_CMD_READ_WATCH	0x0c	/* RDI: struct mpmu_watch of this CPU */
+#define MPMU_CMD_COUNT_MEMORY	0x0d	/* the truth has loads and stores from now on, all CPUs */
 
 #define MPMU_MAGIC_BASE		0x6d700000
 #define MPMU_MAGIC(cmd, arg)	(MPMU_MAGIC_BASE | ((cmd) << 8) | (arg))
@@ -43,6 +44,8 @@
 #define MPMU_MUTATE_NO_GLOBAL_SAVE	0x10
 #define MPMU_MUTATE_SKID_64		0x20
 #define MPMU_MUTATE_LEAK_COUNTER	0x40
+#define MPMU_MUTATE_LEAK_METRICS	0x80
+#define MPMU_MUTATE_RDPMC_L3		0x100
 
 #define MPMU_MAX_REGIONS	16
 #define MPMU_MAX_PMCS		16	/* of each kind */
@@ -75,6 +78,20 @@
 #define MPMU_EXIT_AMD_0X400	256	/* + code - 0x400 */
 #define MPMU_EXIT_INVALID	271	/* entry refused */
 
+/* Index into counts[]: what else the truth counts. */
+#define MPMU_TRUTH_CONDITIONAL	0
+#define MPMU_TRUTH_TAKEN	1	/* near branches */
+#define MPMU_TRUTH_CALLS	2	/* near */
+#define MPMU_TRUTH_RETURNS	3	/* near */
+#define MPMU_TRUTH_FAR		4	/* branches */
+#define MPMU_TRUTH_LOADS	5	/* instructions that load; REP is one; see COUNT_MEMORY */
+#define MPMU_TRUTH_STORES	6
+#define MPMU_TRUTH_INTERRUPTS	7	/* taken here, NMIs included */
+#define MPMU_TRUTH_COUNTS	8
+
+/* Index into topdown[]: in the order of the fields of PERF_METRICS. */
+#define MPMU_TRUTH_USES		8
+
 #ifdef __ASSEMBLER__
 
 #define MPMU_MAGIC_NOP(cmd, arg) \
@@ -103,6 +120,8 @@ struct mpmu_truth {
 	unsigned long long cycles[2][2];
 	unsigned long long ref_cycles[2][2];
 	unsigned long long slots[2][2];
+	unsigned long long counts[MPMU_TRUTH_COUNTS][2][2];
+	unsigned long long topdown[MPMU_TRUTH_USES][2][2];	/* slots, by use */
 	struct mpmu_truth_pmc gp[MPMU_MAX_PMCS];
 	struct mpmu_truth_pmc fixed[MPMU_MAX_PMCS];
 	unsigned long long lvtpc_delivered;	/* interrupts, of all causes */
@@ -130,7 +149,10 @@ struct mpmu_regs {
 	unsigned long long guest_mode;	/* 1 in VMX non-root or SVM guest mode */
 	unsigned long long pmi_delay;
 	unsigned long long mutations;
-	unsigned long long reserved[7];
+	unsigned long long metrics;	/* fields of PERF_METRICS; 0: there is none */
+	unsigned long long slots;	/* per cycle */
+	unsigned long long signature;	/* CPUID leaf 1 EAX of a real machine, or 0 */
+	unsigned long long reserved[4];
 };
 
 /*

@@ -8,8 +8,6 @@
 #include "apic.h"
 #include "mpmu_model.h"
 
-static const Bit64u WIDTH_MASK = (BX_CONST64(1) << MPMU_WIDTH) - 1;
-
 unsigned bx_mpmu_c::delay;
 unsigned bx_mpmu_c::mutations;
 
@@ -21,15 +19,35 @@ static const struct { unsigned rate; bool exact; } growth[MPMU_SOURCES] = {
   /* MPMU_INSTRUCTIONS */   { 1, true },
   /* MPMU_CYCLES */         { 1, true },
   /* MPMU_REF_CYCLES */     { 1, true },
-  /* MPMU_SLOTS */          { MPMU_SLOTS_PER_CYCLE, true },
+  /* MPMU_SLOTS */          { MPMU_SLOTS_MAX, true },
+  /* MPMU_TOPDOWN */        { MPMU_SLOTS_MAX, false }, { MPMU_SLOTS_MAX, false },
+                            { MPMU_SLOTS_MAX, false }, { MPMU_SLOTS_MAX, false },
+                            { MPMU_SLOTS_MAX, false }, { MPMU_SLOTS_MAX, false },
+                            { MPMU_SLOTS_MAX, false }, { MPMU_SLOTS_MAX, false },
   /* MPMU_BRANCHES */       { 1, true },
+  /* MPMU_CONDITIONAL */    { 1, true },
+  /* ..._TAKEN */           { 1, true },
+  /* MPMU_NOT_TAKEN */      { 1, true },
+  /* MPMU_TAKEN */          { 1, true },
+  /* MPMU_TAKEN_ALL */      { 1, true },
+  /* MPMU_CALLS */          { 1, true },
+  /* MPMU_RETURNS */        { 1, true },
+  /* MPMU_INDIRECT */       { 1, false },
+  /* MPMU_FAR */            { 1, false },
+  /* MPMU_LOADS */          { 1, true },
+  /* MPMU_STORES */         { 1, true },
+  /* MPMU_MEM_ACCESSES */   { 2, true },
+  /* MPMU_INTERRUPTS */     { 1, false },
   /* MPMU_BRANCH_MISSES */  { 1, false },
   /* MPMU_LLC_REFERENCES */ { 1, false },
   /* MPMU_LLC_MISSES */     { 1, false },
-  /* MPMU_LOADS */          { 8, false },
-  /* MPMU_STORES */         { 8, false },
-  /* MPMU_MEM_ACCESSES */   { 8, false },
+  /* MPMU_L1D_MISSES */     { 8, false },
+  /* MPMU_LOAD_WALKS */     { 8, false },
+  /* MPMU_STORE_WALKS */    { 8, false },
+  /* MPMU_DATA_WALKS */     { 8, false },
+  /* MPMU_CODE_WALKS */     { 8, false },
 };
+static_assert(sizeof(growth) / sizeof(growth[0]) == MPMU_SOURCES, "one for each source");
 
 void bx_mpmu_c::init(BX_CPU_C *owner)
 {
@@ -47,14 +65,20 @@ void bx_mpmu_c::reset(void)
   memset(pmc, 0, sizeof(pmc));
   memset(eventsel, 0, sizeof(eventsel));
   memset(predictor, 0, sizeof(predictor));
+  memset(l1d, 0, sizeof(l1d));
+  memset(lbr, 0, sizeof(lbr));
+  write_metrics(0);
   fixed_ctrl = global_status = debugctl = 0;
   global_ctrl = (BX_CONST64(1) << nr_gp) - 1;
   nr_pending = 0;
-  retiring = in_list = in_exit = credit_guest = false;
+  retiring = delivering = in_list = in_exit = credit_guest = false;
+  load_at = store_at = ~(Bit64u) 0;
   for (unsigned i = 0; i < mpmu_nr_plain; i++)
     plain[i] = mpmu_plain[i].reset;
   rebuild();
   deadline = 0;
+  if (!cpu->bx_cpuid)
+    bx_mpmu_uncore_c::reset();
 }
 
 // The mutations changed.
@@ -67,24 +91,81 @@ void bx_mpmu_c::reconfigure(void)
 // ---------------------------------------------------------------------------
 // Sources
 
+// The accesses of an instruction count when it retires.
+Bit64u bx_mpmu_c::retired_accesses(Bit64u seen, Bit64u seen_at) const
+{
+  return seen - (!retiring && seen_at == instruction(cpu->icount));
+}
+
 Bit64u bx_mpmu_c::now(unsigned source) const
 {
   const Bit64u cycles = cpu->icount - faults + retiring;
 
+  if (source >= MPMU_TOPDOWN && source <= MPMU_TOPDOWN_LAST)
+    return slots_used(source - MPMU_TOPDOWN, cycles);
   switch (source) {
   case MPMU_INSTRUCTIONS:   return cycles - iterations;
   case MPMU_CYCLES:         return cycles;
   case MPMU_REF_CYCLES:     return cycles / BX_SMP_PROCESSORS;
-  case MPMU_SLOTS:          return cycles * MPMU_SLOTS_PER_CYCLE;
-  case MPMU_BRANCHES:       return branches;
+  case MPMU_SLOTS:          return cycles * model->slots;
+  default:                  return events_now(source);
+  }
+}
+
+Bit64u bx_mpmu_c::events_now(unsigned source) const
+{
+  const Bit64u loaded = retired_accesses(loads, load_at);
+  const Bit64u stored = retired_accesses(stores, store_at);
+  const Bit64u conditional = branch[MPMU_BRANCH_TAKEN] + branch[MPMU_BRANCH_NOT_TAKEN];
+  const Bit64u jumps = branch[MPMU_BRANCH_JUMP] + branch[MPMU_BRANCH_JUMP_INDIRECT];
+  const Bit64u calls = branch[MPMU_BRANCH_CALL] + branch[MPMU_BRANCH_CALL_INDIRECT];
+  const Bit64u taken = branch[MPMU_BRANCH_TAKEN] + jumps + calls + branch[MPMU_BRANCH_RETURN];
+
+  switch (source) {
+  case MPMU_BRANCHES:       return taken + branch[MPMU_BRANCH_NOT_TAKEN] + branch[MPMU_BRANCH_FAR];
+  case MPMU_CONDITIONAL:    return conditional;
+  case MPMU_CONDITIONAL_TAKEN: return branch[MPMU_BRANCH_TAKEN];
+  case MPMU_NOT_TAKEN:      return branch[MPMU_BRANCH_NOT_TAKEN];
+  case MPMU_TAKEN:          return taken;
+  case MPMU_TAKEN_ALL:      return taken + branch[MPMU_BRANCH_FAR];
+  case MPMU_CALLS:          return calls;
+  case MPMU_RETURNS:        return branch[MPMU_BRANCH_RETURN];
+  case MPMU_INDIRECT:       return branch[MPMU_BRANCH_JUMP_INDIRECT] + branch[MPMU_BRANCH_CALL_INDIRECT];
+  case MPMU_FAR:            return branch[MPMU_BRANCH_FAR];
+  case MPMU_LOADS:          return loaded;
+  case MPMU_STORES:         return stored;
+  case MPMU_MEM_ACCESSES:   return loaded + stored;
+  case MPMU_INTERRUPTS:     return interrupts_taken;
   case MPMU_BRANCH_MISSES:  return branch_misses;
   case MPMU_LLC_REFERENCES: return llc_references;
   case MPMU_LLC_MISSES:     return llc_misses;
-  case MPMU_LOADS:          return loads;
-  case MPMU_STORES:         return stores;
-  case MPMU_MEM_ACCESSES:   return loads + stores;
+  case MPMU_L1D_MISSES:     return l1d_misses;
+  case MPMU_LOAD_WALKS:     return load_walks;
+  case MPMU_STORE_WALKS:    return store_walks;
+  case MPMU_DATA_WALKS:     return load_walks + store_walks;
+  case MPMU_CODE_WALKS:     return code_walks;
   default:                  return 0;
   }
+}
+
+// What the instruction under way did so far is undone, or is no instruction's.
+void bx_mpmu_c::forget_accesses(void)
+{
+  const Bit64u at = instruction(cpu->icount);
+
+  loads -= load_at == at;
+  stores -= store_at == at;
+  load_at = store_at = ~(Bit64u) 0;
+}
+
+// An interrupt comes in between two instructions, or two iterations of REP,
+// and what its delivery pushes is not theirs.
+void bx_mpmu_c::interrupt(void)
+{
+  forget_accesses();
+  delivering = true;
+  interrupts_taken++;
+  deadline = 0;
 }
 
 // Two-bit counters, the textbook predictor.
@@ -137,9 +218,9 @@ Bit32u bx_mpmu_c::advance(Bit32u counters)
     const Bit64s grown = now(e->source) - last[e->source];
     const Bit64s delta = e->of_source * grown + e->of_cycles * cycles;
     const Bit64s sum = (Bit64s) pmc[c] + delta;
-    if (sum > (Bit64s) WIDTH_MASK)
+    if (sum > (Bit64s) MPMU_WIDTH_MASK)
       wrapped |= 1u << c;
-    pmc[c] = sum & WIDTH_MASK;
+    pmc[c] = sum & MPMU_WIDTH_MASK;
   }
   return wrapped;
 }
@@ -148,11 +229,14 @@ void bx_mpmu_c::fold(void)
 {
   const Bit32u counters = active();
   const Bit32u wrapped = counters ? advance(counters) : 0;
+  const bool metrics = metrics_enabled() && fold_metrics();
 
-  for (unsigned s = 0; s < MPMU_SOURCES; s++)
-    last[s] = now(s);
-  if (wrapped)
-    overflow(wrapped);
+  for (unsigned s = 0; used >> s; s++) {
+    if ((used >> s) & 1)
+      last[s] = now(s);
+  }
+  if (wrapped || metrics)
+    overflow(wrapped, metrics);
 }
 
 // Something that counters depend on is about to change, in the middle of an
@@ -168,7 +252,7 @@ void bx_mpmu_c::sync(bool retires)
 
 void bx_mpmu_c::boundary(void)
 {
-  retiring = false;
+  retiring = delivering = false;
   fold();
   key = current_key();
   if (credit_guest) {
@@ -185,8 +269,10 @@ void bx_mpmu_c::boundary(void)
 // injected faulted: then it stands for them.
 void bx_mpmu_c::landing(void)
 {
-  if (!retiring)
+  if (!retiring) {
     faults++;
+    forget_accesses();
+  }
   in_exit = false;
   boundary();
 }
@@ -194,7 +280,7 @@ void bx_mpmu_c::landing(void)
 Bit64u bx_mpmu_c::until_wrap(unsigned c) const
 {
   const mpmu_event *e = &event[c];
-  const Bit64u left = BX_CONST64(1) + WIDTH_MASK - pmc[c];
+  const Bit64u left = BX_CONST64(1) + MPMU_WIDTH_MASK - pmc[c];
   const unsigned rate = e->of_cycles ? 1 : growth[e->source].rate;
   const Bit64u steps = (left + rate - 1) / rate;
 
@@ -215,6 +301,8 @@ void bx_mpmu_c::schedule(void)
     if ((counters & 1) && until_wrap(c) < near)
       near = until_wrap(c);
   }
+  if (metrics_until_wrap() < near)
+    near = metrics_until_wrap();
   for (unsigned i = 0; i < nr_pending; i++) {
     if (pending[i].due - icount < near)
       near = pending[i].due - icount;
@@ -230,15 +318,19 @@ void bx_mpmu_c::schedule(void)
 // ---------------------------------------------------------------------------
 // Overflow and PMI
 
-void bx_mpmu_c::overflow(Bit32u wrapped)
+void bx_mpmu_c::overflow(Bit32u wrapped, bool metrics)
 {
+  const bool asks = metrics && ((interrupts >> (MPMU_GP + MPMU_FIXED_SLOTS)) & 1);
+
   for (unsigned c = 0; c < MPMU_PMCS; c++)
     seen[c].overflows += (wrapped >> c) & 1;
   if (key & MPMU_KEY_GUEST)
     cpu->truth.watch.overflowed(cpu->truth.guest_retired());
   if (has_global())
     global_status |= (wrapped & 0xffff) | (Bit64u) (wrapped >> MPMU_GP) << 32;
-  if (wrapped & interrupts)
+  if (metrics)
+    global_status |= MPMU_METRICS_BIT;
+  if ((wrapped & interrupts) || asks)
     assert_pmi(wrapped & interrupts);
 }
 
@@ -314,6 +406,7 @@ void bx_mpmu_c::vmx_entry(bool load, Bit64u value)
 void bx_mpmu_c::guest_entered(void)
 {
   sync(true);
+  delivering = true;                    // what VM entry injects
   credit_guest = (mutations & MPMU_MUTATE_VMRESUME_CREDIT) != 0;
 }
 
@@ -342,6 +435,15 @@ void bx_mpmu_c::vmx_exit_load(bool load, Bit64u value)
   global_ctrl = value;
 }
 
+// What exits does not retire, and what it did so far belongs to the guest: it
+// is undone before GLOBAL_CTRL is the host's.
+void bx_mpmu_c::exit_begin(bool retires)
+{
+  if (!retires)
+    forget_accesses();
+  in_exit = true;
+}
+
 Bit64u bx_mpmu_c::vmx_exit_debugctl(void)
 {
   const Bit64u value = debugctl;
@@ -368,6 +470,11 @@ bool bx_mpmu_c::vmx_global_ctrl_valid(Bit64u value) const
 // ---------------------------------------------------------------------------
 // What the commands show
 
+unsigned bx_mpmu_c::slots_per_cycle(void) const
+{
+  return model->slots;
+}
+
 void bx_mpmu_c::dump(struct mpmu_regs *r)
 {
   fold();
@@ -386,6 +493,10 @@ void bx_mpmu_c::dump(struct mpmu_regs *r)
   r->fixed_ctrl = fixed_ctrl;
   r->global_ctrl = has_global() ? global_ctrl : 0;
   r->global_status = global_status;
+  r->perf_metrics = read_metrics();
+  r->metrics = model->metrics;
+  r->slots = model->slots;
+  r->signature = model->signature;
   r->debugctl = debugctl;
   r->lvtpc = cpu->lapic->get_lvt_perfmon();
   r->guest_mode = cpu->in_vmx_guest || cpu->in_svm_guest;

@@ -52,8 +52,34 @@ static void open_report(void)
 void BX_CPU_C::mpmu_init(void)
 {
   open_report();
-  mpmu.init(this);
   truth.init(bx_cpuid);
+  mpmu.init(this);
+  truth.set_slots(mpmu.slots_per_cycle());
+}
+
+void BX_CPU_C::mpmu_hook_accesses(void)
+{
+  mpmu_accesses = mpmu.memory || truth.memory;
+}
+
+// Of the counters and the truth, for whoever counts them.
+void BX_CPU_C::mpmu_access(unsigned rw, Bit64u phy)
+{
+  if (truth.memory)
+    truth.access(rw);
+  if (!mpmu.memory)
+    return;
+  mpmu.access(rw, icount);
+  if (phy != MPMU_NO_ADDRESS)
+    mpmu.touch_line(phy);
+}
+
+static void count_memory(void)
+{
+  for (unsigned i = 0; i < BX_SMP_PROCESSORS; i++) {
+    BX_CPU(i)->truth.memory = true;
+    BX_CPU(i)->mpmu_hook_accesses();
+  }
 }
 
 static void mutate(unsigned mutations)
@@ -126,6 +152,9 @@ void BX_CPU_C::mpmu_command(unsigned command, unsigned arg)
   case MPMU_CMD_READ_WATCH:
     truth.watch.fill(&answer.watch);
     mpmu_answer(&answer.watch, sizeof(answer.watch));
+    break;
+  case MPMU_CMD_COUNT_MEMORY:
+    count_memory();
     break;
   }
 }

@@ -1,347 +1,16 @@
 // SPDX-License-Identifier: LGPL-2.1-or-later
 //
-// Personalities and registers: what CPUID shows, which MSR is what, and what
-// a write may do.
+// Registers: which MSR is what, and what a write may do.
 
 #include "bochs.h"
 #include "cpu.h"
-#include "cpuid.h"
 #include "apic.h"
 #include "mpmu_model.h"
-
-#include <stdlib.h>
-
-static const mpmu_personality personalities[] = {
-  // name, arch-perfmon, AMD, GP, fixed, full-width, GLOBAL_CTRL saved at exit, extras
-  { "intel-v5-8-4",    5, 0, 8, 4, true,  true,  0 },
-  { "intel-v5-8-3",    5, 0, 8, 3, true,  true,  0 },
-  { "intel-v5-nosave", 5, 0, 8, 4, true,  false, 0 },
-  { "intel-v3",        3, 0, 8, 3, true,  false, 0 },
-  { "intel-nofw",      5, 0, 8, 4, false, true,  0 },
-  { "intel-v5-pt",     5, 0, 8, 4, true,  true,  MPMU_HAS_PT },
-  { "intel-hybrid",    5, 0, 8, 4, true,  true,  MPMU_HAS_HYBRID },
-  { "intel-v4-tfa",    4, 0, 4, 3, true,  true,  MPMU_HAS_TFA },
-  { "amd-v2",          0, 2, 6, 0, true,  false, 0 },
-  { "amd-core6",       0, 1, 6, 0, true,  false, 0 },
-  { "amd-k7",          0, 0, 4, 0, true,  false, 0 },
-};
-
-static const char *const mutation_names[] = {
-  "vmresume-credit", "lose-pmi", "sticky-status", "status-set-ignored",
-  "no-global-save", "skid-64", "leak-counter",
-};
-
-static const Bit64u ALL = ~(Bit64u) 0;
-
-// MISC_ENABLE: fast strings, perfmon present, no BTS, no PEBS.
-const mpmu_plain_msr mpmu_plain[] = {
-  { 0x0000001a0, true,  false, 0x1881, BX_CONST64(0x400c51888) },
-  { 0x000000017, true,  false, 0, 0 },
-  { 0x00000008b, true,  true,  BX_CONST64(0x2b00000000000000) >> 24, 0 },
-  { 0x0000000ce, true,  false, 0x16 << 8, 0 },
-  { 0x0000000cf, true,  false, 0, 0 },
-  { 0x0000000e7, true,  true,  0, ALL },
-  { 0x0000000e8, true,  true,  0, ALL },
-  { 0x000000140, true,  false, 0, 0 },
-  { 0x000000179, true,  true,  0, 0 },
-  { 0x00000017a, true,  true,  0, ALL },
-  { 0x000000198, true,  false, 0, 0 },
-  { 0x000000199, true,  false, 0, 0xffff },
-  { 0x00000019a, true,  false, 0, 0x1f },
-  { 0x00000019b, true,  false, 0, 0x1ffffff },
-  { 0x00000019c, true,  false, 0, 0xaaa },
-  { 0x0000001a2, true,  false, 100 << 16, 0 },
-  { 0x0000001ad, true,  false, 0x16, 0 },
-  { 0x0000001b0, true,  false, 6, 0xf },
-  { 0x0000001b1, true,  false, 0, 0xaaa },
-  { 0x0000001b2, true,  false, 0, 0x1ffffff },
-  { 0x00000010f, true,  false, 0, 7 },          // TSX_FORCE_ABORT
-  { MPMU_LBR,    true,  false, 0, 0 },          // all LBRs of a Skylake, which are off
-  { 0x000000485, true,  false, 0x600441e0, 0 }, // VMX_MISC as ever, and PT in VMX operation
-  { 0x000000560, true,  false, 0, ALL },        // PT, which traces nothing
-  { 0x000000561, true,  false, 0x7f, ALL },
-  { 0x000000570, true,  false, 0, ALL },
-  { 0x000000571, true,  false, 0, ALL },
-  { 0x000000572, true,  false, 0, ALL },
-  { 0xc0010010,  false, true,  0, ALL },
-  { 0xc0010015,  false, true,  0x01000010, ALL },
-  { 0xc001001f,  false, true,  0, ALL },
-  { 0xc0010055,  false, true,  0, ALL },
-  { 0xc0010140,  false, true,  0, 0 },
-  { 0xc0010141,  false, true,  0, 0 },
-  { 0xc0011020,  false, true,  0, ALL },
-  { 0xc0011022,  false, true,  0, ALL },
-  { 0xc0011029,  false, true,  2, ALL },
-  { 0xc001102a,  false, true,  0, ALL },
-};
-const unsigned mpmu_nr_plain = sizeof(mpmu_plain) / sizeof(mpmu_plain[0]);
-
-const mpmu_personality *mpmu_find_personality(bool intel)
-{
-  const char *wanted = getenv("MPMU_PERSONALITY");
-
-  if (!wanted || !*wanted)
-    wanted = intel ? "intel-v5-8-4" : "amd-v2";
-  for (const mpmu_personality &p : personalities) {
-    if (!strcmp(p.name, wanted) && intel == (p.version_intel != 0))
-      return &p;
-  }
-  fprintf(stderr, "mpmu: no personality %s on this CPU model\n", wanted);
-  exit(2);
-}
-
-void bx_mpmu_c::configure(void)
-{
-  const char *wanted = getenv("MPMU_MUTATE");
-  const char *instructions = getenv("MPMU_PMI_DELAY");
-  unsigned known = 0;
-
-  mutations = 0;
-  delay = instructions ? atoi(instructions) : 0;
-  if (!wanted)
-    return;
-  for (const char *name : mutation_names) {
-    if (strstr(wanted, name))
-      mutations |= 1 << known;
-    known++;
-  }
-  if (*wanted && !mutations) {
-    fprintf(stderr, "mpmu: no mutation %s\n", wanted);
-    exit(2);
-  }
-}
-
-// ---------------------------------------------------------------------------
-// CPUID
-
-// PT with a table of output regions, and nothing that is optional.
-void bx_mpmu_c::cpuid_pt(Bit32u function, Bit32u subfunction, cpuid_function_t *leaf) const
-{
-  if (function == 7 && !subfunction)
-    leaf->ebx |= 1 << 25;
-  if (function == 0x14) {
-    leaf->eax = leaf->ebx = leaf->edx = 0;
-    leaf->ecx = subfunction ? 0 : 3;
-  }
-}
-
-// Software knows by the model number that a counter is subject to it: Skylake-X.
-void bx_mpmu_c::cpuid_tfa(Bit32u function, Bit32u subfunction, cpuid_function_t *leaf) const
-{
-  if (function == 1)
-    leaf->eax = 0x50654;
-  if (function == 7 && !subfunction)
-    leaf->edx |= 1 << 13;
-}
-
-// A big core, on a machine that has small ones, too.
-void bx_mpmu_c::cpuid_hybrid(Bit32u function, Bit32u subfunction, cpuid_function_t *leaf) const
-{
-  if (function == 7 && !subfunction)
-    leaf->edx |= 1 << 15;
-  if (function == 0x1a)
-    leaf->eax = 0x40000001;
-}
-
-void bx_mpmu_c::cpuid(Bit32u function, Bit32u subfunction, cpuid_function_t *leaf) const
-{
-  const Bit32u slots = nr_fixed > 3 ? 8 : 7;
-
-  if (model->extras & MPMU_HAS_PT)
-    cpuid_pt(function, subfunction, leaf);
-  if (model->extras & MPMU_HAS_TFA)
-    cpuid_tfa(function, subfunction, leaf);
-  if (model->extras & MPMU_HAS_HYBRID)
-    cpuid_hybrid(function, subfunction, leaf);
-  if (intel && function == 1) {
-    leaf->ecx &= ~((1 << 2) | (1 << 4));        // no debug store
-    leaf->edx &= ~(1 << 21);
-  }
-  if (intel && function == 6) {
-    leaf->eax &= 1 << 2;                        // no power management, only ARAT
-    leaf->ecx = 0;
-  }
-  if (intel && function == 0xa) {
-    leaf->eax = model->version_intel | nr_gp << 8 | MPMU_WIDTH << 16 | slots << 24;
-    leaf->ebx = 0;
-    leaf->ecx = model->version_intel >= 5 ? (1 << nr_fixed) - 1 : 0;
-    leaf->edx = nr_fixed | MPMU_WIDTH << 5;
-    if (model->version_intel >= 5)
-      leaf->edx |= 1 << 15;                     // no AnyThread
-  }
-  if (!intel && function == 0x80000000 && model->version_amd >= 2)
-    leaf->eax = 0x80000022;
-  if (!intel && function == 0x80000001) {
-    leaf->ecx &= ~(1 << 23 | 1 << 24 | 1 << 28);
-    if (model->version_amd >= 1)
-      leaf->ecx |= 1 << 23;
-  }
-  if (!intel && function == 0x80000022 && model->version_amd >= 2) {
-    leaf->eax = 1;
-    leaf->ebx = nr_gp;
-    leaf->ecx = leaf->edx = 0;
-  }
-}
-
-// ---------------------------------------------------------------------------
-// Events
-
-struct event_code {
-  Bit32u select, umask;                 // umask ~0: any
-  mpmu_source source;
-};
-
-static mpmu_source find_event(const event_code *codes, unsigned n, Bit32u select, Bit32u umask)
-{
-  for (unsigned i = 0; i < n; i++) {
-    if (codes[i].select == select && (codes[i].umask == umask || codes[i].umask == ~0u))
-      return codes[i].source;
-  }
-  return MPMU_NOTHING;
-}
-
-static const event_code intel_events[] = {
-  { 0x3c, 0x00, MPMU_CYCLES },
-  { 0x3c, 0x01, MPMU_REF_CYCLES },
-  { 0xc0, 0x00, MPMU_INSTRUCTIONS },
-  { 0xc4, 0x00, MPMU_BRANCHES },
-  { 0xc5, 0x00, MPMU_BRANCH_MISSES },
-  { 0x2e, 0x4f, MPMU_LLC_REFERENCES },
-  { 0x2e, 0x41, MPMU_LLC_MISSES },
-  { 0xa4, 0x01, MPMU_SLOTS },
-  { 0xd0, 0x81, MPMU_LOADS },
-  { 0xd0, 0x82, MPMU_STORES },
-  { 0xd0, 0x83, MPMU_MEM_ACCESSES },
-};
-
-static const event_code amd_events[] = {
-  { 0x76,  ~0u,  MPMU_CYCLES },
-  { 0x120, 0x01, MPMU_REF_CYCLES },
-  { 0xc0,  ~0u,  MPMU_INSTRUCTIONS },
-  { 0xc2,  ~0u,  MPMU_BRANCHES },
-  { 0xc3,  ~0u,  MPMU_BRANCH_MISSES },
-  { 0x60,  ~0u,  MPMU_LLC_REFERENCES },
-  { 0x64,  ~0u,  MPMU_LLC_MISSES },
-  { 0x29,  0x01, MPMU_LOADS },
-  { 0x29,  0x02, MPMU_STORES },
-  { 0x29,  0x03, MPMU_MEM_ACCESSES },
-  { 0x29,  0x04, MPMU_MEM_ACCESSES },
-  { 0x29,  0x07, MPMU_MEM_ACCESSES },
-};
-
-static const mpmu_source fixed_events[] = {
-  MPMU_INSTRUCTIONS, MPMU_CYCLES, MPMU_REF_CYCLES, MPMU_SLOTS,
-};
-
-mpmu_source bx_mpmu_c::decode_intel(Bit64u sel) const
-{
-  return find_event(intel_events, sizeof(intel_events) / sizeof(intel_events[0]),
-                    sel & 0xff, (sel >> 8) & 0xff);
-}
-
-mpmu_source bx_mpmu_c::decode_amd(Bit64u sel) const
-{
-  return find_event(amd_events, sizeof(amd_events) / sizeof(amd_events[0]),
-                    (sel & 0xff) | ((sel >> 32) & 0xf) << 8, (sel >> 8) & 0xff);
-}
-
-// One event per cycle at most, slots apart.  CMASK up to that maximum counts
-// the cycles with an event, beyond it none; INV counts the others.  EDGE leaves
-// events that come alone as they are; those that come in each cycle never rise.
-static mpmu_event filter_event(mpmu_source source, Bit64u sel)
-{
-  const unsigned cmask = (sel >> 24) & 0xff;
-  const bool invert = (sel >> 23) & 1, edge = (sel >> 18) & 1;
-  const bool steady = source <= MPMU_SLOTS;
-  const unsigned most = source == MPMU_SLOTS ? MPMU_SLOTS_PER_CYCLE : 1;
-  mpmu_event e = { source, source != MPMU_NOTHING, 0 };
-
-  if (source == MPMU_NOTHING)
-    return e;
-  if (edge && steady) {
-    e.of_source = 0;
-    return e;
-  }
-  if (!cmask)
-    return e;
-  if (cmask > most) {
-    e.of_source = 0;
-    e.of_cycles = invert;
-  } else if (source == MPMU_SLOTS) {
-    e.of_source = 0;
-    e.of_cycles = !invert;
-  } else if (invert) {
-    e.of_source = -1;
-    e.of_cycles = 1;
-  }
-  return e;
-}
-
-// Host-Only and Guest-Only: none or both count always; without SVME any of
-// them counts never.
-void bx_mpmu_c::allow(unsigned c, bool os, bool usr, unsigned host_guest)
-{
-  const bool leaks = c == 0 && (mutations & MPMU_MUTATE_LEAK_COUNTER);
-
-  for (unsigned k = 0; k < MPMU_KEYS; k++) {
-    const bool user = k & MPMU_KEY_USER, guest = k & MPMU_KEY_GUEST;
-    bool here = user ? usr : os;
-    if (host_guest && !leaks) {
-      here = here && (k & MPMU_KEY_SVME);
-      here = here && (host_guest == 3 || host_guest == (guest ? 1u : 2u));
-    }
-    if (here)
-      runs[k] |= 1u << c;
-  }
-}
-
-void bx_mpmu_c::rebuild_gp(unsigned i)
-{
-  const Bit64u sel = eventsel[i];
-  const unsigned host_guest = intel ? 0 : (sel >> 40) & 3;
-
-  event[i] = filter_event(intel ? decode_intel(sel) : decode_amd(sel), sel);
-  if (!(sel & (1 << 22)))
-    return;
-  if (event[i].of_source || event[i].of_cycles)
-    allow(i, sel & (1 << 17), sel & (1 << 16), host_guest);
-  if (sel & (1 << 20))
-    interrupts |= 1u << i;
-}
-
-void bx_mpmu_c::rebuild_fixed(unsigned i)
-{
-  const unsigned field = (fixed_ctrl >> (4 * i)) & 0xf;
-  const unsigned c = MPMU_GP + i;
-
-  event[c].source = fixed_events[i];
-  event[c].of_source = 1;
-  event[c].of_cycles = 0;
-  allow(c, field & 1, field & 2, 0);
-  if (field & 8)
-    interrupts |= 1u << c;
-}
-
-void bx_mpmu_c::rebuild(void)
-{
-  interrupts = 0;
-  predict = false;
-  memset(runs, 0, sizeof(runs));
-  for (unsigned i = 0; i < nr_gp; i++) {
-    rebuild_gp(i);
-    predict = predict || event[i].source == MPMU_BRANCH_MISSES;
-  }
-  for (unsigned i = 0; i < nr_fixed; i++)
-    rebuild_fixed(i);
-}
-
-// ---------------------------------------------------------------------------
-// Registers
 
 enum {
   REG_NONE, REG_ABSENT, REG_SELECTOR, REG_COUNTER, REG_COUNTER_FULL, REG_FIXED,
   REG_CAPABILITIES, REG_FIXED_CTRL, REG_STATUS, REG_CTRL, REG_STATUS_CLEAR,
-  REG_STATUS_SET, REG_INUSE, REG_DEBUGCTL, REG_PLAIN
+  REG_STATUS_SET, REG_INUSE, REG_METRICS, REG_DEBUGCTL, REG_LBR, REG_PLAIN
 };
 
 struct msr_range {
@@ -365,6 +34,7 @@ static const msr_range intel_singles[] = {
   { 0x391, 4, REG_STATUS_SET },         // room: the version that brought it
   { 0x392, 4, REG_INUSE },
   { 0x1d9, 0, REG_DEBUGCTL },
+  { 0x329, 0, REG_METRICS },
 };
 
 static const msr_range amd_singles[] = {
@@ -375,6 +45,16 @@ static const msr_range amd_singles[] = {
   { 0x000001d9, 0, REG_DEBUGCTL },
 };
 
+static const msr_range lbr_ranges[] = {
+  { 0x680, 32, REG_LBR },               // from
+  { 0x6c0, 32, REG_LBR },               // to
+  { 0xdc0, 32, REG_LBR },               // info
+  { 0x1c9, 1, REG_LBR },                // top of stack
+  { 0x1c8, 1, REG_LBR },                // select
+};
+
+enum { LBR_TOP = 96 };
+
 static unsigned find_single(const msr_range *r, unsigned n, Bit32u msr, unsigned version)
 {
   for (unsigned i = 0; i < n; i++) {
@@ -384,8 +64,25 @@ static unsigned find_single(const msr_range *r, unsigned n, Bit32u msr, unsigned
   return REG_NONE;
 }
 
+// Their number counts through the ranges.
+static unsigned find_lbr(Bit32u msr)
+{
+  unsigned before = 0;
+
+  for (const msr_range &r : lbr_ranges) {
+    if (msr >= r.first && msr < r.first + r.room)
+      return before + msr - r.first;
+    before += r.room;
+  }
+  return MPMU_LBR_REGS;
+}
+
 bx_mpmu_c::reg bx_mpmu_c::decode_intel_msr(Bit32u msr) const
 {
+  const unsigned l = model->extras & MPMU_HAS_LBR ? find_lbr(msr) : (unsigned) MPMU_LBR_REGS;
+
+  if (l < MPMU_LBR_REGS)
+    return { REG_LBR, l };
   for (const msr_range &r : intel_ranges) {
     const unsigned limit = r.kind == REG_FIXED ? nr_fixed : nr_gp;
     if (msr < r.first || msr >= r.first + r.room)
@@ -394,8 +91,11 @@ bx_mpmu_c::reg bx_mpmu_c::decode_intel_msr(Bit32u msr) const
       return { REG_ABSENT, 0 };
     return { r.kind, msr - r.first };
   }
-  return { find_single(intel_singles, sizeof(intel_singles) / sizeof(intel_singles[0]),
-                       msr, model->version_intel), 0 };
+  const reg r = { find_single(intel_singles, sizeof(intel_singles) / sizeof(intel_singles[0]),
+                              msr, model->version_intel), 0 };
+  if (r.kind == REG_METRICS && !has_metrics())
+    return { REG_ABSENT, 0 };
+  return r;
 }
 
 bx_mpmu_c::reg bx_mpmu_c::decode_amd_msr(Bit32u msr) const
@@ -415,23 +115,18 @@ bx_mpmu_c::reg bx_mpmu_c::decode_amd_msr(Bit32u msr) const
                        msr, model->version_amd), 0 };
 }
 
-static bool is_lbr(Bit32u msr)
-{
-  return (msr >= MPMU_LBR && msr < 0x6e0) || (msr >= 0xdc0 && msr < 0xde0) || msr == 0x1c9;
-}
-
 // What a register is an extra of, 0 for those that all have.
 static unsigned extra(Bit32u msr)
 {
   if ((msr >= 0x560 && msr <= 0x572) || msr == 0x485)
     return MPMU_HAS_PT;
-  return msr == 0x10f || msr == MPMU_LBR ? MPMU_HAS_TFA : 0;
+  if (msr == 0x1a6 || msr == 0x1a7 || msr == 0x3f6 || msr == 0x3f7)
+    return MPMU_HAS_EXTRA_REGS;
+  return msr == 0x10f ? MPMU_HAS_TFA : 0;
 }
 
 int bx_mpmu_c::find_plain(Bit32u msr) const
 {
-  if ((model->extras & MPMU_HAS_TFA) && is_lbr(msr))
-    msr = MPMU_LBR;
   if (extra(msr) & ~model->extras)
     return -1;
   for (unsigned i = 0; i < mpmu_nr_plain; i++) {
@@ -454,7 +149,7 @@ bx_mpmu_c::reg bx_mpmu_c::decode(Bit32u msr) const
 
 bool bx_mpmu_c::full_width(void) const
 {
-  return model->full_width;
+  return !intel || (model->capabilities & MPMU_CAP_FULL_WIDTH);
 }
 
 bool bx_mpmu_c::has_global(void) const
@@ -469,13 +164,13 @@ Bit64u bx_mpmu_c::counters_mask(void) const
 
 Bit64u bx_mpmu_c::global_mask(void) const
 {
-  return counters_mask();
+  return counters_mask() | (has_metrics() ? MPMU_METRICS_BIT : 0);
 }
 
 // Beyond the counters: PT, LBR and counter freeze, ASCI, uncore, DS, changed.
 Bit64u bx_mpmu_c::status_mask(void) const
 {
-  Bit64u mask = counters_mask();
+  Bit64u mask = global_mask();
 
   if (!intel)
     return mask | BX_CONST64(3) << 58;
@@ -505,12 +200,14 @@ Bit64u bx_mpmu_c::read_reg(reg r) const
   case REG_COUNTER:
   case REG_COUNTER_FULL:  return pmc[r.index];
   case REG_FIXED:         return pmc[MPMU_GP + r.index];
-  case REG_CAPABILITIES:  return full_width() ? 0x2000 : 0;
+  case REG_CAPABILITIES:  return model->capabilities;
+  case REG_METRICS:       return read_metrics();
   case REG_FIXED_CTRL:    return fixed_ctrl;
   case REG_STATUS:        return global_status;
   case REG_CTRL:          return global_ctrl;
   case REG_INUSE:         return inuse();
   case REG_DEBUGCTL:      return debugctl;
+  case REG_LBR:           return lbr[r.index];
   case REG_PLAIN:         return plain[r.index];
   default:                return 0;
   }
@@ -536,6 +233,7 @@ bool bx_mpmu_c::check_reg(reg r, Bit64u value) const
   case REG_CTRL:          return !(value & ~global_mask());
   case REG_STATUS_CLEAR:
   case REG_STATUS_SET:    return !(value & ~status_mask());
+  case REG_METRICS:       return model->metrics == MPMU_USES || !(value >> (8 * model->metrics));
   case REG_DEBUGCTL:      return !(value & ~MPMU_DEBUGCTL_MASK);
   case REG_CAPABILITIES:
   case REG_STATUS:
@@ -554,7 +252,7 @@ void bx_mpmu_c::clear_status(Bit64u value)
 void bx_mpmu_c::commit_reg(reg r, Bit64u value)
 {
   const Bit64u amd_selector = BX_CONST64(0x30fffd7ffff);
-  const Bit64u width = (BX_CONST64(1) << MPMU_WIDTH) - 1;
+  const Bit64u width = MPMU_WIDTH_MASK;
 
   switch (r.kind) {
   case REG_SELECTOR:
@@ -569,6 +267,8 @@ void bx_mpmu_c::commit_reg(reg r, Bit64u value)
     break;
   case REG_FIXED:
     pmc[MPMU_GP + r.index] = value & width;
+    if (r.index == MPMU_FIXED_SLOTS)
+      write_metrics(0);                 // fractions of what it was
     break;
   case REG_FIXED_CTRL:
     fixed_ctrl = value;
@@ -584,8 +284,14 @@ void bx_mpmu_c::commit_reg(reg r, Bit64u value)
     if (!(mutations & MPMU_MUTATE_STATUS_SET_IGNORED))
       global_status |= value & status_mask();
     break;
+  case REG_METRICS:
+    write_metrics(value);
+    break;
   case REG_DEBUGCTL:
     debugctl = value & MPMU_DEBUGCTL_MASK;
+    break;
+  case REG_LBR:
+    lbr[r.index] = r.index == LBR_TOP ? value & 31 : value;
     break;
   case REG_PLAIN:
     plain[r.index] &= ~mpmu_plain[r.index].writable;
@@ -596,7 +302,8 @@ void bx_mpmu_c::commit_reg(reg r, Bit64u value)
 
 static bool is_pmu(unsigned kind)
 {
-  return kind != REG_PLAIN && kind != REG_DEBUGCTL && kind != REG_CAPABILITIES;
+  return kind != REG_PLAIN && kind != REG_LBR && kind != REG_DEBUGCTL &&
+    kind != REG_CAPABILITIES;
 }
 
 void bx_mpmu_c::note_access(bool write)
@@ -616,9 +323,11 @@ bool bx_mpmu_c::rdmsr(Bit32u index, Bit64u *value, bool *fault)
 {
   const reg r = decode(index);
 
+  *fault = r.kind == REG_ABSENT;
+  if ((model->extras & MPMU_HAS_UNCORE) && bx_mpmu_uncore_c::rdmsr(index, value))
+    return true;
   if (r.kind == REG_NONE)
     return false;
-  *fault = r.kind == REG_ABSENT;
   if (is_pmu(r.kind)) {
     note_access(false);
     fold();
@@ -631,6 +340,9 @@ bool bx_mpmu_c::wrmsr(Bit32u index, Bit64u value, bool *fault)
 {
   const reg r = decode(index);
 
+  *fault = false;
+  if ((model->extras & MPMU_HAS_UNCORE) && bx_mpmu_uncore_c::wrmsr(index, value))
+    return true;
   if (r.kind == REG_NONE)
     return false;
   if (is_pmu(r.kind))
@@ -643,20 +355,30 @@ bool bx_mpmu_c::wrmsr(Bit32u index, Bit64u value, bool *fault)
   return true;
 }
 
-// Intel: type in bits 30 to 16 of the index; AMD: core counters only.
+// Intel: type in bits 30 to 16 of the index; AMD: beyond the core counters are
+// those that all CPUs share.
 bool bx_mpmu_c::rdpmc(Bit32u index, Bit64u *value)
 {
   const unsigned type = index >> 16, number = index & 0xffff;
-  unsigned c;
 
   cpu->truth.seen.rdpmc[cpu->in_vmx_guest || cpu->in_svm_guest]++;
+  if ((model->extras & MPMU_HAS_UNCORE) && bx_mpmu_uncore_c::rdpmc(index, value))
+    return true;
+  fold();
   if (type == 0 && number < nr_gp)
-    c = number;
+    *value = pmc[number];
   else if (intel && type == 0x4000 && number < nr_fixed)
-    c = MPMU_GP + number;
+    *value = pmc[MPMU_GP + number];
+  else if (has_metrics() && index == 0x20000000)
+    *value = read_metrics();
   else
     return false;
-  fold();
-  *value = pmc[c];
   return true;
+}
+
+// A hole in the intercept of RDPMC.
+bool bx_mpmu_c::rdpmc_escapes(Bit32u index) const
+{
+  return (mutations & MPMU_MUTATE_RDPMC_L3) && (model->extras & MPMU_HAS_UNCORE) &&
+    bx_mpmu_uncore_c::is_index(index);
 }

@@ -11,23 +11,52 @@ void bx_mpmu_truth_c::init(unsigned cpu)
 {
   memset(this, 0, sizeof(*this));
   cpu_id = cpu;
+  loaded_at = stored_at = ~(Bit64u) 0;
+}
+
+// The instruction under way did not retire: a fault, an exit, or an interrupt
+// before it, or in the middle of a REP.
+void bx_mpmu_truth_c::take_back(void)
+{
+  loads -= loaded_at == retired;
+  stores -= stored_at == retired;
+  loaded_at = stored_at = ~(Bit64u) 0;
+}
+
+// Nothing may have run where it comes since that place was entered.
+void bx_mpmu_truth_c::interrupt(unsigned where)
+{
+  take_back();
+  if (where != place)
+    move(where);
+  interrupts++;
+  quiet = true;
+}
+
+// VMLAUNCH and VMRUN retired though what they injected did not get through.
+void bx_mpmu_truth_c::landing(void)
+{
+  if (!entering)
+    take_back();
+  retired += entering;
+  entering = false;
 }
 
 // Credit what ran since the last call to the place where it ran.
 void bx_mpmu_truth_c::settle(void)
 {
-  const Bit64u cycles = retired + partial;
-  const Bit64u cpus = BX_SMP_PROCESSORS;
+  const Bit64u ref_cycles = (retired + partial) / BX_SMP_PROCESSORS;
+  Bit64u now[SUMS] = { retired, partial, loads, stores, interrupts };
 
-  at[place].instructions += retired - retired_then;
-  at[place].branches += branches - branches_then;
-  at[place].cycles += cycles - cycles_then;
-  at[place].ref_cycles += cycles / cpus - cycles_then / cpus;
-  retired_then = retired;
-  branches_then = branches;
-  cycles_then = cycles;
-  for (unsigned p = 0; p < 4; p++)
-    seen.instructions[p >> 1][p & 1] = at[p].instructions;
+  for (unsigned k = 0; k < MPMU_BRANCH_KINDS; k++)
+    now[BRANCHES + k] = branch[k];
+  for (unsigned s = 0; s < SUMS; s++) {
+    at[place].sum[s] += now[s] - then[s];
+    then[s] = now[s];
+  }
+  at[place].ref_cycles += ref_cycles - ref_cycles_then;
+  ref_cycles_then = ref_cycles;
+  seen.instructions[place >> 1][place & 1] = at[place].sum[RETIRED];
 }
 
 void bx_mpmu_truth_c::move(unsigned where)
@@ -38,7 +67,7 @@ void bx_mpmu_truth_c::move(unsigned where)
 
 Bit64u bx_mpmu_truth_c::guest_retired(void) const
 {
-  return at[2].instructions + at[3].instructions + (place >= 2 ? retired - retired_then : 0);
+  return at[2].sum[RETIRED] + at[3].sum[RETIRED] + (place >= 2 ? retired - then[RETIRED] : 0);
 }
 
 void bx_mpmu_truth_c::watch_trace(unsigned where, bool counted, Bit64u rip)
@@ -65,6 +94,48 @@ void bx_mpmu_truth_c::vmexit(unsigned reason, bool intel)
   seen.vmexits[index]++;
 }
 
+Bit64u bx_mpmu_truth_c::branches_at(unsigned p) const
+{
+  Bit64u branches = 0;
+
+  for (unsigned k = 0; k < MPMU_BRANCH_KINDS; k++)
+    branches += at[p].sum[BRANCHES + k];
+  return branches;
+}
+
+void bx_mpmu_truth_c::fill_counts(struct mpmu_truth *t, unsigned p) const
+{
+  const Bit64u *sum = at[p].sum, *kind = sum + BRANCHES;
+  Bit64u counts[MPMU_TRUTH_COUNTS];
+
+  counts[MPMU_TRUTH_CONDITIONAL] = kind[MPMU_BRANCH_TAKEN] + kind[MPMU_BRANCH_NOT_TAKEN];
+  counts[MPMU_TRUTH_TAKEN] = branches_at(p) - kind[MPMU_BRANCH_NOT_TAKEN] - kind[MPMU_BRANCH_FAR];
+  counts[MPMU_TRUTH_CALLS] = kind[MPMU_BRANCH_CALL] + kind[MPMU_BRANCH_CALL_INDIRECT];
+  counts[MPMU_TRUTH_RETURNS] = kind[MPMU_BRANCH_RETURN];
+  counts[MPMU_TRUTH_FAR] = kind[MPMU_BRANCH_FAR];
+  counts[MPMU_TRUTH_LOADS] = sum[LOADS];
+  counts[MPMU_TRUTH_STORES] = sum[STORES];
+  counts[MPMU_TRUTH_INTERRUPTS] = sum[INTERRUPTS];
+  for (unsigned c = 0; c < MPMU_TRUTH_COUNTS; c++)
+    t->counts[c][p >> 1][p & 1] = counts[c];
+}
+
+// The uses of slots of mpmu_metrics.cc, from what is known here.
+void bx_mpmu_truth_c::fill_topdown(struct mpmu_truth *t, unsigned p) const
+{
+  const unsigned guest = p >> 1, user = p & 1;
+  const Bit64u instructions = t->instructions[guest][user], cycles = t->cycles[guest][user];
+  const Bit64u retiring = instructions + cycles, wasted = t->branches[guest][user];
+  const Bit64u uses[MPMU_TRUTH_USES] = {
+    retiring, wasted, wasted, slots * cycles - retiring - 2 * wasted,
+    cycles - instructions, t->counts[MPMU_TRUTH_CONDITIONAL][guest][user],
+    t->counts[MPMU_TRUTH_TAKEN][guest][user], cycles,
+  };
+
+  for (unsigned u = 0; u < MPMU_TRUTH_USES; u++)
+    t->topdown[u][guest][user] = uses[u];
+}
+
 void bx_mpmu_truth_c::fill(struct mpmu_truth *t)
 {
   settle();
@@ -72,11 +143,15 @@ void bx_mpmu_truth_c::fill(struct mpmu_truth *t)
   t->magic = MPMU_MAGIC_TRUTH;
   t->cpu = cpu_id;
   for (unsigned p = 0; p < 4; p++) {
-    t->instructions[p >> 1][p & 1] = at[p].instructions;
-    t->branches[p >> 1][p & 1] = at[p].branches;
-    t->cycles[p >> 1][p & 1] = at[p].cycles;
-    t->ref_cycles[p >> 1][p & 1] = at[p].ref_cycles;
-    t->slots[p >> 1][p & 1] = at[p].cycles * 6;
+    const unsigned guest = p >> 1, user = p & 1;
+    const Bit64u cycles = at[p].sum[RETIRED] + at[p].sum[PARTIAL];
+    t->instructions[guest][user] = at[p].sum[RETIRED];
+    t->branches[guest][user] = branches_at(p);
+    t->cycles[guest][user] = cycles;
+    t->ref_cycles[guest][user] = at[p].ref_cycles;
+    t->slots[guest][user] = cycles * slots;
+    fill_counts(t, p);
+    fill_topdown(t, p);
   }
 }
 
