@@ -10,7 +10,7 @@
 . "$MPMU_TOP/tests/rig/kselftests.sh"
 
 kselftests_prepare stock
-for personality in intel-v5-8-4 intel-v5-8-3 intel-v3 amd-v2 amd-k7; do
+for personality in intel-spr intel-skx intel-v5-8-3 intel-v3 amd-zen4 amd-k7; do
 	kselftests_run "$personality" \
 		pmu_counters_test,pmu_event_filter_test,vmx_pmu_caps_test 1800
 	case $personality in

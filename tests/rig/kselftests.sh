@@ -5,6 +5,10 @@
 
 # What the tests themselves refuse to run on, with the stock kernel.
 kselftests_skips='
+amd-zen4 pmu_counters_test
+amd-zen4 vmx_pmu_caps_test
+amd-zen5 pmu_counters_test
+amd-zen5 vmx_pmu_caps_test
 amd-v2 pmu_counters_test
 amd-v2 vmx_pmu_caps_test
 amd-core6 pmu_counters_test

@@ -10,7 +10,7 @@
 . "$MPMU_TOP/tests/rig/kselftests.sh"
 
 kselftests_prepare stock
-for personality in intel-v5-8-4 amd-v2; do
+for personality in intel-skx intel-icx intel-spr intel-gnr amd-zen4 amd-zen5; do
 	kselftests_run "$personality" pmu_event_filter_test,vmx_pmu_caps_test 240
 done
 done_testing
