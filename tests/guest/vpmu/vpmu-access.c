@@ -127,22 +127,6 @@ static void try_controls(struct machine_access *m)
 			   pmu->intel ? NEVER : WHOLE_PMU, 0, "C sets status");
 }
 
-#define MSR_DEBUGCTL	0x1d9
-
-/* Nothing sets the bits that a freeze would set, and they can be cleared. */
-static void try_freeze(struct machine_access *m)
-{
-	const struct pmu *pmu = &m->machine.pmu;
-
-	try_access(m, (struct guest_access){ OP_WRMSR, MSR_DEBUGCTL, 1 << 12 }, FAULTS, 0,
-		   "D5 counters freeze at a PMI");
-	try_access(m, (struct guest_access){ OP_WRMSR, MSR_DEBUGCTL, 1 << 11 }, FAULTS, 0,
-		   "D5 LBRs freeze at a PMI");
-	if (pmu->ctrl)
-		try_access(m, (struct guest_access){ OP_WRMSR, pmu->ack, 3ull << 58 }, WHOLE_PMU,
-			   0, "D5 clears what a freeze would set");
-}
-
 static void try_faults(struct machine_access *m)
 {
 	const struct pmu *pmu = &m->machine.pmu;
@@ -204,6 +188,36 @@ static void try_value(struct machine_access *m, uint32_t msr, uint64_t value, ui
 		   m->name))
 		note("%#x reads %#llx, want %#llx", msr, (unsigned long long)area->result.read[0],
 		     (unsigned long long)want);
+}
+
+#define MSR_DEBUGCTL	0x1d9
+
+/* Refused, or ignored, as AMD's is where KVM does not virtualize LBRs. */
+static void try_no_freeze(struct machine_access *m, uint64_t bits, const char *what)
+{
+	struct guest_cpu *area = m->machine.vm.cpu[0].area;
+
+	if (m->machine.pmu.intel)
+		try_access(m, (struct guest_access){ OP_WRMSR, MSR_DEBUGCTL, bits }, FAULTS, 0,
+			   what);
+	prepare(m, &area->job);
+	area->job.access = (struct guest_access){ OP_WRMSR, MSR_DEBUGCTL, bits };
+	job_read(&area->job, OP_RDMSR, MSR_DEBUGCTL);
+	if (machine_run(&m->machine))
+		fatal("the guest ended");
+	check(!(area->result.read[0] & bits), "%s, %s: it is not on", what, m->name);
+}
+
+/* Nothing sets the bits of the status that a freeze would set, and they can be cleared. */
+static void try_freeze(struct machine_access *m)
+{
+	const struct pmu *pmu = &m->machine.pmu;
+
+	try_no_freeze(m, 1 << 12, "D5 counters freeze at a PMI");
+	try_no_freeze(m, 1 << 11, "D5 LBRs freeze at a PMI");
+	if (pmu->ctrl)
+		try_access(m, (struct guest_access){ OP_WRMSR, pmu->ack, 3ull << 58 }, WHOLE_PMU,
+			   0, "D5 clears what a freeze would set");
 }
 
 /* Counter and selector 1: the first counter runs. */
