@@ -33,7 +33,7 @@ console()
 
 	for n in 100000 200000; do
 		echo "mpmu-run: intel mediated-emulated user $n $((9 * n + 99)) $((9 * n + 99)) $((2 * n + 9)) 1"
-		echo "mpmu-run: intel mediated-emulated exits $n $((70 * n)) $((9 * n + 99 + n / 200)) 1"
+		echo "mpmu-run: intel mediated-emulated exits $n $((9 * n + 99 + n / 200)) 1"
 		echo "mpmu-run: intel mediated-beside $n $((9 * n + 99)) $((2 * n + 9)) 1"
 		echo "mpmu-run: intel mediated-beside $n $((9 * n + 99)) $((2 * n + 9)) 1"
 	done

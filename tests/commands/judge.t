@@ -32,17 +32,24 @@ plant()
 # console VENDOR: what it prints if all is as it should be.
 console()
 {
-	local kind n
+	local kind n access
 
 	echo "# mediated: enable_mediated_pmu reads Y"
+	echo "mpmu-run: $1 mediated policy direct"
+	echo "mpmu-run: $1 mediated watchdog 1"
 	for kind in mediated emulated; do
 		for n in 1000 2000; do
 			printf "mpmu-run: $1 $kind user $n %d %d %d 1 %016x %016x %016x 0 %016x\n" \
 				$((9 * n + 99)) $((9 * n + 99)) $((2 * n + 9)) $((9 * n)) $((9 * n)) $((2 * n)) 70
-			printf "mpmu-run: $1 $kind exits $n %d %d 1 %016x 0 0 %016x %016x\n" \
-				$((70 * n)) $((9 * n + 99 + n / 1000)) $((9 * n)) $((70 * n)) "$n"
+			printf "mpmu-run: $1 $kind exits $n %d 1 %016x 0 0 0 %016x\n" \
+				$((9 * n + 99 + n / 1000)) $((9 * n)) "$n"
+			printf "mpmu-run: $1 $kind kernel $n 1 0 0 0 0 %016x 0 %016x %016x\n" \
+				70 $((70 * n)) $((70 * n))
 		done
 		echo "mpmu-run: $1 $kind sample 2000 20 0 1 0 0 0 0 0000000000000fff"
+		for access in RDPMC counter GLOBAL_CTRL selector; do
+			echo "mpmu-run: $1 $kind access $access 3 4000"
+		done
 		echo "mpmu-run: $1 $kind perfmon_v2 1"
 	done
 	echo "mpmu-run: $1 mediated end"
@@ -68,8 +75,17 @@ plant
 try "equal counts agree" judged 0 "guest and truth agree"
 try "one count too many does not" judged 1 "FAIL: intel: the guest counted 2001 branches:u, the truth is 2000" \
 	intel 's/ 4009 / 4010 /'
+try "nor one of the kernel" judged 1 "FAIL: amd: the guest counted 140001 instructions:k, the truth is 140000" \
+	amd "s/ $(printf %016x 140000) / $(printf %016x 140001) /"
 try "nor does a sample too few" judged 1 "FAIL: amd: 19 samples of instructions:u, the truth is 20" \
 	amd 's/sample 2000 20/sample 2000 19/'
+try "nor accesses that exit" judged 1 "FAIL: intel: 1000 times RDPMC: 1003 exits, none is needed" \
+	intel 's/mediated access RDPMC 3/mediated access RDPMC 1003/'
+try "but those to selectors do, and RDPMC on Zen" judged 0 "guest and truth agree" \
+	amd 's/mediated access \(selector\|RDPMC\) 3/mediated access \1 1003/'
+try "nor a host without its watchdog" judged 1 "FAIL: amd: the NMI watchdog of the host does not run" \
+	amd 's/watchdog 1/watchdog 0/'
+try "machines and policies are named" judged 0 "amd: amd-zen4, policy direct, NMI watchdog on"
 try "nor a guest that does not end" judged 1 "FAIL: amd: the guest did not reach its end" amd '/ end$/d'
 try "a complaint is told, whatever its words" judged 1 \
 	"FAIL: intel: the guest's kernel says: WARNING: at intel_pmu_handle" \

@@ -63,7 +63,7 @@ judge()
 	try "$label: no kernel of the three complains" ends_well
 	l2_user "$label" emulated
 	try "$label: the guest's perf counts across exits" \
-		l2_grows emulated exits 2 $((loops * turn + cpuids * exit_turn))
+		l2_grows emulated exits 1 $((loops * turn + cpuids * exit_turn))
 	try "$label: the hypervisor's perf counts instructions and branches" beside
 	try "$label: what the hypervisor counts of all is the truth" windows
 	try "$label: guest and hypervisor, counted apart, are all" parts

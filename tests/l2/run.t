@@ -11,7 +11,8 @@ output=$(./run 2>&1) && status=0 || status=$?
 printf '%s\n' "$output" | sed 's/^/# /'
 result "$status" "./run ends with status 0"
 for vendor in intel amd; do
-	try "a row for each count, $vendor" test "$(grep -c "^$vendor " <<<"$output")" = 7
+	try "a row for each count and access, $vendor" test "$(grep -c "^$vendor " <<<"$output")" = 11
 done
+try "the machines are named" grep -qx "intel: intel-.*, policy direct, NMI watchdog on" <<<"$output"
 try "guest and truth agree" grep -qx "guest and truth agree" <<<"$output"
 done_testing
