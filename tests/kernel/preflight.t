@@ -22,6 +22,9 @@ intel-v3	1	no  PMU version 4 or later (it is 3)
 intel-nofw	1	no  full-width writes to counters
 amd-v2	0	ok  PerfMonV2
 amd-core6	1	no  PerfMonV2
+intel-skx	0	ok  PMU version 4 or later (it is 4)
+intel-spr	0	ok  VM exit saves PERF_GLOBAL_CTRL
+amd-zen4	0	-   RDPMC reaches NB and L3 counters. With mediated_pmu_uncore_rdpmc=Y policy direct does not
 '
 
 # personality	policy	version	GP	fixed	metrics	what exits (docs/msr-policy.md)
@@ -35,6 +38,14 @@ intel-v4-tfa	full	4	3	3	no	eventsel, FIXED_CTR_CTRL, GLOBAL_CTRL, status, RDPMC
 amd-v2	compat	2	6	0	no	eventsel
 amd-v2	direct	2	6	0	no	eventsel
 amd-v2	full	2	6	0	no	eventsel
+intel-skx	compat	2	4	3	no	eventsel, FIXED_CTR_CTRL
+intel-skx	full	4	4	3	no	eventsel, FIXED_CTR_CTRL
+intel-spr	compat	2	8	3	no	eventsel, FIXED_CTR_CTRL, GLOBAL_CTRL, status, RDPMC
+intel-spr	direct	2	8	3	no	eventsel, FIXED_CTR_CTRL
+intel-spr	full	5	8	4	yes	eventsel, FIXED_CTR_CTRL
+amd-zen4	compat	2	6	0	no	eventsel, RDPMC
+amd-zen4	direct	2	6	0	no	eventsel, RDPMC
+amd-zen4	full	2	6	0	no	eventsel, RDPMC
 '
 
 # has_row POLICY VERSION GP FIXED METRICS EXITS
