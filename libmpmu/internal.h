@@ -266,6 +266,13 @@ static inline bool mpmu_touched(const struct mpmu_vcpu *vcpu)
 #define mpmu_assert_cpu(cpu, vcpu) mpmu_assert((cpu) && (vcpu) && (vcpu)->host)
 #define mpmu_assert_initiator(by)  mpmu_assert((by) == MPMU_BY_GUEST || (by) == MPMU_BY_HOST)
 
+/* In hardware or saved?  Not in the hardware of another CPU: the caller saw to that. */
+static inline bool mpmu_live(const struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
+{
+	mpmu_assert(!mpmu_held(vcpu) || mpmu_resident(cpu, vcpu));
+	return mpmu_resident(cpu, vcpu);
+}
+
 static inline void mpmu_raise_pmi(struct mpmu_vcpu *vcpu)
 {
 	vcpu->stats->pmis++;

@@ -31,7 +31,7 @@ u64 mpmu_counter_read(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pm
 {
 	u64 value;
 
-	if (mpmu_resident(cpu, vcpu))
+	if (mpmu_live(cpu, vcpu))
 		value = mpmu_call(vcpu, rdmsr, mpmu_counter_msr(mpmu_desc(vcpu), pmc));
 	else
 		value = *registers_saved_counter(vcpu, pmc);
@@ -60,7 +60,7 @@ static void registers_write_saved(struct mpmu_vcpu *vcpu, u32 pmc, u64 value)
 
 void mpmu_counter_write(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc, u64 value)
 {
-	if (!mpmu_resident(cpu, vcpu))
+	if (!mpmu_live(cpu, vcpu))
 		registers_write_saved(vcpu, pmc, value);
 	else if (pmc == MPMU_SLOTS && mpmu_has(&vcpu->caps, MPMU_FEAT_METRICS))
 		registers_write_slots(cpu, vcpu, value);
@@ -78,7 +78,7 @@ u64 mpmu_global_ctrl_read(const struct mpmu_cpu *cpu, const struct mpmu_vcpu *vc
 {
 	if (mpmu_global_ctrl_in_vmcs(vcpu))
 		return mpmu_of_model(vcpu, mpmu_call(vcpu, get_global_ctrl));
-	if (mpmu_resident(cpu, vcpu))
+	if (mpmu_live(cpu, vcpu))
 		return mpmu_of_model(vcpu, mpmu_call(vcpu, rdmsr, mpmu_desc(vcpu)->global_ctrl));
 	return vcpu->global_ctrl;
 }
@@ -87,7 +87,7 @@ void mpmu_global_ctrl_write(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, 
 {
 	if (mpmu_global_ctrl_in_vmcs(vcpu))
 		mpmu_call(vcpu, set_global_ctrl, value);
-	else if (mpmu_resident(cpu, vcpu))
+	else if (mpmu_live(cpu, vcpu))
 		mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->global_ctrl, value);
 	else
 		vcpu->global_ctrl = value;
@@ -96,14 +96,14 @@ void mpmu_global_ctrl_write(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, 
 /* Only the bits of its PMCs are the guest's in the live status. */
 u64 mpmu_status_read(const struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
 {
-	if (mpmu_resident(cpu, vcpu))
+	if (mpmu_live(cpu, vcpu))
 		return mpmu_of_model(vcpu, mpmu_call(vcpu, rdmsr, mpmu_desc(vcpu)->status));
 	return vcpu->global_status;
 }
 
 void mpmu_status_set(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 bits)
 {
-	if (!mpmu_resident(cpu, vcpu))
+	if (!mpmu_live(cpu, vcpu))
 		vcpu->global_status |= bits;
 	else
 		mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->status_set, bits);
@@ -111,7 +111,7 @@ void mpmu_status_set(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 bit
 
 void mpmu_status_clear(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 bits)
 {
-	if (!mpmu_resident(cpu, vcpu))
+	if (!mpmu_live(cpu, vcpu))
 		vcpu->global_status &= ~bits;
 	else
 		mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->status_clear, bits);
@@ -129,7 +129,7 @@ void mpmu_eventsel_hw_write(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, 
 	if (hw)
 		vcpu->nonzero_eventsels |= (u32)bit;
 	mpmu_assign(&vcpu->enabled, bit, hw & MPMU_SEL_ENABLE);
-	if (mpmu_resident(cpu, vcpu))
+	if (mpmu_live(cpu, vcpu))
 		mpmu_call(vcpu, wrmsr, mpmu_eventsel_msr(mpmu_desc(vcpu), pmc), hw);
 }
 
@@ -144,6 +144,6 @@ void mpmu_fixed_ctrl_hw_write(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu
 	mpmu_for_each_pmc(pmc, vcpu->caps.counters & MPMU_FIXED_MASK)
 		mpmu_assign(&vcpu->enabled, mpmu_bit(pmc),
 			    mpmu_fixed_field(hw, pmc) & (MPMU_FIXED_OS | MPMU_FIXED_USR));
-	if (mpmu_resident(cpu, vcpu))
+	if (mpmu_live(cpu, vcpu))
 		mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->fixed_ctrl, hw);
 }

@@ -30,7 +30,7 @@ static void forget(struct mpmu_cpu *cpu)
 
 static u32 fixed_of(mpmu_pmcs pmcs)
 {
-	return (u32)((pmcs & MPMU_FIXED_MASK) >> MPMU_FIXED_BASE);
+	return (u32)(pmcs >> MPMU_FIXED_BASE) & (u32)(MPMU_FIXED_MASK >> MPMU_FIXED_BASE);
 }
 
 /* Those of the model that are not written are known to hold the value. */
@@ -90,6 +90,21 @@ static mpmu_pmcs with_metrics(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu
 	return pmcs | (vcpu->caps.global_ctrl_extra & mpmu_bit(MPMU_METRICS));
 }
 
+/*
+ * The values of the owner before are saved, and still in hardware: so they are
+ * known.  What it had beyond the next one's model is not to be seen any more.
+ */
+static void learn(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, const struct mpmu_vcpu *from)
+{
+	mpmu_pmcs left = from->nonzero_counters | from->nonzero_eventsels;
+	mpmu_pmcs beyond = left & ~mpmu_all_pmcs(&vcpu->caps);
+
+	cpu->zero_counters |= mpmu_all_pmcs(&from->caps) & ~from->nonzero_counters;
+	cpu->zero_eventsels |= (u32)from->caps.counters & ~from->nonzero_eventsels;
+	if (beyond)
+		clean(cpu, vcpu, beyond);
+}
+
 /* Counters that are 0 and known to be 0 are not written; PERF_METRICS comes last. */
 static inline u32 load_counters(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
@@ -114,7 +129,8 @@ static inline u32 load_counters(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 	return written;
 }
 
-static inline u32 load_controls(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
+static inline u32 load_controls(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
+				const struct mpmu_vcpu *from)
 {
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);
 	u32 mine = (u32)vcpu->caps.counters;
@@ -123,10 +139,15 @@ static inline u32 load_controls(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 
 	cpu->zero_eventsels &= ~mine;
 	switch_for_each(i, gps) {
-		mpmu_call(vcpu, wrmsr, desc->eventsel + i * desc->gp_stride, vcpu->eventsel_hw[i]);
+		u64 hw = vcpu->eventsel_hw[i];
+
+		/* One that is 0 may be beyond the model of the owner before. */
+		if (from && hw && from->eventsel_hw[i] == hw)
+			continue;
+		mpmu_call(vcpu, wrmsr, desc->eventsel + i * desc->gp_stride, hw);
 		written++;
 	}
-	if (desc->fixed_ctrl) {
+	if (desc->fixed_ctrl && !(from && from->fixed_ctrl_hw == vcpu->fixed_ctrl_hw)) {
 		mpmu_call(vcpu, wrmsr, desc->fixed_ctrl, vcpu->fixed_ctrl_hw);
 		written++;
 	}
@@ -155,30 +176,36 @@ static inline u32 load_globals(struct mpmu_vcpu *vcpu)
 	return written;
 }
 
-static inline void load(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
+/* @from: the owner before, whose values are in the registers; NULL: the host. */
+static inline void load(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
+			const struct mpmu_vcpu *from)
 {
 	u32 written;
 
 	vcpu->disabled = 0;
-	take_dirty(cpu, vcpu);
+	if (from)
+		learn(cpu, vcpu, from);
+	else
+		take_dirty(cpu, vcpu);
 	written = load_counters(cpu, vcpu);
-	written += load_controls(cpu, vcpu);
+	written += load_controls(cpu, vcpu, from);
 	written += load_globals(vcpu);
 	count_moves(vcpu, 0, written);
 }
 
-/* True: it was not 0, and has been scrubbed. */
-static inline bool save_counter(struct mpmu_vcpu *vcpu, u32 msr, u64 *saved)
+/* True: it was not 0, and has been scrubbed, where that is wanted. */
+static inline bool save_counter(struct mpmu_vcpu *vcpu, u32 msr, u64 *saved, bool scrub)
 {
 	*saved = mpmu_call(vcpu, rdmsr, msr);
 	if (!*saved)
 		return false;
-	mpmu_call(vcpu, wrmsr, msr, 0);
+	if (scrub)
+		mpmu_call(vcpu, wrmsr, msr, 0);
 	return true;
 }
 
 /* PERF_METRICS is read before fixed counter 3 is scrubbed, and scrubbed after that. */
-static inline u32 save_counters(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
+static inline u32 save_counters(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, bool scrub)
 {
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);
 	bool metrics = mpmu_has(&vcpu->caps, MPMU_FEAT_METRICS);
@@ -187,23 +214,23 @@ static inline u32 save_counters(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 	if (metrics)
 		vcpu->metrics = mpmu_call(vcpu, rdmsr, desc->metrics);
 	switch_for_each(i, (u32)vcpu->caps.counters) {
-		if (save_counter(vcpu, desc->gp + i * desc->gp_stride, &vcpu->gp[i])) {
+		if (save_counter(vcpu, desc->gp + i * desc->gp_stride, &vcpu->gp[i], scrub)) {
 			gps |= 1u << i;
 			written++;
 		}
 	}
 	switch_for_each(i, fixed_of(vcpu->caps.counters)) {
-		if (save_counter(vcpu, desc->fixed + i, &vcpu->fixed[i])) {
+		if (save_counter(vcpu, desc->fixed + i, &vcpu->fixed[i], scrub)) {
 			fixed |= 1u << i;
 			written++;
 		}
 	}
 	vcpu->nonzero_counters = gps | (mpmu_pmcs)fixed << MPMU_FIXED_BASE;
-	cpu->zero_counters |= mpmu_all_pmcs(&vcpu->caps);
-	if (!metrics)
-		return written;
 	mpmu_assign(&vcpu->nonzero_counters, mpmu_bit(MPMU_METRICS), vcpu->metrics);
-	if (!(vcpu->nonzero_counters & (mpmu_bit(MPMU_SLOTS) | mpmu_bit(MPMU_METRICS))))
+	if (!scrub)
+		return 0;
+	cpu->zero_counters |= mpmu_all_pmcs(&vcpu->caps);
+	if (!metrics || !(vcpu->nonzero_counters & (mpmu_bit(MPMU_SLOTS) | mpmu_bit(MPMU_METRICS))))
 		return written;
 	mpmu_call(vcpu, wrmsr, desc->metrics, 0);
 	return written + 1;
@@ -285,13 +312,15 @@ static inline u32 save_status(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 }
 
 /* Where VM-exit loads GLOBAL_CTRL, everything has stopped already. */
-static inline u32 stop(struct mpmu_vcpu *vcpu)
+static inline u32 stop(struct mpmu_vcpu *vcpu, bool scrub)
 {
 	u32 msr = mpmu_desc(vcpu)->global_ctrl;
 
 	if (!switches_global_ctrl(vcpu))
 		return 0;
 	vcpu->global_ctrl = mpmu_of_model(vcpu, mpmu_call(vcpu, rdmsr, msr));
+	if (!scrub)
+		return 0;
 	mpmu_call(vcpu, wrmsr, msr, 0);
 	return 1;
 }
@@ -304,24 +333,51 @@ static void owner_changed(struct mpmu_vcpu *vcpu, enum mpmu_cause cause,
 	mpmu_trace_owner(vcpu, cause, before);
 }
 
-/* Hand the PMU back to the host; late interrupts stay the guest's. */
-void mpmu_release(struct mpmu_cpu *cpu, enum mpmu_cause cause)
+/*
+ * A latched interrupt is its target's.  IRQs are open after a refusal, and in a
+ * guest that is the target.
+ */
+static bool owed_to_another(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
+{
+	bool owed = cpu->pmi_latched && cpu->pmi_target != vcpu;
+
+	cpu->pmi_latched = false;
+	return owed;
+}
+
+/*
+ * Save the owner's values.  For @next, who enters, they stay in the registers,
+ * unless an interrupt is in the way: then false, as for the host, who gets the PMU
+ * back scrubbed.  Late interrupts stay the guest's.
+ */
+static MPMU_NOINLINE bool take_out(struct mpmu_cpu *cpu, enum mpmu_cause cause,
+				   const struct mpmu_vcpu *next)
 {
 	struct mpmu_vcpu *vcpu = cpu->owner;
-	struct mpmu_moves before;
-	u32 written;
+	const struct mpmu_moves before = vcpu->stats->registers;
+	u32 written = save_status(cpu, vcpu);
 
-	if (!vcpu)
-		return;
-	before = vcpu->stats->registers;
-	written = stop(vcpu);
-	written += save_status(cpu, vcpu);
-	written += scrub_controls(cpu, vcpu);
-	written += save_counters(cpu, vcpu);
+	if (next && owed_to_another(cpu, next))
+		next = NULL;
+	written += stop(vcpu, !next);
+	if (!next)
+		written += scrub_controls(cpu, vcpu);
+	written += save_counters(cpu, vcpu, !next);
 	count_moves(vcpu, vcpu->readable, written);
-	mpmu_call(vcpu, disown);
+	if (!next)
+		mpmu_call(vcpu, disown);
 	cpu->owner = NULL;
 	owner_changed(vcpu, cause, &before);
+	/* Another CPU may look for it now. */
+	__atomic_store_n(&vcpu->held, false, __ATOMIC_RELEASE);
+	return next;
+}
+
+/* Hand the PMU back to the host. */
+void mpmu_release(struct mpmu_cpu *cpu, enum mpmu_cause cause)
+{
+	if (cpu->owner)
+		take_out(cpu, cause, NULL);
 }
 
 static void displace(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
@@ -340,36 +396,26 @@ static void replace(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
 	mpmu_call(vcpu, replace);
 }
 
-static int acquire(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
+/* From the host, or from another vCPU, for which the host's events are off already. */
+static int acquire(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, const struct mpmu_vcpu *from)
 {
 	const struct mpmu_moves before = vcpu->stats->registers;
 
-	if (mpmu_call(vcpu, host_active))
+	if (!from && mpmu_call(vcpu, host_active))
 		displace(cpu, vcpu);
-	if (!mpmu_call(vcpu, own)) {
+	if (!from && !mpmu_call(vcpu, own)) {
 		replace(cpu, vcpu);
 		return -EAGAIN;
 	}
-	load(cpu, vcpu);
+	load(cpu, vcpu, from);
 	mpmu_call(vcpu, route_pmi);
 	vcpu->flags |= MPMU_VCPU_ENTERED;
 	vcpu->drain_debt -= !!vcpu->drain_debt;
+	vcpu->held = true;
 	cpu->owner = vcpu;
 	cpu->pmi_target = vcpu;
 	owner_changed(vcpu, MPMU_CAUSE_ENTRY, &before);
 	return 0;
-}
-
-/*
- * A latched interrupt is its target's.  IRQs are open after a refusal, and in a
- * guest that is the target.
- */
-static bool owed_to_another(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
-{
-	bool owed = cpu->pmi_latched && cpu->pmi_target != vcpu;
-
-	cpu->pmi_latched = false;
-	return owed;
 }
 
 /*
@@ -397,13 +443,21 @@ static bool account_idle(struct mpmu_vcpu *vcpu)
  */
 static MPMU_NOINLINE int change_owner(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
-	if (cpu->owner)
+	const struct mpmu_vcpu *from = cpu->owner;
+
+	if (mpmu_held(vcpu))
+		return -EINVAL;
+	if (!mpmu_touched(vcpu)) {
 		mpmu_release(cpu, MPMU_CAUSE_OTHER);
-	if (!mpmu_touched(vcpu))
 		return 0;
-	if (account_idle(vcpu) || owed_to_another(cpu, vcpu))
+	}
+	if (account_idle(vcpu)) {
+		mpmu_release(cpu, MPMU_CAUSE_OTHER);
 		return -EAGAIN;
-	return acquire(cpu, vcpu);
+	}
+	if (from ? !take_out(cpu, MPMU_CAUSE_OTHER, vcpu) : owed_to_another(cpu, vcpu))
+		return -EAGAIN;
+	return acquire(cpu, vcpu, from);
 }
 
 /* An owner has no event of the host beside it, as the host reclaims first. */
@@ -433,6 +487,21 @@ void mpmu_put(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 	account_idle(vcpu);
 }
 
+/* What host events made of the time since the last entry is told as by a put. */
+void mpmu_park(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
+{
+	mpmu_assert_cpu(cpu, vcpu);
+	if (cpu->owner != vcpu)
+		account_idle(vcpu);
+}
+
+void mpmu_evict(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
+{
+	mpmu_assert(cpu);
+	if (!vcpu || cpu->owner == vcpu)
+		mpmu_release(cpu, MPMU_CAUSE_PUT);
+}
+
 void mpmu_reclaim(struct mpmu_cpu *cpu)
 {
 	mpmu_assert(cpu);
@@ -455,11 +524,19 @@ void mpmu_pmi(struct mpmu_cpu *cpu)
 		mpmu_raise_pmi(cpu->pmi_target);
 }
 
+/* The owner's values are gone: nobody has to be asked for them. */
+static void lose(struct mpmu_cpu *cpu)
+{
+	if (cpu->owner)
+		cpu->owner->held = false;
+	cpu->owner = NULL;
+}
+
 void mpmu_cpu_forget_vcpu(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
 {
 	mpmu_assert(cpu && vcpu);
 	if (cpu->owner == vcpu)
-		cpu->owner = NULL;
+		lose(cpu);
 	if (cpu->pmi_target == vcpu)
 		cpu->pmi_target = NULL;
 }
@@ -467,5 +544,6 @@ void mpmu_cpu_forget_vcpu(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
 void mpmu_cpu_reset(struct mpmu_cpu *cpu)
 {
 	mpmu_assert(cpu);
+	lose(cpu);
 	memset(cpu, 0, sizeof(*cpu));
 }

@@ -131,7 +131,7 @@ void mpmu_vcpu_reset(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
 	mpmu_assert_vcpu(vcpu);
 	/* The values go, but hardware would keep them: scrub it. */
-	if (mpmu_resident(cpu, vcpu))
+	if (mpmu_live(cpu, vcpu))
 		mpmu_release(cpu, MPMU_CAUSE_RESET);
 	mpmu_untouch(vcpu);
 	vcpu_reset_registers(vcpu);

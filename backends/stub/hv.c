@@ -77,8 +77,55 @@ void stub_vcpu_init(struct stub_vcpu *vcpu, struct stub_machine *machine,
 	vcpu->requests.intercepts = true;
 }
 
+/* By an interprocessor call, as it were. */
+void stub_vcpu_evict(struct stub_vcpu *vcpu)
+{
+	struct stub_machine *machine = vcpu->machine;
+	struct stub_cpu *here = machine->here;
+	bool irqs_off = machine->irqs_off;
+
+	if (!mpmu_held(&vcpu->mpmu))
+		return;
+	machine->here = vcpu->cpu;
+	machine->irqs_off = true;
+	mpmu_evict(&vcpu->cpu->mpmu, &vcpu->mpmu);
+	machine->irqs_off = irqs_off;
+	machine->here = here;
+}
+
+void stub_make_room(struct stub_machine *machine)
+{
+	bool irqs_off = machine->irqs_off;
+
+	machine->irqs_off = true;
+	mpmu_evict(&machine->here->mpmu, NULL);
+	machine->irqs_off = irqs_off;
+}
+
+void stub_task_rdpmc(struct stub_machine *machine)
+{
+	if (stub_pmu_counters_of(&machine->here->pmu, STUB_OF_GUEST))
+		stub_fault("a task of the host can read counters of a guest");
+}
+
+void stub_foreign_run(struct stub_machine *machine, const struct stub_work *work)
+{
+	struct stub_pmu *pmu = &machine->here->pmu;
+	struct stub_reg global_ctrl = pmu->global_ctrl;
+
+	/* As for a guest that is untouched. */
+	if (pmu->caps.features & MPMU_FEAT_VMCS_GLOBAL_CTRL)
+		pmu->global_ctrl.value = 0;
+	pmu->guest_mode = true;
+	stub_pmu_run(pmu, work);
+	pmu->guest_mode = false;
+	pmu->global_ctrl = global_ctrl;
+}
+
 void stub_vcpu_load(struct stub_vcpu *vcpu, struct stub_cpu *cpu)
 {
+	if (vcpu->cpu != cpu)
+		stub_vcpu_evict(vcpu);
 	vcpu->machine->here = cpu;
 	vcpu->cpu = cpu;
 	vcpu->loaded = true;
@@ -91,10 +138,24 @@ void stub_vcpu_put(struct stub_vcpu *vcpu)
 	vcpu->machine->here = vcpu->cpu;
 	stub_exit(vcpu);
 	vcpu->machine->irqs_off = true;
-	mpmu_put(&vcpu->cpu->mpmu, &vcpu->mpmu);
+	if (vcpu->machine->parks)
+		mpmu_park(&vcpu->cpu->mpmu, &vcpu->mpmu);
+	else
+		mpmu_put(&vcpu->cpu->mpmu, &vcpu->mpmu);
 	vcpu->machine->irqs_off = false;
 	vcpu->loaded = false;
 	stub_take_interrupts(vcpu->machine);
+}
+
+void stub_vcpu_end(struct stub_vcpu *vcpu)
+{
+	struct stub_machine *machine = vcpu->machine;
+	u32 i;
+
+	stub_vcpu_put(vcpu);
+	stub_vcpu_evict(vcpu);
+	for (i = 0; i < STUB_CPUS; i++)
+		mpmu_cpu_forget_vcpu(&machine->cpus[i].mpmu, &vcpu->mpmu);
 }
 
 void stub_vcpu_reset(struct stub_vcpu *vcpu)

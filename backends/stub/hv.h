@@ -97,6 +97,8 @@ struct stub_machine {
 	/* The CPU that executes now, and its IRQ flag. */
 	struct stub_cpu *here;
 	bool irqs_off;
+	/* A vCPU that leaves a CPU leaves its registers there, until somebody wants it. */
+	bool parks;
 	/* Called wherever an interrupt or preemption may come in, IRQs on. */
 	void (*interruptible)(struct stub_machine *machine, void *data);
 	void *data;
@@ -120,6 +122,20 @@ void stub_vcpu_init(struct stub_vcpu *vcpu, struct stub_machine *machine,
 void stub_vcpu_load(struct stub_vcpu *vcpu, struct stub_cpu *cpu);
 void stub_vcpu_put(struct stub_vcpu *vcpu);
 void stub_vcpu_reset(struct stub_vcpu *vcpu);
+/* Nobody uses it any more. */
+void stub_vcpu_end(struct stub_vcpu *vcpu);
+
+/*
+ * What ends the stay of parked registers, besides loading the vCPU elsewhere: on
+ * the CPU of the vCPU; on this CPU, whosever they are.  To be called before the two
+ * that follow, and before a CPU is switched off.
+ */
+void stub_vcpu_evict(struct stub_vcpu *vcpu);
+void stub_make_room(struct stub_machine *machine);
+/* A task of the host may use RDPMC here. */
+void stub_task_rdpmc(struct stub_machine *machine);
+/* A guest of which the library knows nothing runs here. */
+void stub_foreign_run(struct stub_machine *machine, const struct stub_work *work);
 void stub_vcpu_set_flags(struct stub_vcpu *vcpu, u32 set, u32 clear);
 void stub_vcpu_set_filter(struct stub_vcpu *vcpu, const struct mpmu_filter *filter);
 

@@ -135,6 +135,18 @@ static void check_rdpmc(const struct stub_vcpu *vcpu)
 		stub_fault("invariant 4: RDPMC of an untouched PMU is direct");
 }
 
+/* One CPU at most, and that is where it entered last. */
+static void check_held(const struct stub_vcpu *vcpu)
+{
+	const struct stub_cpu *cpus = vcpu->machine->cpus;
+	u32 i, holders = 0;
+
+	for (i = 0; i < STUB_CPUS; i++)
+		holders += mpmu_resident(&cpus[i].mpmu, &vcpu->mpmu);
+	if (holders != mpmu_held(&vcpu->mpmu) || holders > mpmu_resident(&vcpu->cpu->mpmu, &vcpu->mpmu))
+		stub_fault("invariant 9: %u CPUs hold the vCPU's values", holders);
+}
+
 void stub_check_invariants(const struct stub_vcpu *vcpu)
 {
 	bool resident = mpmu_resident(&vcpu->cpu->mpmu, &vcpu->mpmu);
@@ -142,6 +154,7 @@ void stub_check_invariants(const struct stub_vcpu *vcpu)
 
 	check_images(vcpu, resident ? &vcpu->cpu->pmu : NULL);
 	check_sets(vcpu, resident);
+	check_held(vcpu);
 	for (i = 0; i < STUB_CPUS; i++)
 		check_clean(&vcpu->machine->cpus[i]);
 	if (vcpu->requests.intercepts)

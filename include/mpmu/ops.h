@@ -57,7 +57,8 @@ enum mpmu_access {
  *   PERF_METRICS, whether guests have it or not; pairs with disown.  False: a
  *   status bit says that a performance interrupt of the host is still to come;
  *   nothing changed.  The backend bounds how often in a row it says so.
- * - disown (reclaim): they hold none any more; restore what the host believes
+ * - disown (reclaim): they hold none any more, though own may have been called for
+ *   another vCPU, whose registers were taken over since; restore what the host believes
  *   of control registers, and the routing of the PMI to the host.
  * - take_dirty: which of the given counters, bit 48 for PERF_METRICS among them,
  *   hold values of the host?  PERF_METRICS does wherever fixed counter 3 has

@@ -98,7 +98,7 @@ enum mpmu_class {
 enum mpmu_cause {
 	/** It entered the guest: now it is the owner.  All others end that. */
 	MPMU_CAUSE_ENTRY,
-	/** It left the CPU, or returned to user space. */
+	/** It left the CPU, or returned to user space; or is evicted later for that. */
 	MPMU_CAUSE_PUT,
 	/** The host took the PMU back for an event of its own. */
 	MPMU_CAUSE_RECLAIM,
@@ -194,9 +194,12 @@ struct mpmu_vcpu {
 	u32 idle_switches;
 	/** Owner changes to come that waits in vain for an interrupt have used up. */
 	u32 drain_debt;
-	/** Registers of the model that a change of owner may read, and may write. */
+	/** How many registers of the model a change of owner reads. */
 	u8 readable;
+	/** How many it may have to write. */
 	u8 writable;
+	/** A CPU's PMU holds its values: mpmu_held(). */
+	bool held;
 	/** The caller's, for whoever wants to know; decides nothing. */
 	struct mpmu_stats *stats;
 };
@@ -243,7 +246,7 @@ void mpmu_vcpu_reset(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu);
 
 /**
  * The vCPU goes away or its memory moves: no CPU may remember it.  Call for
- * each CPU, after the last put.  Any context in which @p cpu cannot change.
+ * each CPU, after the last put or mpmu_evict().  Any context in which @p cpu cannot change.
  * Asserted: @p cpu and @p vcpu are not NULL.
  */
 void mpmu_cpu_forget_vcpu(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu);
@@ -383,7 +386,8 @@ void mpmu_vcpu_update_intercepts(const struct mpmu_vcpu *vcpu);
  *         the PMU's last owner is pending, which is another vCPU.  Or the vCPU
  *         has counted nothing for some owner changes: it is untouched now, and
  *         requests new intercepts.  The last owner has lost the PMU in any case;
- *         nothing else changed.
+ *         nothing else changed.  -EINVAL: another CPU holds the vCPU's values (see
+ *         mpmu_park()); nothing changed.
  *
  * Asserted: @p cpu, @p vcpu.
  */
@@ -405,6 +409,41 @@ void mpmu_exit(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu);
  * Asserted: @p cpu, @p vcpu.
  */
 void mpmu_put(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu);
+
+/**
+ * Instead of mpmu_put(): the vCPU leaves, and its registers stay, for as long as
+ * nobody else wants the PMU of this CPU.  No register is accessed.  What ends that
+ * is one of: the entry of another vCPU here, which takes the registers over;
+ * mpmu_reclaim(); mpmu_evict(), which is the port's to call
+ * - before the vCPU is loaded on another CPU, or its registers are accessed or
+ *   saved from elsewhere: on this CPU, by an interprocessor call, if mpmu_held();
+ * - before this CPU runs a guest that the library does not know;
+ * - before code of the host that may use RDPMC runs here (CR4.PCE is set, or set
+ *   for the task that is switched to);
+ * - before this CPU goes offline or stops virtualization, and the vCPU's end.
+ *
+ * A performance interrupt may arrive here while the vCPU is elsewhere.
+ * Asserted: @p cpu, @p vcpu.
+ */
+void mpmu_park(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu);
+
+/**
+ * If @p vcpu owns the PMU of this CPU, save and scrub its registers; NULL: if any
+ * vCPU does.  The contract of mpmu_reclaim(), but what is known of hardware is not
+ * forgotten, as the host does not write it.  Asserted: @p cpu.
+ */
+void mpmu_evict(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu);
+
+/**
+ * Does the PMU of some CPU hold the vCPU's values?  That is where it entered last.
+ * Any CPU: once this is false, the values saved by that CPU are seen.
+ * Asserted: @p vcpu is not NULL.
+ */
+static inline bool mpmu_held(const struct mpmu_vcpu *vcpu)
+{
+	mpmu_assert(vcpu);
+	return __atomic_load_n(&vcpu->held, __ATOMIC_ACQUIRE);
+}
 
 /**
  * The host is about to use this CPU's PMU: save and scrub the owner's

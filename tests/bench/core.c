@@ -124,6 +124,7 @@ static const struct mpmu_ops bench_ops = {
 static struct mpmu_host bench_host;
 static struct mpmu_cpu bench_cpu;
 static struct mpmu_vcpu bench_vcpu;
+static struct mpmu_vcpu bench_other;
 static struct mpmu_stats bench_stats;
 
 static const struct mpmu_caps bench_intel = {
@@ -228,6 +229,31 @@ static mpmu_pmcs bench_first(const struct mpmu_caps *host, u32 count)
 	return count <= gps ? gp : gp | FIXED(count - gps);
 }
 
+/*
+ * From one vCPU to another, which counts other events in all of @count counters:
+ * every register differs.
+ */
+static void bench_take_over(const char *vendor, const struct mpmu_caps *host, u32 count)
+{
+	u32 i;
+
+	bench_setup(host, bench_first(host, count));
+	bench_count();
+	mpmu_enter(&bench_cpu, &bench_vcpu);
+	mpmu_put(&bench_cpu, &bench_vcpu);
+	bench_other = bench_vcpu;
+	for (i = 0; i < count; i++)
+		mpmu_wrmsr(NULL, &bench_other, bench_eventsel(i), 0x5300c4);
+	mpmu_wrmsr(NULL, &bench_other, 0x38d, 1);
+	mpmu_vcpu_reprogram(NULL, &bench_other, NULL);
+	mpmu_enter(&bench_cpu, &bench_vcpu);
+	mpmu_exit(&bench_cpu, &bench_vcpu);
+	mpmu_park(&bench_cpu, &bench_vcpu);
+	bench_begin(vendor, "takeover", count);
+	mpmu_enter(&bench_cpu, &bench_other);
+	bench_end();
+}
+
 /* Another owner and back, all of @count counters in use. */
 static void bench_owner_change(const char *vendor, const struct mpmu_caps *host, u32 count)
 {
@@ -280,6 +306,8 @@ static void bench_vendor(const char *vendor, const struct mpmu_caps *host)
 	bench_switches(vendor, host);
 	for (i = 1; i <= count; i++)
 		bench_owner_change(vendor, host, i);
+	for (i = 1; i <= count; i++)
+		bench_take_over(vendor, host, i);
 }
 
 int main(void)

@@ -264,6 +264,7 @@ static void copy_vcpu(struct world *world)
 	u32 i;
 
 	stub_vcpu_put(vcpu);
+	stub_vcpu_evict(vcpu);
 	for (i = 0; i < STUB_CPUS; i++)
 		mpmu_cpu_forget_vcpu(&world->machine.cpus[i].mpmu, &vcpu->mpmu);
 	copy = vcpu->mpmu;
@@ -320,6 +321,7 @@ static void replace_vcpu(struct world *world, struct stub_vcpu *vcpu)
 	static struct stub_vcpu old;
 
 	stub_vcpu_put(vcpu);
+	stub_vcpu_evict(vcpu);
 	old = *vcpu;
 	mpmu_cpu_forget_vcpu(&world->machine.cpus[0].mpmu, &vcpu->mpmu);
 	mpmu_cpu_forget_vcpu(&world->machine.cpus[1].mpmu, &vcpu->mpmu);
@@ -358,6 +360,8 @@ static void reset_cpu(struct world *world)
 	struct stub_cpu *cpu = &world->machine.cpus[below(&world->random, STUB_CPUS)];
 
 	put_all(world);
+	world->machine.here = cpu;
+	stub_make_room(&world->machine);
 	stub_cpu_reset(&world->machine, cpu);
 	cpu->pmu.status |= world->pt ? STUB_STATUS_PT : 0;
 	choose_vcpu(world);
@@ -571,6 +575,7 @@ static void world_init(struct world *world, const struct pair *pair, u64 round)
 	if ((seed + round) & 1)
 		choose_focus(world);
 	assert_int_equal(stub_machine_init(&world->machine, world->host), 0);
+	world->machine.parks = (seed + round) & 2;
 	for (i = 0; i < VCPUS; i++) {
 		stub_vcpu_init(&world->vcpus[i], &world->machine, world->guest);
 		stub_vcpu_set_flags(&world->vcpus[i], pair->flags, 0);

@@ -188,7 +188,7 @@ mutant "an overflow of metrics is not waited for" switch.c 'if (pmc == MPMU_METR
 mutant "status not restored" switch.c 'mpmu_call(vcpu, wrmsr, desc->status_set, vcpu->global_status);' ';'
 mutant "FIXED_CTR_CTRL not loaded" switch.c 'mpmu_call(vcpu, wrmsr, desc->fixed_ctrl, vcpu->fixed_ctrl_hw);' ';'
 mutant "GLOBAL_CTL not loaded (AMD)" switch.c 'mpmu_call(vcpu, wrmsr, desc->global_ctrl, vcpu->global_ctrl);' ';'
-mutant "counters not scrubbed" switch.c 'mpmu_call(vcpu, wrmsr, msr, 0);' ''
+mutant "counters not scrubbed" switch.c '		mpmu_call(vcpu, wrmsr, msr, 0);' '		;'
 mutant "counters not saved" switch.c '*saved = mpmu_call(vcpu, rdmsr, msr);
 	if (!*saved)' 'if (!mpmu_call(vcpu, rdmsr, msr))'
 mutant "selectors not scrubbed" switch.c 'switch_for_each(i, vcpu->nonzero_eventsels) {' 'switch_for_each(i, 0) {'
@@ -215,7 +215,7 @@ mutant "untouched entry leaves the owner" switch.c '!(cpu->owner || mpmu_touched
 mutant "untouched entry acquires" switch.c 'if (!mpmu_touched(vcpu))
 		return 0;
 	if (account_idle' 'if (account_idle'
-mutant "a latched interrupt goes to the next owner" switch.c ' || owed_to_another(cpu, vcpu)' ''
+mutant "a latched interrupt goes to the next owner" switch.c ': owed_to_another(cpu, vcpu)' ': false'
 mutant "a latched interrupt is forgotten by put" switch.c 'cpu->pmi_latched = true;' ''
 mutant "nothing is drained" switch.c 'drain(cpu, cpu->owner, read_status(cpu->owner));' ';'
 mutant "drained without an overflow" switch.c 'if (!just_overflowed(vcpu, status))
@@ -242,12 +242,29 @@ mutant "reclaim keeps the PMU" switch.c 'mpmu_release(cpu, MPMU_CAUSE_RECLAIM);
 	forget(cpu);' 'forget(cpu);'
 mutant "reclaim forgets nothing" switch.c 'mpmu_release(cpu, MPMU_CAUSE_RECLAIM);
 	forget(cpu);' 'mpmu_release(cpu, MPMU_CAUSE_RECLAIM);'
-mutant "another owner not released" switch.c 'if (cpu->owner)
-		mpmu_release(cpu, MPMU_CAUSE_OTHER);' 'if (cpu->owner)
-		cpu->owner = NULL;'
+mutant "another owner not released" switch.c 'mpmu_release(cpu, MPMU_CAUSE_OTHER);' 'cpu->owner = NULL;'
+mutant "who takes over meets the interrupt of the other one" switch.c 'if (next && owed_to_another(cpu, next))' 'if (0)'
+mutant "taken over: values beyond the model stay" switch.c '	if (beyond)
+		clean(cpu, vcpu, beyond);' ''
+mutant "taken over: selectors beyond the model stay" switch.c 'from->nonzero_counters | from->nonzero_eventsels;' 'from->nonzero_counters;'
+mutant "taken over: what is left of counters is taken for 0" switch.c 'mpmu_all_pmcs(&from->caps) & ~from->nonzero_counters;' 'mpmu_all_pmcs(&from->caps);'
+mutant "taken over: what is left of selectors is taken for 0" switch.c '(u32)from->caps.counters & ~from->nonzero_eventsels;' '(u32)from->caps.counters;'
+mutant "taken over: 0 is not known" switch.c 'cpu->zero_counters |= mpmu_all_pmcs(&from->caps) & ~from->nonzero_counters;' ''
+mutant "taken over: another event goes on" switch.c 'from->eventsel_hw[i] == hw' 'true'
+mutant "taken over: one event is written again" switch.c 'from->eventsel_hw[i] == hw' 'false'
+mutant "taken over: FIXED_CTR_CTRL of the other one" switch.c 'from->fixed_ctrl_hw == vcpu->fixed_ctrl_hw' 'true'
+mutant "two CPUs hold one vCPU" switch.c 'if (mpmu_held(vcpu))' 'if (0)'
+mutant "held for good" switch.c '__atomic_store_n(&vcpu->held, false, __ATOMIC_RELEASE);' ';'
+mutant "an owner is not held" switch.c 'vcpu->held = true;' ''
+mutant "a CPU that was reset still holds" switch.c '	lose(cpu);
+	memset' '	memset'
+mutant "parked means put" switch.c 'if (cpu->owner != vcpu)
+		account_idle(vcpu);' 'mpmu_put(cpu, vcpu);'
+mutant "evicted, whosever it is" switch.c 'if (!vcpu || cpu->owner == vcpu)' 'if (1)'
+mutant "evicted by name alone" switch.c 'if (!vcpu || cpu->owner == vcpu)' 'if (cpu->owner == vcpu)'
 mutant "idle beside host events stays" switch.c 'replace(cpu, vcpu);
 	account_idle(vcpu);' 'replace(cpu, vcpu);'
-mutant "idle between reclaims stays" switch.c 'account_idle(vcpu) || ' ''
+mutant "idle between reclaims stays" switch.c 'if (account_idle(vcpu)) {' 'if (0) {'
 mutant "idle PMU never closes" switch.c 'mpmu_untouch(vcpu);' ';'
 mutant "counting PMU closes" switch.c 'vcpu->reprogram | vcpu->enabled' '0'
 mutant "CPU reset remembers" switch.c 'memset(cpu, 0, sizeof(*cpu));' 'cpu->owner = NULL;'
@@ -296,7 +313,7 @@ mutant "wrap beyond the width" emulate.c 'value &= mpmu_mask(mpmu_width(&vcpu->c
 mutant "branches not advanced" emulate.c 'return vcpu->counts_branches;' 'return 0;'
 
 mutant "reset leaves GLOBAL_CTRL" vcpu.c 'vcpu->global_ctrl = caps.counters & MPMU_GP_MASK;' ''
-mutant "reset of an owner" vcpu.c 'if (mpmu_resident(cpu, vcpu))
+mutant "reset of an owner" vcpu.c 'if (mpmu_live(cpu, vcpu))
 		mpmu_release(cpu, MPMU_CAUSE_RESET);' ''
 mutant "reset stays direct" vcpu.c 'mpmu_untouch(vcpu);
 	vcpu_reset_registers' 'vcpu_reset_registers'
@@ -313,19 +330,19 @@ mutant "status not saved" snapshot.c 'case MPMU_KIND_STATUS:
 	case MPMU_KIND_STATUS:'
 mutant "GLOBAL_CTRL not saved" snapshot.c 'case MPMU_KIND_GLOBAL_CTRL:' 'return true; case MPMU_KIND_GLOBAL_CTRL: return false;'
 
-mutant "resident counters read from memory" registers.c 'if (mpmu_resident(cpu, vcpu))
+mutant "resident counters read from memory" registers.c 'if (mpmu_live(cpu, vcpu))
 		value = mpmu_call' 'if (0)
 		value = mpmu_call'
-mutant "resident counters written to memory" registers.c 'if (!mpmu_resident(cpu, vcpu))
+mutant "resident counters written to memory" registers.c 'if (!mpmu_live(cpu, vcpu))
 		registers_write_saved' 'if (1)
 		registers_write_saved'
-mutant "resident selector not written" registers.c 'if (mpmu_resident(cpu, vcpu))
+mutant "resident selector not written" registers.c 'if (mpmu_live(cpu, vcpu))
 		mpmu_call(vcpu, wrmsr, mpmu_eventsel_msr' 'if (0)
 		mpmu_call(vcpu, wrmsr, mpmu_eventsel_msr'
-mutant "resident GLOBAL_CTL written to memory (AMD)" registers.c 'else if (mpmu_resident(cpu, vcpu))
+mutant "resident GLOBAL_CTL written to memory (AMD)" registers.c 'else if (mpmu_live(cpu, vcpu))
 		mpmu_call' 'else if (0)
 		mpmu_call'
-mutant "resident FIXED_CTR_CTRL not written" registers.c 'if (mpmu_resident(cpu, vcpu))
+mutant "resident FIXED_CTR_CTRL not written" registers.c 'if (mpmu_live(cpu, vcpu))
 		mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->fixed_ctrl' 'if (0)
 		mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->fixed_ctrl'
 done_testing

@@ -143,6 +143,9 @@ static bool can_load(struct place at)
 
 static void do_load(struct place at)
 {
+	/* Nor does it ask the CPU that has the registers. */
+	if (port->forgets_put)
+		world.vcpus[at.v].cpu = cpu_at(at.c);
 	stub_vcpu_load(&world.vcpus[at.v], cpu_at(at.c));
 }
 

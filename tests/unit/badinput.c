@@ -190,6 +190,10 @@ static bool is(const char *got, const char *want)
 	  (mpmu_vcpu_configure(VCPU, amd), VCPU->caps.counters), 0, true)                          \
 	X(reset_cpu, "mpmu_vcpu_reset: NULL cpu is on none",                                       \
 	  (mpmu_put(CPU, VCPU), mpmu_vcpu_reset(NULL, VCPU), VCPU->eventsel[0]), 0, true)          \
+	X(evict_any, "mpmu_evict: NULL is any vCPU", (mpmu_evict(CPU, NULL), mpmu_held(VCPU)),     \
+	  false, true)                                                                             \
+	X(enter_elsewhere, "mpmu_enter: another CPU holds it",                                     \
+	  mpmu_enter(&s.world.machine.cpus[1].mpmu, VCPU), -EINVAL, false)                         \
 	X(exists_any, "mpmu_msr_exists: any MSR", mpmu_msr_exists(VCPU, NO_PMU_MSR), false, false) \
 	X(read_any, "mpmu_msr_read: any MSR",                                                      \
 	  mpmu_msr_read(CPU, VCPU, NO_PMU_MSR, MPMU_BY_HOST, &s.value), MPMU_NOT_PMU, false)       \
@@ -288,6 +292,10 @@ static bool is(const char *got, const char *want)
 	X(a_exit_vcpu, "mpmu_exit: NULL vcpu", mpmu_exit(CPU, NULL))                              \
 	X(a_put, "mpmu_put: NULL cpu", mpmu_put(NULL, VCPU))                                      \
 	X(a_put_vcpu, "mpmu_put: NULL vcpu", mpmu_put(CPU, NULL))                                 \
+	X(a_park, "mpmu_park: NULL cpu", mpmu_park(NULL, VCPU))                                   \
+	X(a_park_vcpu, "mpmu_park: NULL vcpu", mpmu_park(CPU, NULL))                              \
+	X(a_evict, "mpmu_evict: NULL cpu", mpmu_evict(NULL, VCPU))                                \
+	X(a_held, "mpmu_held: NULL", mpmu_held(NULL))                                             \
 	X(a_reclaim, "mpmu_reclaim: NULL", mpmu_reclaim(NULL))                                    \
 	X(a_drain, "mpmu_drain: NULL", mpmu_drain(NULL))                                          \
 	X(a_pmi, "mpmu_pmi: NULL", mpmu_pmi(NULL))                                                \

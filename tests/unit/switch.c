@@ -381,6 +381,165 @@ static void taken_over(struct unit_world *world, const struct map *map)
 	assert_int_equal(unit_rdmsr(a, map->counter), 10);
 }
 
+/* A counting vCPU that has left its registers, and one beside it that will count, too. */
+static struct stub_vcpu *park(struct unit_world *world, const struct map *map,
+			      struct stub_vcpu *other, u64 eventsel)
+{
+	struct stub_vcpu *vcpu;
+
+	world->machine.parks = true;
+	stub_vcpu_init(other, &world->machine, unit_caps(map->model));
+	stub_vcpu_load(other, &world->machine.cpus[0]);
+	unit_wrmsr(other, map->eventsel, eventsel);
+	unit_wrmsr(other, map->counter, 5);
+	stub_vcpu_put(other);
+	stub_make_room(&world->machine);
+	vcpu = count(world, map, 0);
+	stub_guest_run(vcpu, WORK(7));
+	stub_vcpu_put(vcpu);
+	return vcpu;
+}
+
+static void parked(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu other, *vcpu = park(world, map, &other, COUNTS);
+	u64 before = host_accesses(world);
+
+	stub_vcpu_load(vcpu, vcpu->cpu);
+	stub_guest_run(vcpu, WORK(7));
+	stub_vcpu_put(vcpu);
+	assert_int_equal(host_accesses(world), before);
+	assert_true(mpmu_held(&vcpu->mpmu));
+	assert_int_equal(vcpu->cpu->pmu.gp[0].value, 14);
+}
+
+static void evicted(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu other, *vcpu = park(world, map, &other, COUNTS);
+
+	stub_vcpu_evict(&other);
+	assert_true(mpmu_held(&vcpu->mpmu));
+	stub_vcpu_evict(vcpu);
+	assert_false(mpmu_held(&vcpu->mpmu));
+	assert_int_equal(vcpu->stats.owner_changes[MPMU_CAUSE_PUT], 1);
+	assert_int_equal(vcpu->cpu->pmu.gp[0].value, 0);
+	assert_int_equal(vcpu->mpmu.gp[0], 7);
+	/* What is known of hardware still is. */
+	assert_int_not_equal(vcpu->cpu->mpmu.zero_counters, 0);
+}
+
+static void moved(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu other, *vcpu = park(world, map, &other, COUNTS);
+
+	stub_vcpu_load(vcpu, &world->machine.cpus[1]);
+	assert_false(mpmu_held(&vcpu->mpmu));
+	stub_guest_run(vcpu, WORK(7));
+	assert_int_equal(unit_rdmsr(vcpu, map->counter), 14);
+	stub_vcpu_put(vcpu);
+	stub_check_invariants(vcpu);
+}
+
+/* Reads as at a put; the counter is written, and what else differs. */
+static void check_take_over(struct unit_world *world, const struct map *map, u64 eventsel,
+			    u64 differing)
+{
+	struct stub_vcpu other, *vcpu = park(world, map, &other, eventsel);
+	struct stub_cpu *cpu = vcpu->cpu;
+	u64 reads = cpu->reads, writes = cpu->writes;
+
+	stub_vcpu_load(&other, cpu);
+	stub_enter(&other);
+	assert_int_equal(cpu->reads - reads, map == &intel ? 13 : 8);
+	/* AMD: and GLOBAL_CTL. */
+	assert_int_equal(cpu->writes - writes, 1 + differing + (map == &amd));
+	assert_int_equal(vcpu->stats.owner_changes[MPMU_CAUSE_OTHER], 1);
+	assert_int_equal(cpu->pmu.gp[0].value, 5);
+	assert_int_equal(vcpu->mpmu.gp[0], 7);
+	stub_vcpu_put(&other);
+	stub_vcpu_end(&other);
+}
+
+static void taken_over_alike(struct unit_world *world, const struct map *map)
+{
+	check_take_over(world, map, COUNTS, 0);
+}
+
+static void taken_over_different(struct unit_world *world, const struct map *map)
+{
+	check_take_over(world, map, COUNTS & ~STUB_EVENTSEL_INT, 1);
+}
+
+static void taken_over_refused(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu other, *vcpu = park(world, map, &other, COUNTS);
+	struct stub_cpu *cpu = vcpu->cpu;
+
+	stub_vcpu_load(vcpu, cpu);
+	unit_wrmsr(vcpu, map->counter, 0xfffffffffff0);
+	cpu->late_pmi = true;
+	stub_guest_run(vcpu, WORK(0x20));
+	stub_vcpu_put(vcpu);
+	stub_vcpu_load(&other, cpu);
+	world->machine.irqs_off = true;
+	assert_int_equal(mpmu_enter(&cpu->mpmu, &other.mpmu), -EAGAIN);
+	assert_null(cpu->mpmu.owner);
+	world->machine.irqs_off = false;
+	stub_check_invariants(vcpu);
+	stub_take_interrupts(&world->machine);
+	assert_true(vcpu->requests.pmi);
+	stub_enter(&other);
+	stub_vcpu_put(&other);
+	stub_vcpu_end(&other);
+}
+
+/* Fixed counters: their control is written if it differs. */
+static void taken_over_fixed(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu other, *vcpu = park(world, map, &other, COUNTS);
+	struct stub_cpu *cpu = vcpu->cpu;
+	u64 writes;
+
+	stub_vcpu_load(vcpu, cpu);
+	unit_wrmsr(vcpu, 0x38d, 0xb);
+	stub_enter(vcpu);
+	stub_vcpu_put(vcpu);
+	stub_vcpu_load(&other, cpu);
+	writes = cpu->writes;
+	stub_enter(&other);
+	assert_int_equal(cpu->writes - writes, 2);
+	assert_int_equal(cpu->pmu.fixed_ctrl.value, 0);
+	stub_vcpu_put(&other);
+	stub_vcpu_end(&other);
+}
+
+/* By a guest with fewer counters: the others are not to be seen. */
+static void taken_over_by_small(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu other, *vcpu = park(world, map, &other, COUNTS);
+	struct stub_cpu *cpu = vcpu->cpu;
+	bool is_intel = map == &intel;
+
+	stub_vcpu_init(&other, &world->machine,
+		       unit_caps(is_intel ? "intel-v4-small" : "amd-v2-small"));
+	stub_vcpu_load(&other, cpu);
+	unit_wrmsr(&other, map->eventsel, COUNTS);
+	stub_enter(&other);
+	stub_vcpu_put(&other);
+	stub_vcpu_load(vcpu, cpu);
+	unit_wrmsr(vcpu, is_intel ? 0x4c6 : 0xc001020b, 9);
+	unit_wrmsr(vcpu, is_intel ? 0x18b : 0xc001020a, COUNTS);
+	stub_enter(vcpu);
+	assert_true(cpu->pmu.gp[5].value && cpu->pmu.eventsel[5].value);
+	stub_vcpu_put(vcpu);
+	stub_vcpu_load(&other, cpu);
+	stub_enter(&other);
+	assert_int_equal(vcpu->stats.owner_changes[MPMU_CAUSE_OTHER], 2);
+	assert_int_equal(cpu->pmu.gp[5].value | cpu->pmu.eventsel[5].value, 0);
+	stub_vcpu_put(&other);
+	stub_vcpu_end(&other);
+}
+
 /* PT's status bit is neither shown, cleared, nor carried to another CPU. */
 static void foreign_status(struct unit_world *world, const struct map *map)
 {
@@ -457,6 +616,14 @@ static const struct row rows[] = {
 	BOTH("A11 values survive reclaim, the host event is exact", reclaim_keeps),
 	BOTH("A2 displaced between entry and exit alone", displaced),
 	BOTH("E2 pending overflow survives put, move and reclaim", overflow_survives),
+	BOTH("E9 parked: a put and an entry access nothing", parked),
+	BOTH("E9 parked: evicted", evicted),
+	BOTH("E9 parked: moved to another CPU", moved),
+	BOTH("E9 taken over by one alike: the counter alone is written", taken_over_alike),
+	BOTH("E9 taken over: what differs is written", taken_over_different),
+	BOTH("E9 taken over: an interrupt is in the way", taken_over_refused),
+	{"E9 taken over: FIXED_CTR_CTRL", taken_over_fixed, &intel},
+	BOTH("E9 taken over by a guest with fewer counters", taken_over_by_small),
 	BOTH("G late PMI after put", late_after_put),
 	BOTH("G late PMI after reclaim", late_after_reclaim),
 	BOTH("G a latched PMI defers another's entry", latched_is_not_taken),
