@@ -47,6 +47,7 @@ static void detect_intel(struct pmu *pmu, struct vm *vm, const struct kvm_cpuid_
 	pmu->nr_fixed = pmu->version > 1 ? leaf->edx & 0x1f : 0;
 	vcpu_get_msr(&vm->cpu[0], MSR_PERF_CAPABILITIES, &capabilities);
 	pmu->full_width = capabilities >> 13 & 1;
+	pmu->metrics = pmu->nr_fixed > 3 && (capabilities >> 15 & 1);
 	if (pmu->version < 2)
 		return;
 	pmu->ctrl = 0x38f;

@@ -27,6 +27,7 @@ struct pmu {
 	int nr_gp;
 	int nr_fixed;
 	bool full_width;
+	bool metrics;		/* PERF_METRICS */
 	uint32_t ctrl, status, ack, status_set;	/* 0: does not exist */
 };
 

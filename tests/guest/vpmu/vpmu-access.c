@@ -3,6 +3,7 @@
  * Which accesses of the guest exit: none where the guest has all of the host's
  * counters, one each where a register is never direct or the model is smaller.
  */
+#include <cpuid.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -11,10 +12,16 @@
 
 #define REPEATS		50
 
+#define MSR_PERF_METRICS	0x329
+#define RDPMC_METRICS		0x20000000
+#define METRICS_BIT		(1ULL << 48)	/* of GLOBAL_CTRL */
+#define TOPDOWN_BITS		(METRICS_BIT | 1ULL << 35)
+
 /* When an access is direct. */
 enum direct {
 	ALWAYS,			/* a data register of the model */
 	WHOLE_PMU,		/* only with all counters of the host */
+	WHOLE_RDPMC,		/* only with all that RDPMC reads on the host */
 	NEVER,
 	FAULTS,			/* #GP; exits are not looked at */
 };
@@ -23,12 +30,13 @@ struct machine_access {
 	struct machine machine;
 	struct pmu host;
 	const char *name;
-	bool whole;
+	bool whole, rdpmc;
 	/* Policy direct: what the host has beyond the model does not fault. */
 	bool inert;
+	bool uncore;		/* RDPMC reads counters of the whole host there */
 };
 
-/* A counter that runs keeps the PMU in use. */
+/* Counters that run keep the PMU in use. */
 static void prepare(struct machine_access *m, struct guest_job *job)
 {
 	const struct pmu *pmu = &m->machine.pmu;
@@ -36,8 +44,10 @@ static void prepare(struct machine_access *m, struct guest_job *job)
 	job_clear(job, pmu);
 	job_write(job, pmu_eventsel(pmu, 0), pmu_select(pmu, EVENT_CYCLES, MODE_ALL, false));
 	job_write(job, pmu_counter(pmu, 0), 0);
+	if (pmu->metrics)
+		job_write(job, 0x38d, pmu_fixed_field(3, MODE_ALL, false));
 	if (pmu->ctrl)
-		job_write(job, pmu->ctrl, 1);
+		job_write(job, pmu->ctrl, 1 | (pmu->metrics ? TOPDOWN_BITS : 0));
 	job->program = PROGRAM_ACCESS;
 	job->count = REPEATS;
 }
@@ -71,7 +81,8 @@ static void try_access(struct machine_access *m, struct guest_access access, enu
 		      "%s, %s: %s %#x: faults", what, m->name, ops[access.op], access.index);
 		return;
 	}
-	want = direct == NEVER || (direct == WHOLE_PMU && !m->whole) ? REPEATS : 0;
+	want = direct == NEVER || (direct == WHOLE_PMU && !m->whole) ||
+	       (direct == WHOLE_RDPMC && !m->rdpmc) ? REPEATS : 0;
 	if (!check(exits == want && !faults, "%s, %s: %s %#x: %s", what, m->name, ops[access.op],
 		   access.index, want ? "one exit each" : "no exit"))
 		note("%d times: %llu exits, %llu faults", REPEATS, (unsigned long long)exits,
@@ -100,11 +111,39 @@ static void try_counters(struct machine_access *m)
 		try_msr(m, pmu_counter(pmu, bit), 5, ALWAYS, "C counter");
 		if (bit < 4 && pmu->full_width)
 			try_msr(m, pmu_counter(&legacy, bit), 5, ALWAYS, "C counter, old name");
-		try_access(m, (struct guest_access){ OP_RDPMC, pmu_rdpmc(bit), 0 }, WHOLE_PMU, 0,
+		try_access(m, (struct guest_access){ OP_RDPMC, pmu_rdpmc(bit), 0 }, WHOLE_RDPMC, 0,
 			   "C counter");
 		try_access(m, (struct guest_access){ OP_RDPMC_USER, pmu_rdpmc(bit), 0 },
-			   WHOLE_PMU, JOB_PCE, "C counter");
+			   WHOLE_RDPMC, JOB_PCE, "C counter");
 	}
+}
+
+static void try_metrics(struct machine_access *m)
+{
+	const struct guest_access rdpmc = { OP_RDPMC, RDPMC_METRICS, 0 };
+
+	if (!m->machine.pmu.intel)
+		return;
+	if (m->machine.pmu.metrics) {
+		try_msr(m, MSR_PERF_METRICS, 5, ALWAYS, "C PERF_METRICS");
+		try_access(m, rdpmc, WHOLE_RDPMC, 0, "C PERF_METRICS");
+		return;
+	}
+	try_access(m, (struct guest_access){ OP_RDMSR, MSR_PERF_METRICS, 0 }, FAULTS, 0,
+		   "B9 no PERF_METRICS");
+	if (!(m->inert && m->host.metrics))
+		try_access(m, rdpmc, FAULTS, 0, "B9 no PERF_METRICS");
+}
+
+/* The first counters of the NB and of the L3, which are the whole host's. */
+static void try_uncore(struct machine_access *m)
+{
+	static const uint32_t ecx[] = { 6, 10 };
+	size_t i;
+
+	for (i = 0; m->uncore && i < sizeof(ecx) / sizeof(ecx[0]); i++)
+		try_access(m, (struct guest_access){ OP_RDPMC, ecx[i], 0 }, m->rdpmc ? ALWAYS : FAULTS,
+			   0, "C counter of the whole host");
 }
 
 static void try_controls(struct machine_access *m)
@@ -133,7 +172,7 @@ static void try_faults(struct machine_access *m)
 	const int nr_gp = m->inert ? m->host.nr_gp : pmu->nr_gp;
 	const int nr_fixed = m->inert ? m->host.nr_fixed : pmu->nr_fixed;
 	const uint32_t rdpmc[] = {
-		(uint32_t)nr_gp, 0x80000000, 0x20000001,
+		m->uncore && m->rdpmc ? 32 : (uint32_t)nr_gp, 0x80000000, 0x20000001,
 		pmu->intel ? 0x40000000 | (uint32_t)nr_fixed : 0x40000000,
 	};
 	size_t i;
@@ -273,7 +312,8 @@ static void try_inert_counter(struct machine_access *m, uint32_t ecx)
 
 	prepare(m, &area->job);
 	area->job.access = (struct guest_access){ OP_WRMSR, m->machine.pmu.ctrl,
-						  pmu_counters(&m->host) };
+						  pmu_counters(&m->host) |
+						  (m->host.metrics ? METRICS_BIT : 0) };
 	job_read(&area->job, OP_RDPMC, ecx);
 	if (machine_run(&m->machine))
 		fatal("the guest ended");
@@ -295,6 +335,28 @@ static void try_inert(struct machine_access *m)
 	}
 	for (i = pmu->nr_gp; i < m->host.nr_gp; i++)
 		try_inert_counter(m, (uint32_t)i);
+	if (m->host.metrics)
+		try_inert_counter(m, RDPMC_METRICS);
+}
+
+/* The emulator knows the machine; registers of the host are not for user space. */
+static void detect_host(struct pmu *host, bool intel)
+{
+	static struct snapshot now;
+
+	pmu_detect_host(host, intel);
+	emu_snapshot(&now);
+	host->metrics = now.regs.metrics;
+}
+
+static bool host_has_uncore(bool intel)
+{
+	unsigned int a, b, c, d;
+
+	if (intel)
+		return false;
+	__cpuid(0x80000001, a, b, c, d);
+	return c & (1U << 24 | 1U << 28);
 }
 
 static void try_machine(const char *name, const struct vm_config *config)
@@ -302,14 +364,20 @@ static void try_machine(const char *name, const struct vm_config *config)
 	struct machine_access m = { .name = name };
 
 	machine_start(&m.machine, config);
-	pmu_detect_host(&m.host, m.machine.pmu.intel);
+	detect_host(&m.host, m.machine.pmu.intel);
 	/* A host that keeps a general counter to itself intercepts all the same. */
 	m.inert = config->choose & KVM_PMU_CAP_POLICY_DIRECT &&
 		  m.host.nr_gp == m.machine.pmu.nr_gp;
-	m.whole = m.inert || pmu_counters(&m.host) == pmu_counters(&m.machine.pmu);
-	note("%s: version %d, %d GP, %d fixed of %d GP, %d fixed", name, m.machine.pmu.version,
-	     m.machine.pmu.nr_gp, m.machine.pmu.nr_fixed, m.host.nr_gp, m.host.nr_fixed);
+	m.whole = m.inert || (pmu_counters(&m.host) == pmu_counters(&m.machine.pmu) &&
+			      m.host.metrics == m.machine.pmu.metrics);
+	m.uncore = host_has_uncore(m.host.intel);
+	m.rdpmc = m.whole && (!m.uncore || config->choose & KVM_PMU_CAP_UNCORE_RDPMC);
+	note("%s: version %d, %d GP, %d fixed, metrics %d of %d GP, %d fixed, metrics %d", name,
+	     m.machine.pmu.version, m.machine.pmu.nr_gp, m.machine.pmu.nr_fixed,
+	     m.machine.pmu.metrics, m.host.nr_gp, m.host.nr_fixed, m.host.metrics);
 	try_counters(&m);
+	try_metrics(&m);
+	try_uncore(&m);
 	try_controls(&m);
 	try_freeze(&m);
 	try_faults(&m);
@@ -333,12 +401,29 @@ static const struct foreign {
 	{ 0xc0011030, false, "B9 the control of IBS" },
 };
 
+static bool policy_is_full(bool intel)
+{
+	FILE *file = fopen(intel ? "/sys/module/kvm_intel/parameters/mediated_pmu_policy" :
+				   "/sys/module/kvm_amd/parameters/mediated_pmu_policy", "r");
+	char name[16] = "";
+
+	if (!file || !fgets(name, sizeof(name), file))
+		fatal("no parameter mediated_pmu_policy");
+	fclose(file);
+	return !strcmp(name, "full\n");
+}
+
 static void not_offered_intel(struct vcpu *vcpu)
 {
+	static struct snapshot now;
 	uint64_t value;
 
-	check(!vcpu_get_msr(vcpu, 0x345, &value) && !(value & ~0x2000ULL),
-	      "B9 PERF_CAPABILITIES has full-width writes alone");
+	bool metrics;
+
+	emu_snapshot(&now);
+	metrics = policy_is_full(true) && now.regs.metrics;
+	check(!vcpu_get_msr(vcpu, 0x345, &value) && (value & ~0x2000ULL) == (metrics ? 0x8000 : 0),
+	      "B9 PERF_CAPABILITIES has full-width writes%s alone", metrics ? " and metrics" : "");
 	check(!vcpu_get_msr(vcpu, 0x1a0, &value) && (value & 0x1800) == 0x1800,
 	      "B9 MISC_ENABLE says that BTS and PEBS are unavailable");
 }
@@ -365,18 +450,6 @@ static void try_not_offered(void)
 			try_access(&m, (struct guest_access){ OP_RDMSR, foreign[i].msr, 0 }, FAULTS,
 				   0, foreign[i].what);
 	machine_stop(&m.machine);
-}
-
-static bool policy_is_full(bool intel)
-{
-	FILE *file = fopen(intel ? "/sys/module/kvm_intel/parameters/mediated_pmu_policy" :
-				   "/sys/module/kvm_amd/parameters/mediated_pmu_policy", "r");
-	char name[16] = "";
-
-	if (!file || !fgets(name, sizeof(name), file))
-		fatal("no parameter mediated_pmu_policy");
-	fclose(file);
-	return !strcmp(name, "full\n");
 }
 
 static int smaller(int a, int b)
@@ -453,5 +526,8 @@ int test_access(void)
 	try_machine("no full width", &(struct vm_config){ .no_full_width = true });
 	try_machine("policy direct", &(struct vm_config){ .choose = KVM_PMU_CAP_MEDIATED |
 								    KVM_PMU_CAP_POLICY_DIRECT });
+	try_machine("policy direct, consent", &(struct vm_config){
+		.choose = KVM_PMU_CAP_MEDIATED | KVM_PMU_CAP_POLICY_DIRECT |
+			  KVM_PMU_CAP_UNCORE_RDPMC });
 	return 0;
 }
