@@ -24,6 +24,7 @@ static const struct {
 	{ "put", test_put, "nothing of a guest is left in hardware after a put" },
 	{ "cost", test_cost, "what a guest can make its switches cost" },
 	{ "exits", test_exits, "what an exit costs the host" },
+	{ "metrics", test_metrics, "PERF_METRICS of a guest, exact, its own, and free" },
 	{ "host", test_host, "host events beside a counting guest" },
 	{ "windows", test_windows, "host events lack only what displaced windows hide" },
 	{ "state", test_state, "a PMU moves to another VM and counts on" },
