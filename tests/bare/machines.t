@@ -26,7 +26,7 @@ said()
 	try "$1" grep -q "$2" "$MACHINE_CONSOLE"
 }
 
-for personality in intel-v5-8-4 intel-v5-nosave amd-v2; do
+for personality in intel-spr intel-icx amd-zen4; do
 	boot "$personality" 1 'conform count share pmi access filter idle snapshot profile bad'
 	said "$personality: who died says why" 'bad: triple fault at 100000'
 	said "$personality: who ran off says where" 'bad: it ran off its memory at 10000000'

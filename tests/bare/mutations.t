@@ -54,5 +54,6 @@ amd-v2	status-set-ignored	pmi	PMIs as NMIs
 amd-v2	no-global-save	conform	- GLOBAL_CTRL stays in its register, and VMRUN saves none
 amd-v2	skid-64	pmi	PMIs are in time
 amd-v2	leak-counter	conform	exit: the guest's counters stand still
+amd-zen4	rdpmc-l3	conform	RDPMC: a counter that the guest lacks is a fault
 MUTATIONS
 done_testing

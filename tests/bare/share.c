@@ -101,6 +101,7 @@ void test_access(void)
 	static struct guest guest;
 	const u32 status = pmu_host.caps.vendor == MPMU_VENDOR_INTEL ? 0x38e : 0xc0000300;
 	const u32 ctrl = pmu_host.caps.vendor == MPMU_VENDOR_INTEL ? 0x38f : 0xc0000301;
+	const bool uncore = pmu_host.caps.features & MPMU_FEAT_RDPMC_UNCORE;
 	const struct {
 		const char *name;
 		enum guest_op op;
@@ -109,7 +110,8 @@ void test_access(void)
 	} rows[] = {
 		{ "direct: reads of a counter", OP_RDMSR, counter_msr(1), 0 },
 		{ "direct: writes of a counter", OP_WRMSR, counter_msr(1), 0 },
-		{ "direct: RDPMC", OP_RDPMC, 1, 0 },
+		{ uncore ? "intercepted: RDPMC, which reads the whole host's" : "direct: RDPMC",
+		  OP_RDPMC, 1, uncore },
 		{ "direct: reads of GLOBAL_STATUS", OP_RDMSR, status, 0 },
 		{ "direct: reads of GLOBAL_CTRL", OP_RDMSR, ctrl, 0 },
 		{ "direct: writes of GLOBAL_CTRL", OP_WRMSR, ctrl, 0 },
