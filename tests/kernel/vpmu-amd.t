@@ -9,5 +9,5 @@
 . "$MPMU_TOP/tests/kernel/vpmu.sh"
 
 vpmu_prepare
-vpmu_personality amd-v2 amd-v2 pmi,host
+vpmu_personality amd-zen4 amd-zen4 pmi,host
 done_testing

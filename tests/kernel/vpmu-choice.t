@@ -11,7 +11,7 @@
 . "$MPMU_TOP/tests/kernel/vpmu.sh"
 
 vpmu_prepare
-for personality in ${MPMU_PERSONALITIES:-intel-v5-8-4 amd-v2}; do
+for personality in ${MPMU_PERSONALITIES:-intel-spr amd-zen4}; do
 	vpmu_test "$personality" "$personality" misuse,choice 'vpmu.mediated=N vpmu.off'
 done
 done_testing

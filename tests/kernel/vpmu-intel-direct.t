@@ -11,5 +11,5 @@
 
 vpmu_lists='count,count:--host-event,put'
 vpmu_prepare
-vpmu_personality 'intel-v5-8-4 direct' intel-v5-8-4 pmi:--scale:10 'vpmu.params=mediated_pmu_policy=direct'
+vpmu_personality 'intel-spr direct' intel-spr pmi:--scale:10 'vpmu.params=mediated_pmu_policy=direct'
 done_testing

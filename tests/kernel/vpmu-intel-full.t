@@ -9,5 +9,5 @@
 . "$MPMU_TOP/tests/kernel/vpmu.sh"
 
 vpmu_prepare
-vpmu_personality 'intel-v5-8-4 full' intel-v5-8-4 pmi:--scale:10,host 'vpmu.params=mediated_pmu_policy=full'
+vpmu_personality 'intel-spr full' intel-spr pmi:--scale:10,host 'vpmu.params=mediated_pmu_policy=full'
 done_testing

@@ -9,5 +9,5 @@
 . "$MPMU_TOP/tests/kernel/vpmu.sh"
 
 vpmu_prepare
-vpmu_personality intel-v5-nosave intel-v5-nosave pmi:--scale:10
+vpmu_personality intel-icx intel-icx pmi:--scale:10
 done_testing

@@ -9,5 +9,5 @@
 . "$MPMU_TOP/tests/kernel/vpmu.sh"
 
 vpmu_prepare
-vpmu_personality 'intel-v5-8-4 compat' intel-v5-8-4 pmi
+vpmu_personality 'intel-spr compat' intel-spr pmi
 done_testing
