@@ -207,14 +207,12 @@ mutant "interrupt without a target" switch.c 'cpu->pmi_target = vcpu;' ''
 mutant "target lost with the owner" switch.c 'disown);
 	cpu->owner = NULL;' 'disown);
 	cpu->owner = cpu->pmi_target = NULL;'
-mutant "host events ignored" switch.c 'if (mpmu_call(vcpu, host_active))' 'if (0)'
+mutant "host events ignored" switch.c 'if (!from && mpmu_call(vcpu, host_active))' 'if (0)'
 mutant "refused entry leaves events displaced" switch.c 'replace(cpu, vcpu);
 		return -EAGAIN;' 'return -EAGAIN;'
 mutant "every entry acquires" switch.c 'cpu->owner == vcpu || !(cpu->owner || mpmu_touched(vcpu))' '!(cpu->owner || mpmu_touched(vcpu))'
 mutant "untouched entry leaves the owner" switch.c '!(cpu->owner || mpmu_touched(vcpu))' '!mpmu_touched(vcpu)'
-mutant "untouched entry acquires" switch.c 'if (!mpmu_touched(vcpu))
-		return 0;
-	if (account_idle' 'if (account_idle'
+mutant "untouched entry acquires" switch.c 'if (!mpmu_touched(vcpu)) {' 'if (0) {'
 mutant "a latched interrupt goes to the next owner" switch.c ': owed_to_another(cpu, vcpu)' ': false'
 mutant "a latched interrupt is forgotten by put" switch.c 'cpu->pmi_latched = true;' ''
 mutant "nothing is drained" switch.c 'drain(cpu, cpu->owner, read_status(cpu->owner));' ';'
