@@ -10,7 +10,7 @@
 . "$MPMU_TOP/tests/kernel/vpmu.sh"
 
 vpmu_prepare
-for personality in ${MPMU_PERSONALITIES:-intel-v5-8-3 intel-v5-nosave amd-v2}; do
+for personality in ${MPMU_PERSONALITIES:-intel-v5-8-3 intel-icx intel-spr amd-zen4}; do
 	vpmu_test "$personality" "$personality" live,wait 'vpmu.mediated=Y' --cpus 2
 done
 done_testing
