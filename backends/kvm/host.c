@@ -198,3 +198,10 @@ void __kvm_mpmu_cpu_offline(void)
 	host_reclaim();
 	local_irq_restore(flags);
 }
+
+/* In any context, while nothing in memory can be relied on: no reclaim. */
+void __kvm_mpmu_cpu_emergency(void)
+{
+	x86_perf_guest_abandon();
+}
+EXPORT_SYMBOL_GPL(__kvm_mpmu_cpu_emergency);

@@ -48,11 +48,12 @@ struct kvm_mpmu_vendor {
 	void (*set_touched)(struct kvm_vcpu *vcpu, bool touched);
 };
 
-/* The machine: vendor module loaded and unloaded, CPU up and down. */
+/* The machine: vendor module loaded and unloaded, CPU up, down and abandoned. */
 void __kvm_mpmu_hardware_setup(const struct kvm_mpmu_vendor *vendor);
 void __kvm_mpmu_hardware_unsetup(void);
 void __kvm_mpmu_cpu_online(void);
 void __kvm_mpmu_cpu_offline(void);
+void __kvm_mpmu_cpu_emergency(void);
 
 /*
  * Write a module's enable_mediated_pmu.  -EOPNOTSUPP, with a line in the log: Y
@@ -189,6 +190,12 @@ static inline void kvm_mpmu_cpu_offline(void)
 {
 	if (IS_ENABLED(CONFIG_MPMU))
 		__kvm_mpmu_cpu_offline();
+}
+
+static inline void kvm_mpmu_cpu_emergency(void)
+{
+	if (IS_ENABLED(CONFIG_MPMU))
+		__kvm_mpmu_cpu_emergency();
 }
 
 /* In KVM's cpuid.c: an entry as KVM_GET_SUPPORTED_CPUID has it for an emulated PMU. */

@@ -320,6 +320,15 @@ static void set_status(struct perfrow *row)
 	wrmsrl(status_set(), row->arg);
 }
 
+/*
+ * The guest on that CPU, if any, leaves its registers as they are.  In an interrupt
+ * an oops is a crash; panic() would say first that all is over.
+ */
+static void crash_here(void *unused)
+{
+	BUG();
+}
+
 static void dispatch(unsigned int call, struct perfrow *row)
 {
 	switch (call) {
@@ -337,6 +346,7 @@ static void dispatch(unsigned int call, struct perfrow *row)
 	case PERFROW_COUNTER: row->result = counter_call(row); break;
 	case PERFROW_CAPABILITY: capability(row); break;
 	case PERFROW_STATUS: set_status(row); break;
+	case PERFROW_CRASH: smp_call_function_single(row->arg, crash_here, NULL, 0); break;
 	default: row->result = -ENOTTY;
 	}
 }
@@ -400,6 +410,10 @@ static struct pmu probe_pmu = {
 	.read		= probe_read,
 };
 
+static bool bystander;
+module_param(bystander, bool, 0);
+MODULE_PARM_DESC(bystander, "Leave the counters to another hypervisor");
+
 static int __init perfrow_init(void)
 {
 	int err;
@@ -413,7 +427,7 @@ static int __init perfrow_init(void)
 	err = misc_register(&perfrow_device);
 	if (err)
 		goto pmu;
-	err = x86_perf_register_reclaim(reclaim);
+	err = bystander ? 0 : x86_perf_register_reclaim(reclaim);
 	if (err)
 		goto misc;
 	return 0;
@@ -427,7 +441,8 @@ pmu:
 
 static void __exit perfrow_exit(void)
 {
-	x86_perf_unregister_reclaim();
+	if (!bystander)
+		x86_perf_unregister_reclaim();
 	misc_deregister(&perfrow_device);
 	perf_pmu_unregister(&probe_pmu);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
  * What perf promises to a hypervisor that hands the counters to its guests,
- * and to everyone else meanwhile. rows [PART]... runs all, or those parts.
+ * and to everyone else meanwhile. rows PART... runs those parts.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -228,6 +228,9 @@ static const struct {
 	{ "watchdog", test_watchdog },
 	{ "lockup", test_lockup },
 	{ "lockdep", test_lockdep },
+	{ "load", test_load },
+	{ "crash", test_crash },
+	{ "crashed", test_crashed },
 };
 
 static bool wanted(int argc, char **argv, const char *name)
@@ -235,7 +238,7 @@ static bool wanted(int argc, char **argv, const char *name)
 	for (int i = 1; i < argc; i++)
 		if (!strcmp(argv[i], name))
 			return true;
-	return argc == 1;
+	return false;
 }
 
 int main(int argc, char **argv)

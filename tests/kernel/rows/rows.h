@@ -56,5 +56,8 @@ void test_nmi(void);
 void test_watchdog(void);
 void test_lockup(void);
 void test_lockdep(void);
+void test_load(void);
+void test_crash(void);
+void test_crashed(void);
 
 #endif
