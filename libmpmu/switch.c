@@ -18,7 +18,7 @@
 #define VAIN_WAIT 32
 #define VAIN_DEBT (4 * VAIN_WAIT)
 
-static void forget(struct mpmu_cpu *cpu)
+static void switch_forget(struct mpmu_cpu *cpu)
 {
 	cpu->zero_counters = 0;
 	cpu->zero_eventsels = 0;
@@ -28,13 +28,13 @@ static void forget(struct mpmu_cpu *cpu)
 #define switch_for_each(index, set) \
 	for (u32 left_ = (set); left_ && ((index) = __builtin_ctz(left_), true); left_ &= left_ - 1)
 
-static u32 fixed_of(mpmu_pmcs pmcs)
+static u32 switch_fixed_of(mpmu_pmcs pmcs)
 {
 	return (u32)(pmcs >> MPMU_FIXED_BASE) & (u32)(MPMU_FIXED_MASK >> MPMU_FIXED_BASE);
 }
 
 /* Those of the model that are not written are known to hold the value. */
-static void count_moves(struct mpmu_vcpu *vcpu, u32 read, u32 written)
+static void switch_count_moves(struct mpmu_vcpu *vcpu, u32 read, u32 written)
 {
 	struct mpmu_moves *moves = &vcpu->stats->registers;
 
@@ -43,8 +43,13 @@ static void count_moves(struct mpmu_vcpu *vcpu, u32 read, u32 written)
 	moves->skipped += vcpu->writable - written;
 }
 
-/* Those beyond the model get 0, since the guest may reach them by RDPMC. */
-static MPMU_NOINLINE void clean(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, mpmu_pmcs beyond)
+/*
+ * Those beyond the model get 0 whatever guest comes: the host marks them once, so
+ * whoever takes the marks cleans.  Under policy direct the next owner can read them,
+ * by RDPMC, and start them, by GLOBAL_CTRL.
+ */
+static MPMU_NOINLINE void switch_clean(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
+				       mpmu_pmcs beyond)
 {
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);
 	u32 pmc;
@@ -65,7 +70,7 @@ static MPMU_NOINLINE void clean(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, mp
  * What the host left, or whoever had the CPU before: firmware, another kernel.
  * No mark tells of these.  It leaves a selector behind where it leaves a counter.
  */
-static void take_dirty(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
+static void switch_take_dirty(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
 	mpmu_pmcs reachable = vcpu->host->reachable;
 	mpmu_pmcs dirty = mpmu_call(vcpu, take_dirty, reachable) | (reachable & ~cpu->cleaned);
@@ -75,14 +80,15 @@ static void take_dirty(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 	cpu->cleaned = reachable;
 	cpu->zero_counters &= ~dirty;
 	cpu->zero_eventsels &= ~(u32)dirty;
-	clean(cpu, vcpu, dirty & ~mpmu_all_pmcs(&vcpu->caps));
+	switch_clean(cpu, vcpu, dirty & ~mpmu_all_pmcs(&vcpu->caps));
 }
 
 /*
  * Hardware derives PERF_METRICS from fixed counter 3, which is written before
  * it: then it is not known to be 0 any more.
  */
-static mpmu_pmcs with_metrics(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu, mpmu_pmcs pmcs)
+static mpmu_pmcs switch_with_metrics(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu,
+				     mpmu_pmcs pmcs)
 {
 	if (!(pmcs & mpmu_bit(MPMU_SLOTS)))
 		return pmcs;
@@ -94,7 +100,7 @@ static mpmu_pmcs with_metrics(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu
  * The values of the owner before are saved, and still in hardware: so they are
  * known.  What it had beyond the next one's model is not to be seen any more.
  */
-static void learn(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, const struct mpmu_vcpu *from)
+static void switch_learn(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, const struct mpmu_vcpu *from)
 {
 	mpmu_pmcs left = from->nonzero_counters | from->nonzero_eventsels;
 	mpmu_pmcs beyond = left & ~mpmu_all_pmcs(&vcpu->caps);
@@ -102,23 +108,24 @@ static void learn(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, const struct mpm
 	cpu->zero_counters |= mpmu_all_pmcs(&from->caps) & ~from->nonzero_counters;
 	cpu->zero_eventsels |= (u32)from->caps.counters & ~from->nonzero_eventsels;
 	if (beyond)
-		clean(cpu, vcpu, beyond);
+		switch_clean(cpu, vcpu, beyond);
 }
 
 /* Counters that are 0 and known to be 0 are not written; PERF_METRICS comes last. */
-static inline u32 load_counters(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
+static inline u32 switch_load_counters(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);
 	mpmu_pmcs mine = mpmu_all_pmcs(&vcpu->caps), pmcs;
 	u32 i, written = 0;
 
-	pmcs = with_metrics(cpu, vcpu, mine & (vcpu->nonzero_counters | ~cpu->zero_counters));
+	pmcs = switch_with_metrics(cpu, vcpu,
+				   mine & (vcpu->nonzero_counters | ~cpu->zero_counters));
 	cpu->zero_counters &= ~mine;
 	switch_for_each(i, (u32)pmcs) {
 		mpmu_call(vcpu, wrmsr, desc->gp + i * desc->gp_stride, vcpu->gp[i]);
 		written++;
 	}
-	switch_for_each(i, fixed_of(pmcs)) {
+	switch_for_each(i, switch_fixed_of(pmcs)) {
 		mpmu_call(vcpu, wrmsr, desc->fixed + i, vcpu->fixed[i]);
 		written++;
 	}
@@ -129,8 +136,8 @@ static inline u32 load_counters(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 	return written;
 }
 
-static inline u32 load_controls(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
-				const struct mpmu_vcpu *from)
+static inline u32 switch_load_controls(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
+				       const struct mpmu_vcpu *from)
 {
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);
 	u32 mine = (u32)vcpu->caps.counters;
@@ -155,12 +162,12 @@ static inline u32 load_controls(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
 }
 
 /* While the vCPU is touched, as each owner is. */
-static bool switches_global_ctrl(const struct mpmu_vcpu *vcpu)
+static bool switch_moves_global_ctrl(const struct mpmu_vcpu *vcpu)
 {
 	return !mpmu_has(&vcpu->host->caps, MPMU_FEAT_VMCS_GLOBAL_CTRL);
 }
 
-static inline u32 load_globals(struct mpmu_vcpu *vcpu)
+static inline u32 switch_load_globals(struct mpmu_vcpu *vcpu)
 {
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);
 	u32 written = 0;
@@ -169,7 +176,7 @@ static inline u32 load_globals(struct mpmu_vcpu *vcpu)
 		mpmu_call(vcpu, wrmsr, desc->status_set, vcpu->global_status);
 		written++;
 	}
-	if (switches_global_ctrl(vcpu)) {
+	if (switch_moves_global_ctrl(vcpu)) {
 		mpmu_call(vcpu, wrmsr, desc->global_ctrl, vcpu->global_ctrl);
 		written++;
 	}
@@ -177,24 +184,24 @@ static inline u32 load_globals(struct mpmu_vcpu *vcpu)
 }
 
 /* @from: the owner before, whose values are in the registers; NULL: the host. */
-static inline void load(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
-			const struct mpmu_vcpu *from)
+static inline void switch_load(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
+			       const struct mpmu_vcpu *from)
 {
 	u32 written;
 
 	vcpu->disabled = 0;
 	if (from)
-		learn(cpu, vcpu, from);
+		switch_learn(cpu, vcpu, from);
 	else
-		take_dirty(cpu, vcpu);
-	written = load_counters(cpu, vcpu);
-	written += load_controls(cpu, vcpu, from);
-	written += load_globals(vcpu);
-	count_moves(vcpu, 0, written);
+		switch_take_dirty(cpu, vcpu);
+	written = switch_load_counters(cpu, vcpu);
+	written += switch_load_controls(cpu, vcpu, from);
+	written += switch_load_globals(vcpu);
+	switch_count_moves(vcpu, 0, written);
 }
 
 /* True: it was not 0, and has been scrubbed, where that is wanted. */
-static inline bool save_counter(struct mpmu_vcpu *vcpu, u32 msr, u64 *saved, bool scrub)
+static inline bool switch_save_counter(struct mpmu_vcpu *vcpu, u32 msr, u64 *saved, bool scrub)
 {
 	*saved = mpmu_call(vcpu, rdmsr, msr);
 	if (!*saved)
@@ -205,7 +212,7 @@ static inline bool save_counter(struct mpmu_vcpu *vcpu, u32 msr, u64 *saved, boo
 }
 
 /* PERF_METRICS is read before fixed counter 3 is scrubbed, and scrubbed after that. */
-static inline u32 save_counters(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, bool scrub)
+static inline u32 switch_save_counters(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, bool scrub)
 {
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);
 	bool metrics = mpmu_has(&vcpu->caps, MPMU_FEAT_METRICS);
@@ -214,13 +221,14 @@ static inline u32 save_counters(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, bo
 	if (metrics)
 		vcpu->metrics = mpmu_call(vcpu, rdmsr, desc->metrics);
 	switch_for_each(i, (u32)vcpu->caps.counters) {
-		if (save_counter(vcpu, desc->gp + i * desc->gp_stride, &vcpu->gp[i], scrub)) {
+		if (switch_save_counter(vcpu, desc->gp + i * desc->gp_stride, &vcpu->gp[i],
+					scrub)) {
 			gps |= 1u << i;
 			written++;
 		}
 	}
-	switch_for_each(i, fixed_of(vcpu->caps.counters)) {
-		if (save_counter(vcpu, desc->fixed + i, &vcpu->fixed[i], scrub)) {
+	switch_for_each(i, switch_fixed_of(vcpu->caps.counters)) {
+		if (switch_save_counter(vcpu, desc->fixed + i, &vcpu->fixed[i], scrub)) {
 			fixed |= 1u << i;
 			written++;
 		}
@@ -236,7 +244,7 @@ static inline u32 save_counters(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, bo
 	return written + 1;
 }
 
-static inline u32 scrub_controls(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
+static inline u32 switch_scrub_controls(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);
 	u32 i, written = 0;
@@ -254,13 +262,13 @@ static inline u32 scrub_controls(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 }
 
 /* All of these are the guest's while it owns the PMU, bits beyond its model, too. */
-static mpmu_pmcs read_status(const struct mpmu_vcpu *vcpu)
+static mpmu_pmcs switch_read_status(const struct mpmu_vcpu *vcpu)
 {
 	return mpmu_call(vcpu, rdmsr, mpmu_desc(vcpu)->status) & vcpu->host->pmcs;
 }
 
 /* PERF_METRICS does not tell by its value; its overflow is rare. */
-static bool has_wrapped(struct mpmu_vcpu *vcpu, u32 pmc)
+static bool switch_has_wrapped(struct mpmu_vcpu *vcpu, u32 pmc)
 {
 	if (pmc == MPMU_METRICS)
 		return true;
@@ -273,23 +281,23 @@ static bool has_wrapped(struct mpmu_vcpu *vcpu, u32 pmc)
  * say so: it stays until the guest clears it, and on AMD the guest sets it
  * without an exit.
  */
-static bool just_overflowed(struct mpmu_vcpu *vcpu, mpmu_pmcs status)
+static bool switch_just_overflowed(struct mpmu_vcpu *vcpu, mpmu_pmcs status)
 {
 	u32 pmc;
 
 	mpmu_for_each_pmc(pmc, status) {
 		if (mpmu_interrupts(vcpu, pmc) && mpmu_may_have_counted(vcpu, pmc) &&
-		    has_wrapped(vcpu, pmc))
+		    switch_has_wrapped(vcpu, pmc))
 			return true;
 	}
 	return false;
 }
 
-static void drain(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, mpmu_pmcs status)
+static void switch_drain(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, mpmu_pmcs status)
 {
 	bool briefly = vcpu->drain_debt >= VAIN_DEBT;
 
-	if (!just_overflowed(vcpu, status))
+	if (!switch_just_overflowed(vcpu, status))
 		return;
 	if (mpmu_call(vcpu, drain_pmi, briefly) && !briefly)
 		vcpu->drain_debt += VAIN_WAIT;
@@ -297,14 +305,14 @@ static void drain(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, mpmu_pmcs status
 }
 
 /* A guest without status registers cannot clear a bit: drop it. */
-static inline u32 save_status(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
+static inline u32 switch_save_status(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
-	mpmu_pmcs status = read_status(vcpu);
+	mpmu_pmcs status = switch_read_status(vcpu);
 
 	vcpu->global_status = 0;
 	if (!status)
 		return 0;
-	drain(cpu, vcpu, status);
+	switch_drain(cpu, vcpu, status);
 	mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->status_clear, status);
 	if (mpmu_has(&vcpu->caps, MPMU_FEAT_GLOBAL))
 		vcpu->global_status = mpmu_of_model(vcpu, status);
@@ -312,11 +320,11 @@ static inline u32 save_status(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 }
 
 /* Where VM-exit loads GLOBAL_CTRL, everything has stopped already. */
-static inline u32 stop(struct mpmu_vcpu *vcpu, bool scrub)
+static inline u32 switch_stop(struct mpmu_vcpu *vcpu, bool scrub)
 {
 	u32 msr = mpmu_desc(vcpu)->global_ctrl;
 
-	if (!switches_global_ctrl(vcpu))
+	if (!switch_moves_global_ctrl(vcpu))
 		return 0;
 	vcpu->global_ctrl = mpmu_of_model(vcpu, mpmu_call(vcpu, rdmsr, msr));
 	if (!scrub)
@@ -326,8 +334,8 @@ static inline u32 stop(struct mpmu_vcpu *vcpu, bool scrub)
 }
 
 /* @before: the registers moved up to this change, which is complete. */
-static void owner_changed(struct mpmu_vcpu *vcpu, enum mpmu_cause cause,
-			  const struct mpmu_moves *before)
+static void switch_owner_changed(struct mpmu_vcpu *vcpu, enum mpmu_cause cause,
+				 const struct mpmu_moves *before)
 {
 	vcpu->stats->owner_changes[cause]++;
 	mpmu_trace_owner(vcpu, cause, before);
@@ -337,7 +345,7 @@ static void owner_changed(struct mpmu_vcpu *vcpu, enum mpmu_cause cause,
  * A latched interrupt is its target's.  IRQs are open after a refusal, and in a
  * guest that is the target.
  */
-static bool owed_to_another(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
+static bool switch_owed_to_another(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
 {
 	bool owed = cpu->pmi_latched && cpu->pmi_target != vcpu;
 
@@ -348,26 +356,27 @@ static bool owed_to_another(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
 /*
  * Save the owner's values.  For @next, who enters, they stay in the registers,
  * unless an interrupt is in the way: then false, as for the host, who gets the PMU
- * back scrubbed.  Late interrupts stay the guest's.
+ * back scrubbed.  Late interrupts stay the guest's.  The status comes first, while
+ * the counters still show which of them has overflowed just now.
  */
-static MPMU_NOINLINE bool take_out(struct mpmu_cpu *cpu, enum mpmu_cause cause,
-				   const struct mpmu_vcpu *next)
+static MPMU_NOINLINE bool switch_take_out(struct mpmu_cpu *cpu, enum mpmu_cause cause,
+					  const struct mpmu_vcpu *next)
 {
 	struct mpmu_vcpu *vcpu = cpu->owner;
 	const struct mpmu_moves before = vcpu->stats->registers;
-	u32 written = save_status(cpu, vcpu);
+	u32 written = switch_save_status(cpu, vcpu);
 
-	if (next && owed_to_another(cpu, next))
+	if (next && switch_owed_to_another(cpu, next))
 		next = NULL;
-	written += stop(vcpu, !next);
+	written += switch_stop(vcpu, !next);
 	if (!next)
-		written += scrub_controls(cpu, vcpu);
-	written += save_counters(cpu, vcpu, !next);
-	count_moves(vcpu, vcpu->readable, written);
+		written += switch_scrub_controls(cpu, vcpu);
+	written += switch_save_counters(cpu, vcpu, !next);
+	switch_count_moves(vcpu, vcpu->readable, written);
 	if (!next)
 		mpmu_call(vcpu, disown);
 	cpu->owner = NULL;
-	owner_changed(vcpu, cause, &before);
+	switch_owner_changed(vcpu, cause, &before);
 	/* Another CPU may look for it now. */
 	__atomic_store_n(&vcpu->held, false, __ATOMIC_RELEASE);
 	return next;
@@ -377,44 +386,45 @@ static MPMU_NOINLINE bool take_out(struct mpmu_cpu *cpu, enum mpmu_cause cause,
 void mpmu_release(struct mpmu_cpu *cpu, enum mpmu_cause cause)
 {
 	if (cpu->owner)
-		take_out(cpu, cause, NULL);
+		switch_take_out(cpu, cause, NULL);
 }
 
-static void displace(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
+static void switch_displace(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
 {
 	mpmu_call(vcpu, displace);
 	cpu->displaced = true;
 }
 
 /* The host writes its registers again: what was known is not. */
-static void replace(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
+static void switch_restore(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
 {
 	if (!cpu->displaced)
 		return;
-	forget(cpu);
+	switch_forget(cpu);
 	cpu->displaced = false;
-	mpmu_call(vcpu, replace);
+	mpmu_call(vcpu, restore);
 }
 
 /* From the host, or from another vCPU, for which the host's events are off already. */
-static int acquire(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, const struct mpmu_vcpu *from)
+static int switch_acquire(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
+			  const struct mpmu_vcpu *from)
 {
 	const struct mpmu_moves before = vcpu->stats->registers;
 
 	if (!from && mpmu_call(vcpu, host_active))
-		displace(cpu, vcpu);
+		switch_displace(cpu, vcpu);
 	if (!from && !mpmu_call(vcpu, own)) {
-		replace(cpu, vcpu);
+		switch_restore(cpu, vcpu);
 		return -EAGAIN;
 	}
-	load(cpu, vcpu, from);
+	switch_load(cpu, vcpu, from);
 	mpmu_call(vcpu, route_pmi);
 	vcpu->flags |= MPMU_VCPU_ENTERED;
 	vcpu->drain_debt -= !!vcpu->drain_debt;
 	vcpu->held = true;
 	cpu->owner = vcpu;
 	cpu->pmi_target = vcpu;
-	owner_changed(vcpu, MPMU_CAUSE_ENTRY, &before);
+	switch_owner_changed(vcpu, MPMU_CAUSE_ENTRY, &before);
 	return 0;
 }
 
@@ -422,7 +432,7 @@ static int acquire(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, const struct mp
  * A PMU that counts nothing for some switches is not worth switching.  Where it
  * was owned since the last time; true: it becomes untouched.
  */
-static bool account_idle(struct mpmu_vcpu *vcpu)
+static bool switch_account_idle(struct mpmu_vcpu *vcpu)
 {
 	if (!(vcpu->flags & MPMU_VCPU_ENTERED))
 		return false;
@@ -441,7 +451,7 @@ static bool account_idle(struct mpmu_vcpu *vcpu)
  * Apart from mpmu_enter(), which most of the time has nothing to do.  Whoever
  * lost the PMU by a reclaim has not been accounted for it.
  */
-static MPMU_NOINLINE int change_owner(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
+static MPMU_NOINLINE int switch_change_owner(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
 	const struct mpmu_vcpu *from = cpu->owner;
 
@@ -451,13 +461,14 @@ static MPMU_NOINLINE int change_owner(struct mpmu_cpu *cpu, struct mpmu_vcpu *vc
 		mpmu_release(cpu, MPMU_CAUSE_OTHER);
 		return 0;
 	}
-	if (account_idle(vcpu)) {
+	if (switch_account_idle(vcpu)) {
 		mpmu_release(cpu, MPMU_CAUSE_OTHER);
 		return -EAGAIN;
 	}
-	if (from ? !take_out(cpu, MPMU_CAUSE_OTHER, vcpu) : owed_to_another(cpu, vcpu))
+	if (from ? !switch_take_out(cpu, MPMU_CAUSE_OTHER, vcpu)
+		 : switch_owed_to_another(cpu, vcpu))
 		return -EAGAIN;
-	return acquire(cpu, vcpu, from);
+	return switch_acquire(cpu, vcpu, from);
 }
 
 /* An owner has no event of the host beside it, as the host reclaims first. */
@@ -466,7 +477,7 @@ int mpmu_enter(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 	mpmu_assert_cpu(cpu, vcpu);
 	if (cpu->owner == vcpu || !(cpu->owner || mpmu_touched(vcpu)))
 		return 0;
-	return change_owner(cpu, vcpu);
+	return switch_change_owner(cpu, vcpu);
 }
 
 void mpmu_exit(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
@@ -475,8 +486,8 @@ void mpmu_exit(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 	if (!cpu->displaced)
 		return;
 	mpmu_release(cpu, MPMU_CAUSE_DISPLACED);
-	replace(cpu, vcpu);
-	account_idle(vcpu);
+	switch_restore(cpu, vcpu);
+	switch_account_idle(vcpu);
 }
 
 void mpmu_put(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
@@ -484,7 +495,7 @@ void mpmu_put(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 	mpmu_assert_cpu(cpu, vcpu);
 	if (cpu->owner == vcpu)
 		mpmu_release(cpu, MPMU_CAUSE_PUT);
-	account_idle(vcpu);
+	switch_account_idle(vcpu);
 }
 
 /* What host events made of the time since the last entry is told as by a put. */
@@ -492,7 +503,7 @@ void mpmu_park(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
 	mpmu_assert_cpu(cpu, vcpu);
 	if (cpu->owner != vcpu)
-		account_idle(vcpu);
+		switch_account_idle(vcpu);
 }
 
 void mpmu_evict(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
@@ -506,14 +517,14 @@ void mpmu_reclaim(struct mpmu_cpu *cpu)
 {
 	mpmu_assert(cpu);
 	mpmu_release(cpu, MPMU_CAUSE_RECLAIM);
-	forget(cpu);
+	switch_forget(cpu);
 }
 
 void mpmu_drain(struct mpmu_cpu *cpu)
 {
 	mpmu_assert(cpu);
 	if (cpu->owner)
-		drain(cpu, cpu->owner, read_status(cpu->owner));
+		switch_drain(cpu, cpu->owner, switch_read_status(cpu->owner));
 }
 
 void mpmu_pmi(struct mpmu_cpu *cpu)
@@ -525,7 +536,7 @@ void mpmu_pmi(struct mpmu_cpu *cpu)
 }
 
 /* The owner's values are gone: nobody has to be asked for them. */
-static void lose(struct mpmu_cpu *cpu)
+static void switch_lose(struct mpmu_cpu *cpu)
 {
 	if (cpu->owner)
 		cpu->owner->held = false;
@@ -536,7 +547,7 @@ void mpmu_cpu_forget_vcpu(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
 {
 	mpmu_assert(cpu && vcpu);
 	if (cpu->owner == vcpu)
-		lose(cpu);
+		switch_lose(cpu);
 	if (cpu->pmi_target == vcpu)
 		cpu->pmi_target = NULL;
 }
@@ -544,6 +555,6 @@ void mpmu_cpu_forget_vcpu(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
 void mpmu_cpu_reset(struct mpmu_cpu *cpu)
 {
 	mpmu_assert(cpu);
-	lose(cpu);
+	switch_lose(cpu);
 	memset(cpu, 0, sizeof(*cpu));
 }

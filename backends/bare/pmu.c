@@ -53,7 +53,7 @@ static void op_displace(const struct mpmu_vcpu *vcpu)
 	wrmsr(r->eventsel, 0);
 }
 
-static void op_replace(const struct mpmu_vcpu *vcpu)
+static void op_restore(const struct mpmu_vcpu *vcpu)
 {
 	struct cpu *cpu = this_cpu();
 
@@ -74,7 +74,7 @@ void pmu_start(u64 value)
 {
 	mpmu_reclaim(&this_cpu()->mpmu);
 	this_cpu()->event = value & MASK48;
-	op_replace(NULL);
+	op_restore(NULL);
 }
 
 u64 pmu_stop(void)

@@ -87,7 +87,7 @@ void mpmu_kvm_displace(const struct mpmu_vcpu *core)
 	perf_load_guest_context();
 }
 
-void mpmu_kvm_replace(const struct mpmu_vcpu *core)
+void mpmu_kvm_restore(const struct mpmu_vcpu *core)
 {
 	perf_put_guest_context();
 }

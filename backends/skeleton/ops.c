@@ -90,7 +90,7 @@ static void op_displace(const struct mpmu_vcpu *vcpu)
 {
 }
 
-static void op_replace(const struct mpmu_vcpu *vcpu)
+static void op_restore(const struct mpmu_vcpu *vcpu)
 {
 }
 

@@ -184,7 +184,7 @@ void stub_perf_install(struct stub_machine *machine, u32 slot, u32 pmc, u64 even
 void stub_perf_remove(struct stub_machine *machine, u32 slot);
 bool stub_perf_active(const struct stub_cpu *cpu);
 void stub_perf_displace(struct stub_machine *machine);
-void stub_perf_replace(struct stub_machine *machine);
+void stub_perf_restore(struct stub_machine *machine);
 void stub_perf_take_nmi(struct stub_cpu *cpu);
 /* Host code runs; host events are checked against the truth. */
 void stub_perf_run(struct stub_machine *machine, const struct stub_work *work);

@@ -100,10 +100,10 @@ static void op_displace(const struct mpmu_vcpu *vcpu)
 	stub_perf_displace(stub_vcpu_of(vcpu)->machine);
 }
 
-static void op_replace(const struct mpmu_vcpu *vcpu)
+static void op_restore(const struct mpmu_vcpu *vcpu)
 {
-	here_no_reclaim(vcpu, "replace");
-	stub_perf_replace(stub_vcpu_of(vcpu)->machine);
+	here_no_reclaim(vcpu, "restore");
+	stub_perf_restore(stub_vcpu_of(vcpu)->machine);
 }
 
 static bool op_own(const struct mpmu_vcpu *vcpu)

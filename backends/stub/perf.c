@@ -148,10 +148,10 @@ void stub_perf_displace(struct stub_machine *machine)
 	machine->here->perf.displaced = true;
 }
 
-void stub_perf_replace(struct stub_machine *machine)
+void stub_perf_restore(struct stub_machine *machine)
 {
 	if (!machine->here->perf.displaced)
-		stub_fault("replace: host events are not displaced");
+		stub_fault("restore: host events are not displaced");
 	machine->here->perf.displaced = false;
 	set_running(machine->here, true);
 }

@@ -48,8 +48,8 @@ enum mpmu_access {
  * - host_active: is an event of the host on this CPU's PMU now?  Called only
  *   while no vCPU owns the PMU.  The owner's entry does not ask: the host has to
  *   call mpmu_reclaim() before it puts an event on the PMU.
- * - displace: take the host's events off this CPU's PMU.  Pairs with replace.
- * - replace: let them run again.
+ * - displace: take the host's events off this CPU's PMU.  Pairs with restore.
+ * - restore: let them run again.
  * - own: the registers of this CPU's PMU hold a guest's values from now on;
  *   NMIs of the host must not read or acknowledge them.  Called before the
  *   first write of a guest value, with no host event on the PMU.  True:

@@ -34,11 +34,11 @@ static void watched_displace(const struct mpmu_vcpu *vcpu)
 	displaced.begin = host_instructions();
 }
 
-static void watched_replace(const struct mpmu_vcpu *vcpu)
+static void watched_restore(const struct mpmu_vcpu *vcpu)
 {
 	displaced.instructions += host_instructions() - displaced.begin;
 	displaced.count++;
-	bare_ops.replace(vcpu);
+	bare_ops.restore(vcpu);
 }
 
 static u64 begin_of_truth;
@@ -65,7 +65,7 @@ static s64 missing(u32 displacements, u32 samples)
 	begin();
 	for (u32 i = 0; i < displacements; i++) {
 		pmu_host.ops->displace(NULL);
-		pmu_host.ops->replace(NULL);
+		pmu_host.ops->restore(NULL);
 	}
 	for (u32 i = 0; i < samples; i++) {
 		u64 turns = PERIOD / 2;
@@ -116,7 +116,7 @@ void test_profile(void)
 	want_b = expected(&b, EVENT_BRANCHES, TURNS);
 	ops = bare_ops;
 	ops.displace = watched_displace;
-	ops.replace = watched_replace;
+	ops.restore = watched_restore;
 	pmu_host.ops = &ops;
 	calibrate();
 

@@ -340,7 +340,7 @@ static void disown(struct suite *s)
 {
 	call(s, disown);
 	if (s->beside)
-		call(s, replace);
+		call(s, restore);
 	irqs(s, true);
 }
 
@@ -417,7 +417,7 @@ static bool disown_restores_control(struct suite *s)
 	call(s, disown);
 	ok &= raw(s, map_of(s)->global_ctrl) == global && fixed_ctrl(s) == fixed;
 	if (s->beside)
-		call(s, replace);
+		call(s, restore);
 	irqs(s, true);
 	return ok;
 }
@@ -433,7 +433,7 @@ static bool event_survives_owner(struct suite *s)
 	ok = call(s, own);
 	use_control(s);
 	call(s, disown);
-	call(s, replace);
+	call(s, restore);
 	irqs(s, true);
 	host_run(s, 5);
 	return ok && host_counted(s, 15);
@@ -681,12 +681,12 @@ static bool displace_stops(struct suite *s)
 	call(s, displace);
 	is_active = call(s, host_active);
 	host_run(s, 100);
-	call(s, replace);
+	call(s, restore);
 	irqs(s, true);
 	return !is_active && host_counted(s, 10);
 }
 
-static bool replace_resumes(struct suite *s)
+static bool restore_resumes(struct suite *s)
 {
 	bool is_active;
 
@@ -694,7 +694,7 @@ static bool replace_resumes(struct suite *s)
 	host_run(s, 10);
 	irqs(s, false);
 	call(s, displace);
-	call(s, replace);
+	call(s, restore);
 	is_active = call(s, host_active);
 	irqs(s, true);
 	host_run(s, 5);
@@ -1554,7 +1554,7 @@ static const struct check checks[] = {
 	{"host_active: true while an event of the host counts", host_active_sees_events, 0, 0},
 	{"host_active: false without one", host_active_sees_none, 0, 0},
 	{"displace: the host's events stand still", displace_stops, 0, 0},
-	{"replace: the host's events count on", replace_resumes, 0, 0},
+	{"restore: the host's events count on", restore_resumes, 0, 0},
 	{"take_dirty: names each counter that is not 0", dirty_is_complete, 0, 0},
 	{"take_dirty: names no counter that it is not asked for", dirty_is_what_was_asked_for, 0, 0},
 	{"route_pmi: the interrupt is the guest's", routes_while_owned, BESIDE, 0},

@@ -317,8 +317,8 @@ breaks "host_active is never" "host_active: true" '{ return cpu->running; }' '{ 
 breaks "host_active is always" "host_active: false" '{ return cpu->running; }' '{ return true; }'
 breaks "displace does not stop" "displace:" 'cpu->msr[SEL + 1] = cpu->running = false;' 'cpu->running = false;' \
 	'cpu->msr[COUNTER + 1] = cpu->event;' ''
-breaks "displace does not save" "replace:" 'cpu->event = cpu->msr[COUNTER + 1];' ''
-breaks "replace starts from 0" "replace:" 'cpu->msr[COUNTER + 1] = cpu->event;' 'cpu->msr[COUNTER + 1] = 0;'
+breaks "displace does not save" "restore:" 'cpu->event = cpu->msr[COUNTER + 1];' ''
+breaks "restore starts from 0" "restore:" 'cpu->msr[COUNTER + 1] = cpu->event;' 'cpu->msr[COUNTER + 1] = 0;'
 breaks "take_dirty names none" "take_dirty: names each" 'return dirty;' 'return 0;'
 breaks "take_dirty names all" "take_dirty: names no" 'return dirty;' 'return 0xff;'
 breaks "take_dirty forgets others" "take_dirty: names each" 'cpu->dirty &= ~asked;' 'cpu->dirty = 0;'

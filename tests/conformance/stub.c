@@ -195,7 +195,7 @@ static const struct wrong wrongs[] = {
 	WRONG("host_active never", AMD, host_active, host_never_active, "true while"),
 	WRONG("host_active always", INTEL, host_active, host_always_active, "false without"),
 	WRONG("displace does nothing", INTEL, displace, nothing, "the host's events stand still"),
-	WRONG("replace does nothing", AMD, replace, nothing, "the host's events count on"),
+	WRONG("restore does nothing", AMD, restore, nothing, "the host's events count on"),
 	WRONG("own leaves GLOBAL_CTRL", INTEL, own, own_leaves_global_ctrl, "GLOBAL_CTRL is 0"),
 	WRONG("own overrides the host's interrupt", AMD, own, own_anyway, "refuses while"),
 	WRONG("own refuses, but late", INTEL, own, own_refuses_late, "a refusal changes"),

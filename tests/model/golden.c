@@ -112,7 +112,7 @@ static bool trace_drain_pmi(const struct mpmu_vcpu *vcpu, bool briefly)
 		stub_ops.name(vcpu);                           \
 	}
 PLAIN(displace)
-PLAIN(replace)
+PLAIN(restore)
 PLAIN(disown)
 PLAIN(route_pmi)
 PLAIN(request_pmi)

@@ -208,15 +208,15 @@ mutant "target lost with the owner" switch.c 'disown);
 	cpu->owner = NULL;' 'disown);
 	cpu->owner = cpu->pmi_target = NULL;'
 mutant "host events ignored" switch.c 'if (!from && mpmu_call(vcpu, host_active))' 'if (0)'
-mutant "refused entry leaves events displaced" switch.c 'replace(cpu, vcpu);
+mutant "refused entry leaves events displaced" switch.c 'switch_restore(cpu, vcpu);
 		return -EAGAIN;' 'return -EAGAIN;'
 mutant "every entry acquires" switch.c 'cpu->owner == vcpu || !(cpu->owner || mpmu_touched(vcpu))' '!(cpu->owner || mpmu_touched(vcpu))'
 mutant "untouched entry leaves the owner" switch.c '!(cpu->owner || mpmu_touched(vcpu))' '!mpmu_touched(vcpu)'
 mutant "untouched entry acquires" switch.c 'if (!mpmu_touched(vcpu)) {' 'if (0) {'
-mutant "a latched interrupt goes to the next owner" switch.c ': owed_to_another(cpu, vcpu)' ': false'
+mutant "a latched interrupt goes to the next owner" switch.c ': switch_owed_to_another(cpu, vcpu)' ': false'
 mutant "a latched interrupt is forgotten by put" switch.c 'cpu->pmi_latched = true;' ''
-mutant "nothing is drained" switch.c 'drain(cpu, cpu->owner, read_status(cpu->owner));' ';'
-mutant "drained without an overflow" switch.c 'if (!just_overflowed(vcpu, status))
+mutant "nothing is drained" switch.c 'switch_drain(cpu, cpu->owner, switch_read_status(cpu->owner));' ';'
+mutant "drained without an overflow" switch.c 'if (!switch_just_overflowed(vcpu, status))
 		return;' ''
 mutant "an old overflow is waited for" switch.c '< JUST_WRAPPED;' '< ~0ull;'
 mutant "a counter that did not count is waited for" switch.c 'mpmu_may_have_counted(vcpu, pmc) &&' ''
@@ -232,18 +232,18 @@ mutant "every exit releases" switch.c 'if (!cpu->displaced)
 		return;
 	mpmu_release' 'mpmu_release'
 mutant "exit leaves events displaced" switch.c 'mpmu_release(cpu, MPMU_CAUSE_DISPLACED);
-	replace(cpu, vcpu);' 'mpmu_release(cpu, MPMU_CAUSE_DISPLACED);'
+	switch_restore(cpu, vcpu);' 'mpmu_release(cpu, MPMU_CAUSE_DISPLACED);'
 mutant "put keeps the PMU" switch.c 'if (cpu->owner == vcpu)
 		mpmu_release(cpu, MPMU_CAUSE_PUT);
-	account_idle' 'account_idle'
+	switch_account_idle' 'switch_account_idle'
 mutant "reclaim keeps the PMU" switch.c 'mpmu_release(cpu, MPMU_CAUSE_RECLAIM);
-	forget(cpu);' 'forget(cpu);'
+	switch_forget(cpu);' 'switch_forget(cpu);'
 mutant "reclaim forgets nothing" switch.c 'mpmu_release(cpu, MPMU_CAUSE_RECLAIM);
-	forget(cpu);' 'mpmu_release(cpu, MPMU_CAUSE_RECLAIM);'
+	switch_forget(cpu);' 'mpmu_release(cpu, MPMU_CAUSE_RECLAIM);'
 mutant "another owner not released" switch.c 'mpmu_release(cpu, MPMU_CAUSE_OTHER);' 'cpu->owner = NULL;'
-mutant "who takes over meets the interrupt of the other one" switch.c 'if (next && owed_to_another(cpu, next))' 'if (0)'
+mutant "who takes over meets the interrupt of the other one" switch.c 'if (next && switch_owed_to_another(cpu, next))' 'if (0)'
 mutant "taken over: values beyond the model stay" switch.c '	if (beyond)
-		clean(cpu, vcpu, beyond);' ''
+		switch_clean(cpu, vcpu, beyond);' ''
 mutant "taken over: selectors beyond the model stay" switch.c 'from->nonzero_counters | from->nonzero_eventsels;' 'from->nonzero_counters;'
 mutant "taken over: what is left of counters is taken for 0" switch.c 'mpmu_all_pmcs(&from->caps) & ~from->nonzero_counters;' 'mpmu_all_pmcs(&from->caps);'
 mutant "taken over: what is left of selectors is taken for 0" switch.c '(u32)from->caps.counters & ~from->nonzero_eventsels;' '(u32)from->caps.counters;'
@@ -254,15 +254,15 @@ mutant "taken over: FIXED_CTR_CTRL of the other one" switch.c 'from->fixed_ctrl_
 mutant "two CPUs hold one vCPU" switch.c 'if (mpmu_held(vcpu))' 'if (0)'
 mutant "held for good" switch.c '__atomic_store_n(&vcpu->held, false, __ATOMIC_RELEASE);' ';'
 mutant "an owner is not held" switch.c 'vcpu->held = true;' ''
-mutant "a CPU that was reset still holds" switch.c '	lose(cpu);
+mutant "a CPU that was reset still holds" switch.c '	switch_lose(cpu);
 	memset' '	memset'
 mutant "parked means put" switch.c 'if (cpu->owner != vcpu)
-		account_idle(vcpu);' 'mpmu_put(cpu, vcpu);'
+		switch_account_idle(vcpu);' 'mpmu_put(cpu, vcpu);'
 mutant "evicted, whosever it is" switch.c 'if (!vcpu || cpu->owner == vcpu)' 'if (1)'
 mutant "evicted by name alone" switch.c 'if (!vcpu || cpu->owner == vcpu)' 'if (cpu->owner == vcpu)'
-mutant "idle beside host events stays" switch.c 'replace(cpu, vcpu);
-	account_idle(vcpu);' 'replace(cpu, vcpu);'
-mutant "idle between reclaims stays" switch.c 'if (account_idle(vcpu)) {' 'if (0) {'
+mutant "idle beside host events stays" switch.c 'switch_restore(cpu, vcpu);
+	switch_account_idle(vcpu);' 'switch_restore(cpu, vcpu);'
+mutant "idle between reclaims stays" switch.c 'if (switch_account_idle(vcpu)) {' 'if (0) {'
 mutant "idle PMU never closes" switch.c 'mpmu_untouch(vcpu);' ';'
 mutant "counting PMU closes" switch.c 'vcpu->reprogram | vcpu->enabled' '0'
 mutant "CPU reset remembers" switch.c 'memset(cpu, 0, sizeof(*cpu));' 'cpu->owner = NULL;'

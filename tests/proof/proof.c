@@ -136,7 +136,7 @@ void proof_displace(const struct mpmu_vcpu *v)
 	changes++;
 }
 
-void proof_replace(const struct mpmu_vcpu *v)
+void proof_restore(const struct mpmu_vcpu *v)
 {
 	changes++;
 }

@@ -140,9 +140,9 @@ static void displaced_twice(struct unit_world *world)
 	ops_of(world)->displace(&world->vcpu.mpmu);
 }
 
-static void replaced_twice(struct unit_world *world)
+static void restored_twice(struct unit_world *world)
 {
-	ops_of(world)->replace(irqs_off(world));
+	ops_of(world)->restore(irqs_off(world));
 }
 
 static void vmread_in_reclaim(struct unit_world *world)
@@ -302,7 +302,7 @@ static const struct row rows[] = {
 	{"disown twice", INTEL, disowned_twice, "host owns"},
 	{"own over host events", INTEL, own_over_events, "host events"},
 	{"displace twice", INTEL, displaced_twice, "displaced already"},
-	{"replace twice", INTEL, replaced_twice, "not displaced"},
+	{"restore twice", INTEL, restored_twice, "not displaced"},
 	{"VMREAD from reclaim", INTEL, vmread_in_reclaim, "from reclaim"},
 	{"VMREAD without the VMCS", INTEL, vmread_elsewhere, "not current"},
 	{"VMREAD on AMD", AMD, vmread_amd, "no GLOBAL_CTRL in a VMCS"},
