@@ -13,6 +13,6 @@ programs=$("$MPMU_TOP/tests/kernel/nested")
 mapfile -t modules < <(kernel_modules "$tree")
 machine_prepare "$tree" "$MPMU_TOP/tests/guest/main-nested" \
 	"$(grep '/nested_svm$' <<<"$programs")" "${modules[@]}"
-machine_test amd-v2 amd-v2 --append \
+machine_test amd-zen4 amd-zen4 --append \
 	'nested.run=nested_svm nested.kvm=enable_mediated_pmu=Y,mediated_pmu_policy=full'
 done_testing

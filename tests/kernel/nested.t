@@ -15,7 +15,7 @@ parameters=enable_mediated_pmu=1,mediated_pmu_policy=full
 
 machine_prepare "$tree" "$MPMU_TOP/tests/guest/main-nested" "${programs[@]}" "${modules[@]}"
 groups='table loads lists fails state changes cost controls host'
-for personality in intel-v5-8-4 intel-v5-nosave; do
+for personality in intel-spr intel-icx; do
 	machine_test "$personality" "$personality" --append \
 		"nested.kvm=$parameters nested.run=nested_vmx:${groups// /:}"
 	machine_test "$personality, early check" "$personality" --append \
