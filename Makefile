@@ -2,7 +2,8 @@
 # The hosted library and its tests.  The kernel builds the same list of files
 # through backends/kvm.
 #
-#	make			library, static and shared
+#	make			library, static and shared, and the tool
+#	make vpmu-check		the tool alone: is the PMU of this machine right?
 #	make tests		every CMocka program, build/tests/AREA/NAME.t
 #	make list-tests		their names
 #	make check		all tests: ./check
@@ -12,7 +13,7 @@
 #	make golden		write the traces of tests/model/golden anew
 #	make abi		record the shared library's interface anew (abigail-tools)
 #	make reference		the API, as HTML in build/doc (doxygen, graphviz)
-#	make install		library, headers, pkg-config file (DESTDIR, PREFIX)
+#	make install		library, headers, pkg-config file, tool (DESTDIR, PREFIX)
 #	make clean
 
 VERSION := 0.1.0
@@ -21,6 +22,7 @@ SONAME := libmpmu.so.0
 PREFIX ?= /usr/local
 LIBDIR ?= $(PREFIX)/lib
 INCLUDEDIR ?= $(PREFIX)/include
+BINDIR ?= $(PREFIX)/bin
 BUILD ?= build
 
 CFLAGS ?= -O2 -g
@@ -40,8 +42,11 @@ TESTS := $(patsubst %.c,$(BUILD)/%.t,$(wildcard tests/unit/*.c tests/model/*.c))
 	$(BUILD)/tests/conformance/stub.t
 HEADERS := $(wildcard include/mpmu/*.h include/mpmu/*.def)
 LIBRARIES := $(BUILD)/libmpmu.a $(BUILD)/$(SONAME)
+TOOL := $(BUILD)/vpmu-check
 
-all: $(LIBRARIES)
+all: $(LIBRARIES) $(TOOL)
+
+vpmu-check: $(TOOL)
 
 tests: $(TESTS)
 
@@ -76,7 +81,7 @@ reference:
 	doxygen docs/Doxyfile
 
 clean:
-	rm -rf $(BUILD)/libmpmu* $(BUILD)/backends $(BUILD)/tests
+	rm -rf $(BUILD)/libmpmu* $(BUILD)/backends $(BUILD)/tests $(BUILD)/tools $(TOOL)
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)
@@ -112,15 +117,21 @@ $(BUILD)/tests/%.t: $(BUILD)/tests/%.o $(BUILD)/tests/libmpmu-checked.a
 
 $(BUILD)/tests/conformance/stub.t: $(addprefix $(BUILD)/tests/conformance/,conformance.o subject.o)
 
+# It runs wherever it is copied to: a guest, say.
+$(TOOL): $(patsubst %.c,$(BUILD)/%.o,$(wildcard tools/vpmu-check/*.c))
+	$(CC) -static $(CFLAGS) $(LDFLAGS) $^ -o $@
+
 # The port header stays outside mpmu/, so that -I finds another one first.  The
 # pkg-config file is written here, for the folders of this call; with prefix, so
 # that a tree may be moved (pkg-config --define-prefix).
 INSTALL_LIB = "$(DESTDIR)$(LIBDIR)"
 INSTALL_INCLUDE = "$(DESTDIR)$(INCLUDEDIR)"
+INSTALL_BIN = "$(DESTDIR)$(BINDIR)"
 INSTALL_SHARE = "$(DESTDIR)$(PREFIX)/share/mpmu"
 below_prefix = $(patsubst $(PREFIX)/%,$${prefix}/%,$(1))
 install: all
-	install -d $(INSTALL_LIB)/pkgconfig $(INSTALL_INCLUDE)/mpmu $(INSTALL_SHARE)
+	install -d $(INSTALL_LIB)/pkgconfig $(INSTALL_INCLUDE)/mpmu $(INSTALL_BIN) $(INSTALL_SHARE)
+	install -m 755 $(TOOL) $(INSTALL_BIN)
 	install -m 644 $(HEADERS) $(INSTALL_INCLUDE)/mpmu
 	install -m 644 backends/stub/mpmu_port.h $(INSTALL_INCLUDE)
 	install -m 644 tests/conformance/conformance.[ch] $(INSTALL_SHARE)
@@ -133,7 +144,7 @@ install: all
 		'Version: $(VERSION)' 'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -lmpmu' \
 		>$(INSTALL_LIB)/pkgconfig/mpmu.pc
 
-.PHONY: all tests list-tests check coverage fuzz soak golden abi reference clean install
+.PHONY: all tests vpmu-check list-tests check coverage fuzz soak golden abi reference clean install
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)

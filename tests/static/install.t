@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# `make install`: what lands where, what the shared library exports, and the
+# `make install`: what lands where, what the tool needs, what the shared library exports, and the
 # examples of the documents build against it, as their readers would build them.
 
 . "$(dirname "$0")/../lib/common.sh"
@@ -197,6 +197,13 @@ declared()
 	cat include/mpmu/*.h | grep -v '^static' | grep -oP '^[a-z][a-z0-9_ *]*\b\Kmpmu_[a-z0-9_]+(?=\()' | sort -u
 }
 
+# The tool runs where no library is, and says what it is for.
+tool()
+{
+	[ -x "$work/else where/opt/mpmu/bin/vpmu-check" ] || return 1
+	env -i "$root/usr/bin/vpmu-check" --help | grep -q '^Is the PMU of this machine right'
+}
+
 # exported LIBRARY: NAME@@VERSION, but the version's own name.
 exported()
 {
@@ -228,6 +235,7 @@ soname()
 
 try "make install" installed
 try "make install once more, to another place" elsewhere
+try "the tool is installed, and needs no library" tool
 silent "public headers and the port header are installed, no others" headers
 silent "the shared library exports what the headers declare, with a version" versioned
 silent "another export is noticed" planted
