@@ -26,6 +26,9 @@ static inline bool mutation_find(const char *name, uint64_t *mask)
 		{ "leak-counter", MPMU_MUTATE_LEAK_COUNTER },
 		{ "leak-metrics", MPMU_MUTATE_LEAK_METRICS },
 		{ "rdpmc-l3", MPMU_MUTATE_RDPMC_L3 },
+#define ROW(flaw_name, flaw) { flaw_name, flaw },
+		MPMU_FLAW_NAMES(ROW)
+#undef ROW
 	};
 	size_t i;
 

@@ -23,7 +23,7 @@
 #define MPMU_CMD_SET_PMI_DELAY	0x07	/* RDI: 0 to 200 instructions, all CPUs */
 #define MPMU_CMD_PRESENT	0x08	/* RDI: u64, becomes MPMU_MAGIC_PRESENT */
 #define MPMU_CMD_LOG		0x09	/* arg: tag, RDI: value; a report line */
-#define MPMU_CMD_SET_MUTATE	0x0a	/* RDI: mask of MPMU_MUTATE_*, all CPUs */
+#define MPMU_CMD_SET_MUTATE	0x0a	/* RDI: mask of MPMU_MUTATE_* and MPMU_FLAW_*, all CPUs */
 #define MPMU_CMD_WATCH		0x0b	/* arg: MPMU_WATCH_*, RDI: address or 0 */
 #define MPMU_CMD_READ_WATCH	0x0c	/* RDI: struct mpmu_watch of this CPU */
 #define MPMU_CMD_COUNT_MEMORY	0x0d	/* the truth has loads and stores from now on, all CPUs */
@@ -46,6 +46,50 @@
 #define MPMU_MUTATE_LEAK_COUNTER	0x40
 #define MPMU_MUTATE_LEAK_METRICS	0x80
 #define MPMU_MUTATE_RDPMC_L3		0x100
+
+/* As virtual PMUs are wrong, for tests of what looks for that: bits 63:32. */
+#define MPMU_FLAW_SHIFT			32
+#define MPMU_FLAW(n)			(1ull << (MPMU_FLAW_SHIFT + (n)))
+#define MPMU_FLAW_TXCP_DEAD		MPMU_FLAW(0)	/* nothing counts with IN_TXCP */
+#define MPMU_FLAW_SIGN_EXTENDED		MPMU_FLAW(1)	/* each write of a counter is */
+#define MPMU_FLAW_UNTRUNCATED		MPMU_FLAW(2)	/* a legacy write: soon it overflows */
+#define MPMU_FLAW_LVTPC_MASKED		MPMU_FLAW(3)	/* by delivery: AMD; for good: Intel */
+#define MPMU_FLAW_LATE_PMI		MPMU_FLAW(4)	/* by 6,000 instructions */
+#define MPMU_FLAW_DEAD_GENERAL		MPMU_FLAW(5)	/* no general counter counts */
+#define MPMU_FLAW_DEAD_UPPER		MPMU_FLAW(6)	/* nor half of them */
+#define MPMU_FLAW_GLOBAL_RESET		MPMU_FLAW(7)	/* to 0 */
+#define MPMU_FLAW_RUNS_ON		MPMU_FLAW(8)	/* a counter switched off by its control */
+#define MPMU_FLAW_SELECTOR_BITS		MPMU_FLAW(9)	/* 35:32 are nothing */
+#define MPMU_FLAW_RDPMC_FAULTS		MPMU_FLAW(10)	/* of the last one, and fixed ones, in user mode */
+#define MPMU_FLAW_RDPMC_LAX		MPMU_FLAW(11)	/* each index reads */
+#define MPMU_FLAW_RDPMC_OPEN		MPMU_FLAW(12)	/* whatever CR4.PCE is */
+#define MPMU_FLAW_LBR_FORMAT		MPMU_FLAW(13)	/* without LBRs */
+#define MPMU_FLAW_METRICS_BIT		MPMU_FLAW(14)	/* without PERF_METRICS */
+#define MPMU_FLAW_DEAD_EXTRA		MPMU_FLAW(15)	/* events of OFFCORE_RSP count instructions */
+#define MPMU_FLAW_OTHER_AP		MPMU_FLAW(16)	/* with another PMU, as CPUID says */
+#define MPMU_FLAW_FIRMWARE_COUNTER	MPMU_FLAW(17)	/* runs */
+#define MPMU_FLAW_HYBRID_GUEST		MPMU_FLAW(18)	/* as CPUID says */
+
+#define MPMU_FLAW_NAMES(row) \
+	row("txcp-dead", MPMU_FLAW_TXCP_DEAD) \
+	row("sign-extended", MPMU_FLAW_SIGN_EXTENDED) \
+	row("untruncated", MPMU_FLAW_UNTRUNCATED) \
+	row("lvtpc-masked", MPMU_FLAW_LVTPC_MASKED) \
+	row("late-pmi", MPMU_FLAW_LATE_PMI) \
+	row("dead-general", MPMU_FLAW_DEAD_GENERAL) \
+	row("dead-upper", MPMU_FLAW_DEAD_UPPER) \
+	row("global-reset", MPMU_FLAW_GLOBAL_RESET) \
+	row("runs-on", MPMU_FLAW_RUNS_ON) \
+	row("selector-bits", MPMU_FLAW_SELECTOR_BITS) \
+	row("rdpmc-faults", MPMU_FLAW_RDPMC_FAULTS) \
+	row("rdpmc-lax", MPMU_FLAW_RDPMC_LAX) \
+	row("rdpmc-open", MPMU_FLAW_RDPMC_OPEN) \
+	row("lbr-format", MPMU_FLAW_LBR_FORMAT) \
+	row("metrics-bit", MPMU_FLAW_METRICS_BIT) \
+	row("dead-extra", MPMU_FLAW_DEAD_EXTRA) \
+	row("other-ap", MPMU_FLAW_OTHER_AP) \
+	row("firmware-counter", MPMU_FLAW_FIRMWARE_COUNTER) \
+	row("hybrid-guest", MPMU_FLAW_HYBRID_GUEST)
 
 #define MPMU_MAX_REGIONS	16
 #define MPMU_MAX_PMCS		16	/* of each kind */

@@ -10,6 +10,7 @@
 
 unsigned bx_mpmu_c::delay;
 unsigned bx_mpmu_c::mutations;
+Bit64u bx_mpmu_c::flaws;
 
 // How fast a source can grow per step of icount, and whether to stop at each
 // instruction when a wrap is near: events that need not come soon would keep
@@ -75,7 +76,9 @@ void bx_mpmu_c::reset(void)
   load_at = store_at = ~(Bit64u) 0;
   for (unsigned i = 0; i < mpmu_nr_plain; i++)
     plain[i] = mpmu_plain[i].reset;
-  rebuild();
+  if (flaws & MPMU_FLAW_GLOBAL_RESET)
+    global_ctrl = 0;
+  apply_flaws();
   deadline = 0;
   if (!cpu->bx_cpuid)
     bx_mpmu_uncore_c::reset();
@@ -85,7 +88,7 @@ void bx_mpmu_c::reset(void)
 void bx_mpmu_c::reconfigure(void)
 {
   sync(false);
-  rebuild();
+  apply_flaws();
 }
 
 // ---------------------------------------------------------------------------
@@ -337,7 +340,7 @@ void bx_mpmu_c::overflow(Bit32u wrapped, bool metrics)
 void bx_mpmu_c::assert_pmi(Bit32u pmcs)
 {
   const Bit32u lvtpc = cpu->lapic->get_lvt_perfmon();
-  const bool masked = (lvtpc & 0x10000) != 0;
+  const bool masked = (lvtpc & 0x10000) != 0 || (flaws && lvtpc_stuck());
 
   for (unsigned c = 0; c < MPMU_PMCS; c++) {
     seen[c].raised += (pmcs >> c) & 1;
@@ -351,8 +354,10 @@ void bx_mpmu_c::assert_pmi(Bit32u pmcs)
   }
   if (masked)
     return;
-  if (intel)
+  if (intel || (flaws & MPMU_FLAW_LVTPC_MASKED))
     cpu->lapic->mask_lvt_perfmon();
+  if (flaws)
+    stick_lvtpc();
   if ((mutations & MPMU_MUTATE_LOSE_PMI) && ++nr_pmis % 1000 == 7)
     return;
   if (nr_pending == MPMU_PENDING)
@@ -360,6 +365,8 @@ void bx_mpmu_c::assert_pmi(Bit32u pmcs)
 
   mpmu_pmi *p = &pending[nr_pending++];
   p->due = cpu->icount + delay + (mutations & MPMU_MUTATE_SKID_64 ? 64 : 0);
+  if (flaws & MPMU_FLAW_LATE_PMI)
+    p->due += 6000;
   p->lvtpc = lvtpc;
   p->pmcs = pmcs;
   deliver_due(false);
@@ -501,7 +508,7 @@ void bx_mpmu_c::dump(struct mpmu_regs *r)
   r->lvtpc = cpu->lapic->get_lvt_perfmon();
   r->guest_mode = cpu->in_vmx_guest || cpu->in_svm_guest;
   r->pmi_delay = delay;
-  r->mutations = mutations;
+  r->mutations = mutations | flaws;
 }
 
 void bx_mpmu_c::dump_truth(struct mpmu_truth *t) const

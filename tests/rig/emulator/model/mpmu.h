@@ -141,6 +141,8 @@ public:
 
   static unsigned delay;
   static unsigned mutations;
+  static Bit64u flaws;                  // MPMU_FLAW_*
+  bool rdpmc_open(void) const;          // to each CPL, by a flaw
   static void configure(void);
 
 private:
@@ -231,11 +233,26 @@ private:
   reg decode_intel_msr(Bit32u msr) const;
   reg decode_amd_msr(Bit32u msr) const;
   Bit64u read_reg(reg r) const;
+  Bit64u selector_high(void) const;
   bool check_reg(reg r, Bit64u value) const;
   void commit_reg(reg r, Bit64u value);
   void clear_status(Bit64u value);
   int find_plain(Bit32u msr) const;
   void note_access(bool write);
+
+  // What flaws make of it: mpmu_flaws.cc
+  static void find_flaws(const char *wanted);
+  void apply_flaws(void);
+  bool dead(unsigned i) const;
+  bool lvtpc_stuck(void) const;
+  void stick_lvtpc(void);
+  Bit64u seen_selector(unsigned i);
+  unsigned seen_field(unsigned i, unsigned field);
+  Bit64u written(Bit64u value, bool legacy);
+  Bit64u flawed_capabilities(Bit64u value) const;
+  bool rdpmc_broken(Bit32u index) const;
+  bool rdpmc_lax(Bit64u *value) const;
+  void cpuid_flaws(Bit32u function, Bit32u subfunction, cpuid_function_t *leaf) const;
 };
 
 // At most one of each per instruction: REP is one, and what it did before a

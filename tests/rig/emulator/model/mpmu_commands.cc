@@ -82,9 +82,10 @@ static void count_memory(void)
   }
 }
 
-static void mutate(unsigned mutations)
+static void mutate(Bit64u mutations)
 {
-  bx_mpmu_c::mutations = mutations;
+  bx_mpmu_c::mutations = (Bit32u) mutations;
+  bx_mpmu_c::flaws = mutations >> MPMU_FLAW_SHIFT << MPMU_FLAW_SHIFT;
   for (unsigned i = 0; i < BX_SMP_PROCESSORS; i++)
     BX_CPU(i)->mpmu.reconfigure();
 }
@@ -144,7 +145,7 @@ void BX_CPU_C::mpmu_command(unsigned command, unsigned arg)
               (unsigned long long) RDI, (unsigned long long) RDI);
     break;
   case MPMU_CMD_SET_MUTATE:
-    mutate((unsigned) RDI);
+    mutate(RDI);
     break;
   case MPMU_CMD_WATCH:
     truth.watch.set(arg % MPMU_WATCHES, RDI, truth.retired);

@@ -184,10 +184,10 @@ void bx_mpmu_c::allow(unsigned c, bool os, bool usr, unsigned host_guest)
 
 void bx_mpmu_c::rebuild_gp(unsigned i)
 {
-  const Bit64u sel = eventsel[i];
+  const Bit64u sel = flaws ? seen_selector(i) : eventsel[i];
   const unsigned host_guest = intel ? 0 : (sel >> 40) & 3;
 
-  if (!(sel & (1 << 22)))
+  if (!(sel & (1 << 22)) || (intel && (sel & MPMU_IN_TX)))
     return;
   event[i] = filter_event(intel ? decode_intel(sel) : decode_amd(sel), sel);
   if (event[i].of_source || event[i].of_cycles)
@@ -198,7 +198,8 @@ void bx_mpmu_c::rebuild_gp(unsigned i)
 
 void bx_mpmu_c::rebuild_fixed(unsigned i)
 {
-  const unsigned field = (fixed_ctrl >> (4 * i)) & 0xf;
+  const unsigned control = (fixed_ctrl >> (4 * i)) & 0xf;
+  const unsigned field = flaws ? seen_field(i, control) : control;
   const unsigned c = MPMU_GP + i;
 
   event[c].source = fixed_events[i];

@@ -64,6 +64,8 @@ static const mpmu_personality personalities[] = {
   { "intel-v5-pt",     5, 0, 8, 4, FULL_WIDTH, true,  MPMU_HAS_PT, GLC, 6, 0, 0 },
   { "intel-hybrid",    5, 0, 8, 4, FULL_WIDTH, true,  MPMU_HAS_HYBRID, GLC, 6, 0, 0 },
   { "intel-v4-tfa",    4, 0, 4, 3, FULL_WIDTH, true,  MPMU_HAS_TFA | MPMU_HAS_LBR, SKL, 6, 0, 0x50654 },
+  { "intel-v4-tsx",    4, 0, 4, 3, FULL_WIDTH, true,  MPMU_HAS_TFA | MPMU_HAS_LBR | MPMU_HAS_TSX,
+    SKL, 6, 0, 0x50654 },
   { "amd-v2",          0, 2, 6, 0, 0,          false, 0, ZEN, 6, 0, 0 },
   { "amd-core6",       0, 1, 6, 0, 0,          false, 0, ZEN, 6, 0, 0 },
   { "amd-k7",          0, 0, 4, 0, 0,          false, 0, ZEN, 6, 0, 0 },
@@ -153,7 +155,8 @@ void bx_mpmu_c::configure(void)
       mutations |= 1 << known;
     known++;
   }
-  if (*wanted && !mutations) {
+  find_flaws(wanted);
+  if (*wanted && !mutations && !flaws) {
     fprintf(stderr, "mpmu: no mutation %s\n", wanted);
     exit(2);
   }
@@ -177,6 +180,8 @@ void bx_mpmu_c::cpuid_tfa(Bit32u function, Bit32u subfunction, cpuid_function_t 
 {
   if (function == 7 && !subfunction)
     leaf->edx |= 1 << 13;
+  if ((model->extras & MPMU_HAS_TSX) && function == 7 && !subfunction)
+    leaf->ebx |= 1 << 11 | 1 << 4;              // RTM, HLE
 }
 
 // A big core, on a machine that has small ones, too.
@@ -273,4 +278,6 @@ void bx_mpmu_c::cpuid(Bit32u function, Bit32u subfunction, cpuid_function_t *lea
     cpuid_intel(function, leaf);
   else
     cpuid_amd(function, leaf);
+  if (flaws)
+    cpuid_flaws(function, subfunction, leaf);
 }

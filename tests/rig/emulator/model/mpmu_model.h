@@ -12,6 +12,7 @@ enum {
 };
 
 const Bit64u MPMU_WIDTH_MASK = (BX_CONST64(1) << MPMU_WIDTH) - 1;
+const Bit64u MPMU_IN_TX = BX_CONST64(1) << 32, MPMU_IN_TXCP = BX_CONST64(1) << 33;
 const Bit64u MPMU_STATUS_PT = BX_CONST64(1) << 55;
 const Bit64u MPMU_STATUS_FROZEN = BX_CONST64(1) << 59;
 const Bit64u MPMU_METRICS_BIT = BX_CONST64(1) << 48;   // of control and status
@@ -39,9 +40,10 @@ enum {
   MPMU_HAS_TFA = 2,
   MPMU_HAS_HYBRID = 4,                  // CPUs of two kinds, it says
   MPMU_HAS_LBR = 8,                     // of Skylake's kind, which record nothing
-  MPMU_HAS_EXTRA_REGS = 16,             // OFFCORE_RSP and the like
+  MPMU_HAS_EXTRA_REGS = 16,             // those of load latency and the frontend
   MPMU_HAS_LEAF_23 = 32,
-  MPMU_HAS_UNCORE = 64                  // NB and L3 counters of AMD
+  MPMU_HAS_UNCORE = 64,                 // NB and L3 counters of AMD
+  MPMU_HAS_TSX = 128                    // IN_TX and IN_TXCP; nothing begins a transaction
 };
 
 // Whose events it has.

@@ -115,12 +115,13 @@ bx_mpmu_c::reg bx_mpmu_c::decode_amd_msr(Bit32u msr) const
                        msr, model->version_amd), 0 };
 }
 
-// What a register is an extra of, 0 for those that all have.
+// What a register is an extra of, 0 for those that all have: OFFCORE_RSP, too, which
+// Linux' driver writes without asking.
 static unsigned extra(Bit32u msr)
 {
   if ((msr >= 0x560 && msr <= 0x572) || msr == 0x485)
     return MPMU_HAS_PT;
-  if (msr == 0x1a6 || msr == 0x1a7 || msr == 0x3f6 || msr == 0x3f7)
+  if (msr == 0x3f6 || msr == 0x3f7)
     return MPMU_HAS_EXTRA_REGS;
   return msr == 0x10f ? MPMU_HAS_TFA : 0;
 }
@@ -200,7 +201,7 @@ Bit64u bx_mpmu_c::read_reg(reg r) const
   case REG_COUNTER:
   case REG_COUNTER_FULL:  return pmc[r.index];
   case REG_FIXED:         return pmc[MPMU_GP + r.index];
-  case REG_CAPABILITIES:  return model->capabilities;
+  case REG_CAPABILITIES:  return flawed_capabilities(model->capabilities);
   case REG_METRICS:       return read_metrics();
   case REG_FIXED_CTRL:    return fixed_ctrl;
   case REG_STATUS:        return global_status;
@@ -211,6 +212,14 @@ Bit64u bx_mpmu_c::read_reg(reg r) const
   case REG_PLAIN:         return plain[r.index];
   default:                return 0;
   }
+}
+
+// Bits of a selector beyond 31 that Intel takes.
+Bit64u bx_mpmu_c::selector_high(void) const
+{
+  const Bit64u tsx = model->extras & MPMU_HAS_TSX ? MPMU_IN_TX | MPMU_IN_TXCP : 0;
+
+  return flaws & MPMU_FLAW_SELECTOR_BITS ? BX_CONST64(0xf) << 32 : tsx;
 }
 
 // Intel faults on what AMD drops in silence.
@@ -226,7 +235,7 @@ bool bx_mpmu_c::check_reg(reg r, Bit64u value) const
   for (unsigned i = 0; i < nr_fixed; i++)
     fields |= field << (4 * i);
   switch (r.kind) {
-  case REG_SELECTOR:      return !(value >> 32 || (value & any_thread));
+  case REG_SELECTOR:      return !((value & ~selector_high()) >> 32 || (value & any_thread));
   case REG_COUNTER_FULL:
   case REG_FIXED:         return !beyond;
   case REG_FIXED_CTRL:    return !(value & ~fields);
@@ -252,7 +261,6 @@ void bx_mpmu_c::clear_status(Bit64u value)
 void bx_mpmu_c::commit_reg(reg r, Bit64u value)
 {
   const Bit64u amd_selector = BX_CONST64(0x30fffd7ffff);
-  const Bit64u width = MPMU_WIDTH_MASK;
 
   switch (r.kind) {
   case REG_SELECTOR:
@@ -260,13 +268,13 @@ void bx_mpmu_c::commit_reg(reg r, Bit64u value)
     rebuild();
     break;
   case REG_COUNTER:
-    pmc[r.index] = (Bit64u) (Bit64s) (Bit32s) value & width;
+    pmc[r.index] = written(value, true);
     break;
   case REG_COUNTER_FULL:
-    pmc[r.index] = value & width;
+    pmc[r.index] = written(value, false);
     break;
   case REG_FIXED:
-    pmc[MPMU_GP + r.index] = value & width;
+    pmc[MPMU_GP + r.index] = written(value, false);
     if (r.index == MPMU_FIXED_SLOTS)
       write_metrics(0);                 // fractions of what it was
     break;
@@ -362,6 +370,8 @@ bool bx_mpmu_c::rdpmc(Bit32u index, Bit64u *value)
   const unsigned type = index >> 16, number = index & 0xffff;
 
   cpu->truth.seen.rdpmc[cpu->in_vmx_guest || cpu->in_svm_guest]++;
+  if (rdpmc_broken(index))
+    return false;
   if ((model->extras & MPMU_HAS_UNCORE) && bx_mpmu_uncore_c::rdpmc(index, value))
     return true;
   fold();
@@ -372,7 +382,7 @@ bool bx_mpmu_c::rdpmc(Bit32u index, Bit64u *value)
   else if (has_metrics() && index == 0x20000000)
     *value = read_metrics();
   else
-    return false;
+    return rdpmc_lax(value);
   return true;
 }
 
