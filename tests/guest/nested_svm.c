@@ -25,7 +25,7 @@
 #define COUNTERS	6
 #define TURNS		1000
 #define EXITS		10000
-#define FEW_EXITS	1000
+#define FEW_EXITS	250
 #define UNUSED_EXIT	(MPMU_EXIT_INVALID - 1)	/* in a region's table */
 
 #define K7_SEL(i)	(0xc0010000 + (i))
@@ -134,7 +134,9 @@ struct cost {
 	u64 reads, writes;	/* of PMU registers, by the host */
 };
 
-#define ROUNDS		(EXITS / FEW_EXITS)
+/* A fifth may be disturbed; those that are not have EXITS all the same. */
+#define ROUNDS_NEEDED	(EXITS / FEW_EXITS)
+#define ROUNDS		(ROUNDS_NEEDED * 5 / 4)
 
 static struct cost cost_l0, cost_direct, cost_l1, cost_modes;
 
@@ -1177,13 +1179,13 @@ static void watch_hands(void)
 	MPMU_MAGIC_NOP_RDI(MPMU_CMD_WATCH, MPMU_WATCH_DISOWN, address);
 }
 
-/* Nearly all rounds count, each with so many exits and writes. */
+/* Enough rounds count, each with so many exits and writes. */
 static void check_cost(const struct cost *cost, u64 exits, u64 writes, const char *what)
 {
 	note("%llu rounds, %llu exits, %llu reads, %llu writes", (unsigned long long)cost->rounds,
 	     (unsigned long long)cost->exits, (unsigned long long)cost->reads,
 	     (unsigned long long)cost->writes);
-	check(cost->rounds >= ROUNDS - 2 && cost->exits == cost->rounds * exits &&
+	check(cost->rounds >= ROUNDS_NEEDED && cost->exits == cost->rounds * exits &&
 	      !cost->reads && cost->writes == cost->rounds * writes, "I cost: %s", what);
 }
 
