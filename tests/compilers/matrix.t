@@ -8,8 +8,9 @@
 . "$MPMU_TOP/tests/lib/apt.sh"
 cd "$MPMU_TOP"
 
-# Enough to reach each pair of models; the number itself is for other tests.
-export CMOCKA_MESSAGE_OUTPUT=TAP MPMU_OPS=40000
+# Enough to reach each pair of models, and each wrong port; the numbers themselves
+# are for other tests.
+export CMOCKA_MESSAGE_OUTPUT=TAP MPMU_OPS=40000 MPMU_STATES=2000
 unset MPMU_TIER
 
 need_packages make gcc gcc-multilib clang libcmocka-dev valgrind

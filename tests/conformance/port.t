@@ -166,9 +166,9 @@ result $(($(wc -l <"$work/port/port.c") > 180)) "the port is small"
 
 # What passed before the suite was looked at with such a port.
 breaks "-EAGAIN of enter is ignored" "enter: a refusal is no entry" \
-	'while (mpmu_enter(ME));' 'while (mpmu_enter(ME) && 0);'
+	'while (mpmu_enter(ME) == -EAGAIN);' 'while (mpmu_enter(ME) && 0);'
 breaks "-EAGAIN of enter is ignored, and its request" "enter: what a refusal asks for" \
-	'while (mpmu_enter(ME));' 'while (mpmu_enter(ME) && 0);'
+	'while (mpmu_enter(ME) == -EAGAIN);' 'while (mpmu_enter(ME) && 0);'
 breaks "own never refuses" "own: refuses while" \
 	'return !cpu->msr[STATUS] && !(cpu->msr[CTRL] = 0);' 'cpu->msr[CTRL] = 0; return true;'
 breaks "own clears the status and agrees" "own: refuses while" \
@@ -271,7 +271,7 @@ breaks "a filter is not used" "filter: holds" 'mpmu_vcpu_reprogram(ME, vcpu->fil
 breaks "own agrees to what the host's interrupt has left" "own: no status bit" \
 	'return !cpu->msr[STATUS] && !(cpu->msr[CTRL] = 0);' 'cpu->msr[CTRL] = 0; return true;' \
 	'cpu->msr[STATUS] = 0;' ';'
-breaks "enter is not called" "enter: a vCPU that uses its PMU" 'while (mpmu_enter(ME));' 'while (0);'
+breaks "enter is not called" "enter: a vCPU that uses its PMU" 'while (mpmu_enter(ME) == -EAGAIN);' 'while (0);'
 breaks "put loses a count" "put: the guest's count" '{ mpmu_put(ME);' '{ mpmu_put(ME); vcpu->mpmu.gp[0] = 0;'
 breaks "put loses the last counter" "put: each counter" '{ mpmu_put(ME);' '{ mpmu_put(ME); vcpu->mpmu.gp[3] = 0;'
 breaks "put loses the status" "status: an overflow" '{ mpmu_put(ME);' '{ mpmu_put(ME); vcpu->mpmu.global_status = 0;'

@@ -713,7 +713,7 @@ static void replay(const char *volatile path)
 
 static void check_port(void **state)
 {
-	const char *tier = getenv("MPMU_TIER"), *given = getenv("MPMU_PATH");
+	const char *tier = getenv("MPMU_TIER"), *given = getenv("MPMU_PATH"), *few = getenv("MPMU_STATES");
 	char path[1000];
 	u32 depth;
 
@@ -728,7 +728,7 @@ static void check_port(void **state)
 		print_message("# %s: %s\n", port->name, wrong[0] ? wrong : "nothing is wrong");
 		return;
 	}
-	limit = tier && !strcmp(tier, "full") ? 600000 : 30000;
+	limit = few ? (u32)atoi(few) : tier && !strcmp(tier, "full") ? 600000 : 30000;
 	states = calloc(limit + STEPS, sizeof(*states));
 	seen = calloc(2ull * limit, sizeof(*seen));
 	assert_true(states && seen);
