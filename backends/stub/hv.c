@@ -77,29 +77,32 @@ void stub_vcpu_init(struct stub_vcpu *vcpu, struct stub_machine *machine,
 	vcpu->requests.intercepts = true;
 }
 
+/* Here; @vcpu: that one alone. */
+static void evict(struct stub_machine *machine, const struct mpmu_vcpu *vcpu)
+{
+	bool irqs_off = machine->irqs_off;
+
+	machine->irqs_off = true;
+	mpmu_evict(&machine->here->mpmu, vcpu);
+	machine->irqs_off = irqs_off;
+}
+
 /* By an interprocessor call, as it were. */
 void stub_vcpu_evict(struct stub_vcpu *vcpu)
 {
 	struct stub_machine *machine = vcpu->machine;
 	struct stub_cpu *here = machine->here;
-	bool irqs_off = machine->irqs_off;
 
 	if (!mpmu_held(&vcpu->mpmu))
 		return;
 	machine->here = vcpu->cpu;
-	machine->irqs_off = true;
-	mpmu_evict(&vcpu->cpu->mpmu, &vcpu->mpmu);
-	machine->irqs_off = irqs_off;
+	evict(machine, &vcpu->mpmu);
 	machine->here = here;
 }
 
 void stub_make_room(struct stub_machine *machine)
 {
-	bool irqs_off = machine->irqs_off;
-
-	machine->irqs_off = true;
-	mpmu_evict(&machine->here->mpmu, NULL);
-	machine->irqs_off = irqs_off;
+	evict(machine, NULL);
 }
 
 void stub_task_rdpmc(struct stub_machine *machine)
