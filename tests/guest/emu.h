@@ -32,6 +32,13 @@ static inline void emu_count_memory(void)
 	MPMU_MAGIC_NOP_RDI(MPMU_CMD_COUNT_MEMORY, 0, 0);
 }
 
+/* Of the host to PMU registers, LVTPC aside. */
+static inline uint64_t emu_root_accesses(const struct mpmu_region *region)
+{
+	return region->pmu_rdmsr[MPMU_ROOT] + region->pmu_wrmsr[MPMU_ROOT] +
+	       region->rdpmc[MPMU_ROOT];
+}
+
 /* Inlined, since the slot stands in the opcode. */
 static inline __attribute__((always_inline)) void emu_watch(unsigned int slot, uint64_t address)
 {

@@ -18,20 +18,20 @@ struct figures {
 	double accesses, instructions;
 };
 
-/* One counter, or all that can count the event: the fixed one of that event among them. */
+/* One counter, or all that can count the event of a fixed counter, that one among them. */
 struct use {
 	const char *name;
 	bool no_pmu, counts, all;
-	unsigned int event, fixed;
+	int fixed;
 };
 
 static const struct use uses[] = {
 	{ .name = "no PMU", .no_pmu = true },
 	{ .name = "untouched" },
-	{ .name = "1, cycles", .event = EVENT_CYCLES, .fixed = 1, .counts = true },
-	{ .name = "all, cycles", .event = EVENT_CYCLES, .fixed = 1, .counts = true, .all = true },
-	{ .name = "1, instructions", .event = EVENT_INSTRUCTIONS, .fixed = 0, .counts = true },
-	{ .name = "all, instructions", .event = EVENT_INSTRUCTIONS, .fixed = 0, .counts = true, .all = true },
+	{ .name = "1, cycles", .fixed = 1, .counts = true },
+	{ .name = "all, cycles", .fixed = 1, .counts = true, .all = true },
+	{ .name = "1, instructions", .fixed = 0, .counts = true },
+	{ .name = "all, instructions", .fixed = 0, .counts = true, .all = true },
 };
 
 static uint64_t use_counters(const struct use *use, const struct pmu *pmu)
@@ -48,7 +48,7 @@ static uint64_t use_counters(const struct use *use, const struct pmu *pmu)
  */
 static double use_accesses(const struct use *use, const struct pmu *pmu)
 {
-	if (!use->counts || use->event != EVENT_INSTRUCTIONS)
+	if (!use->counts || pmu_fixed_event(use->fixed) != EVENT_INSTRUCTIONS)
 		return 0;
 	return 2 * __builtin_popcountll(use_counters(use, pmu)) + !pmu->intel;
 }
@@ -68,7 +68,7 @@ static void program_use(const struct pmu *pmu, struct guest_job *job, const stru
 			fixed |= pmu_fixed_field(bit - PMC_FIXED, MODE_ALL, false);
 		else
 			job_write(job, pmu_eventsel(pmu, bit),
-				  pmu_select(pmu, use->event, MODE_ALL, false));
+				  pmu_select(pmu, pmu_fixed_event(use->fixed), MODE_ALL, false));
 	}
 	if (pmu->nr_fixed)
 		job_write(job, 0x38d, fixed);
@@ -92,9 +92,7 @@ static struct figures run(struct machine *machine, const struct use *use, uint64
 		fatal("the guest ended");
 	if (use->counts && area->result.read[0] < exits)
 		fatal("%s: the counter does not count", use->name);
-	figures.accesses = (double)(to->pmu_rdmsr[MPMU_ROOT] - from->pmu_rdmsr[MPMU_ROOT] +
-				    to->pmu_wrmsr[MPMU_ROOT] - from->pmu_wrmsr[MPMU_ROOT] +
-				    to->rdpmc[MPMU_ROOT] - from->rdpmc[MPMU_ROOT] +
+	figures.accesses = (double)(emu_root_accesses(to) - emu_root_accesses(from) +
 				    to->lvtpc_writes - from->lvtpc_writes);
 	figures.instructions = (double)(to->instructions[MPMU_ROOT][0] + to->instructions[MPMU_ROOT][1] -
 					from->instructions[MPMU_ROOT][0] - from->instructions[MPMU_ROOT][1]);

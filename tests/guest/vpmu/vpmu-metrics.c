@@ -126,9 +126,7 @@ static uint64_t root_accesses(struct machine *machine, uint64_t exits)
 		fatal("the guest ended");
 	check(area->result.read[0] && area->result.read[1], "metrics: both count over %d exits",
 	      (int)exits);
-	return to->pmu_rdmsr[MPMU_ROOT] - from->pmu_rdmsr[MPMU_ROOT] +
-	       to->pmu_wrmsr[MPMU_ROOT] - from->pmu_wrmsr[MPMU_ROOT] +
-	       to->rdpmc[MPMU_ROOT] - from->rdpmc[MPMU_ROOT];
+	return emu_root_accesses(to) - emu_root_accesses(from);
 }
 
 /* The ticks of the host's timer come beside exits. */
