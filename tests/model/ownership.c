@@ -8,9 +8,8 @@
  *
  * MPMU_PATH='step; step; ...' takes the steps that a failure has printed.
  */
-#include "../lib/unit.h"
+#include "states.h"
 
-#define VCPUS                 3
 /* The guests' counter overflows at the next instruction, and the one of the host. */
 #define START                 0xffffffffffffull
 #define MASK                  0xffffffffffffull
@@ -485,23 +484,18 @@ static void make_world(void)
 	first = world;
 }
 
-static u64 mix(u64 hash, u64 word)
+/* By its fields: what lies between them is the compiler's. */
+static u64 mix_reg(u64 hash, const struct stub_reg *reg)
 {
-	hash = (hash ^ word) * 0x9fb21c651e98df25ull;
-	return hash ^ hash >> 32;
+	return mix(mix(hash, reg->value), reg->origin);
 }
 
-static u64 mix_bytes(u64 hash, const void *data, size_t size)
+static u64 mix_words(u64 hash, const u64 *words, u32 nr)
 {
-	const u8 *bytes = data;
-	u64 word;
-	size_t i;
+	u32 i;
 
-	for (i = 0; i < size; i += sizeof(word)) {
-		word = 0;
-		memcpy(&word, bytes + i, size - i < sizeof(word) ? size - i : sizeof(word));
-		hash = mix(hash, word);
-	}
+	for (i = 0; i < nr; i++)
+		hash = mix(hash, words[i]);
 	return hash;
 }
 
@@ -512,13 +506,20 @@ static u64 mix_bytes(u64 hash, const void *data, size_t size)
 static u64 hash_vcpu(u32 v)
 {
 	const struct stub_vcpu *vcpu = &world.vcpus[v];
+	const struct mpmu_vcpu *core = &vcpu->mpmu;
 	const struct guest *guest = &world.guests[v];
-	struct mpmu_vcpu core = vcpu->mpmu;
 	u64 hash;
 
-	core.drain_debt = 0;
-	core.stats = NULL;
-	hash = mix_bytes(0, &core, sizeof(core));
+	hash = mix_words(0, core->eventsel, MPMU_MAX_GP);
+	hash = mix_words(hash, core->eventsel_hw, MPMU_MAX_GP);
+	hash = mix_words(hash, core->gp, MPMU_MAX_GP);
+	hash = mix_words(hash, core->fixed, MPMU_MAX_FIXED);
+	hash = mix(mix(hash, core->fixed_ctrl), core->fixed_ctrl_hw);
+	hash = mix(mix(hash, core->global_ctrl), core->global_status);
+	hash = mix(mix(hash, core->reprogram), core->enabled);
+	hash = mix(mix(hash, core->disabled), core->nonzero_counters);
+	hash = mix(mix(hash, core->nonzero_eventsels), core->flags);
+	hash = mix(mix(hash, core->idle_switches), core->held);
 	hash = mix(hash, vcpu->loaded | vcpu->in_guest << 1 | vcpu->touched << 2 |
 				 vcpu->lvtpc_masked << 3 | vcpu->requests.pmi << 4 |
 				 vcpu->requests.reprogram << 5 | vcpu->requests.intercepts << 6 |
@@ -527,20 +528,46 @@ static u64 hash_vcpu(u32 v)
 	return mix(mix(mix(hash, vcpu->vmcs_global_ctrl), guest->value), guest->owed);
 }
 
-static u64 hash_cpu(u32 c)
+static u64 hash_pmu(u64 hash, const struct stub_pmu *pmu)
 {
-	struct mpmu_cpu core = cpu_at(c)->mpmu;
-	struct stub_perf perf = cpu_at(c)->perf;
+	u32 i;
 
-	core.owner = core.pmi_target = NULL;
-	perf.samples = 0;
-	return mix(mix_bytes(mix_bytes(mix_bytes(0, &core, sizeof(core)), &perf, sizeof(perf)),
-			     &cpu_at(c)->pmu, sizeof(cpu_at(c)->pmu)),
-		   cpu_at(c)->late_pmi);
+	for (i = 0; i < MPMU_MAX_GP; i++)
+		hash = mix_reg(mix_reg(hash, &pmu->gp[i]), &pmu->eventsel[i]);
+	for (i = 0; i < MPMU_MAX_FIXED; i++)
+		hash = mix_reg(hash, &pmu->fixed[i]);
+	hash = mix_reg(mix_reg(hash, &pmu->fixed_ctrl), &pmu->global_ctrl);
+	hash = mix(mix(hash, pmu->status), pmu->status_of_guest);
+	return mix(hash, pmu->owned | pmu->guest_mode << 1 | pmu->svme << 2 |
+				 pmu->pending[STUB_NMI_OF_HOST] << 3 |
+				 pmu->pending[STUB_VECTOR_OF_GUEST] << 4 |
+				 pmu->lvtpc.masked << 5 | pmu->lvtpc.route << 6);
 }
 
-static const u8 orders[][VCPUS] = {{0, 1, 2}, {0, 2, 1}, {1, 0, 2},
-				   {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+static u64 hash_perf(u64 hash, const struct stub_perf *perf)
+{
+	u32 i;
+
+	for (i = 0; i < STUB_HOST_EVENTS; i++) {
+		const struct stub_host_event *event = &perf->events[i];
+
+		hash = mix(mix(hash, event->installed), event->pmc);
+		hash = mix(mix(hash, event->eventsel), event->start);
+		hash = mix(mix(hash, event->count), event->truth);
+	}
+	hash = mix(mix(hash, perf->global_ctrl), perf->fixed_ctrl);
+	return mix(mix(hash, perf->dirty), perf->running | perf->displaced << 1);
+}
+
+static u64 hash_cpu(u32 c)
+{
+	const struct stub_cpu *cpu = cpu_at(c);
+	u64 hash;
+
+	hash = mix(mix(0, cpu->mpmu.zero_counters), cpu->mpmu.zero_eventsels);
+	hash = mix(mix(hash, cpu->mpmu.cleaned), cpu->mpmu.pmi_latched | cpu->mpmu.displaced << 1);
+	return mix(hash_perf(hash_pmu(hash, &cpu->pmu), &cpu->perf), cpu->late_pmi);
+}
 
 static u32 rank_of(const struct mpmu_vcpu *vcpu, const u8 *order)
 {

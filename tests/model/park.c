@@ -6,11 +6,10 @@
  * In each, counts are exact, no interrupt is lost or doubled, and nobody holds or
  * sees what is not his.  Ports that forget one duty are found out.
  */
-#include "../lib/unit.h"
+#include "states.h"
 
-#define VCPUS 3
-#define LAST  0xffffffffffffull
-#define ONE   (&(struct stub_work){.instructions = 1})
+#define LAST 0xffffffffffffull
+#define ONE  (&(struct stub_work){.instructions = 1})
 
 /* A duty of the port that it forgets. */
 enum broken {
@@ -366,19 +365,9 @@ static void check_invariants(void)
 		stub_check_invariants(&world.vcpus[v]);
 }
 
-/* Orders of the vCPUs: states that differ by names are one. */
-static const u8 orders[][VCPUS] = {
-	{0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0},
-};
-
 static u32 name_of(const struct mpmu_vcpu *vcpu, const u8 *order)
 {
 	return vcpu ? 1 + order[stub_vcpu_of(vcpu) - world.vcpus] : 0;
-}
-
-static u64 mix(u64 hash, u64 value)
-{
-	return (hash ^ value ^ value >> 32) * 0x100000001b3ull;
 }
 
 /*
