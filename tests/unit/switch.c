@@ -418,6 +418,8 @@ static void evicted(struct unit_world *world, const struct map *map)
 	struct stub_vcpu other, *vcpu = park(world, map, &other, COUNTS);
 
 	stub_vcpu_evict(&other);
+	/* Nor does the call itself, which may come when others own the PMU by now. */
+	mpmu_evict(&vcpu->cpu->mpmu, &other.mpmu);
 	assert_true(mpmu_held(&vcpu->mpmu));
 	stub_vcpu_evict(vcpu);
 	assert_false(mpmu_held(&vcpu->mpmu));
@@ -529,13 +531,17 @@ static void taken_over_by_small(struct unit_world *world, const struct map *map)
 	stub_vcpu_load(vcpu, cpu);
 	unit_wrmsr(vcpu, is_intel ? 0x4c6 : 0xc001020b, 9);
 	unit_wrmsr(vcpu, is_intel ? 0x18b : 0xc001020a, COUNTS);
+	/* A selector that does not enable its counter leaves that at 0. */
+	unit_wrmsr(vcpu, is_intel ? 0x18a : 0xc0010208, 0x1300c0);
 	stub_enter(vcpu);
 	assert_true(cpu->pmu.gp[5].value && cpu->pmu.eventsel[5].value);
+	assert_true(!cpu->pmu.gp[4].value && cpu->pmu.eventsel[4].value);
 	stub_vcpu_put(vcpu);
 	stub_vcpu_load(&other, cpu);
 	stub_enter(&other);
 	assert_int_equal(vcpu->stats.owner_changes[MPMU_CAUSE_OTHER], 2);
 	assert_int_equal(cpu->pmu.gp[5].value | cpu->pmu.eventsel[5].value, 0);
+	assert_int_equal(cpu->pmu.eventsel[4].value, 0);
 	stub_vcpu_put(&other);
 	stub_vcpu_end(&other);
 }
