@@ -353,10 +353,16 @@ static bool switch_owed_to_another(struct mpmu_cpu *cpu, const struct mpmu_vcpu 
 	return owed;
 }
 
+/* Another CPU may look for it now, run it, and change what is saved. */
+static void switch_let_go(struct mpmu_vcpu *vcpu)
+{
+	__atomic_store_n(&vcpu->held, false, __ATOMIC_RELEASE);
+}
+
 /*
- * Save the owner's values.  For @next, who enters, they stay in the registers,
- * unless an interrupt is in the way: then false, as for the host, who gets the PMU
- * back scrubbed.  Late interrupts stay the guest's.  The status comes first, while
+ * Save the owner's values.  For @next, who enters, they stay in the registers, and
+ * it is still held, unless an interrupt is in the way: then false, as for the host,
+ * who gets the PMU back scrubbed.  Late interrupts stay the guest's.  The status comes first, while
  * the counters still show which of them has overflowed just now.
  */
 static MPMU_NOINLINE bool switch_take_out(struct mpmu_cpu *cpu, enum mpmu_cause cause,
@@ -377,8 +383,8 @@ static MPMU_NOINLINE bool switch_take_out(struct mpmu_cpu *cpu, enum mpmu_cause 
 		mpmu_call(vcpu, disown);
 	cpu->owner = NULL;
 	switch_owner_changed(vcpu, cause, &before);
-	/* Another CPU may look for it now. */
-	__atomic_store_n(&vcpu->held, false, __ATOMIC_RELEASE);
+	if (!next)
+		switch_let_go(vcpu);
 	return next;
 }
 
@@ -406,8 +412,7 @@ static void switch_restore(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
 }
 
 /* From the host, or from another vCPU, for which the host's events are off already. */
-static int switch_acquire(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
-			  const struct mpmu_vcpu *from)
+static int switch_acquire(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mpmu_vcpu *from)
 {
 	const struct mpmu_moves before = vcpu->stats->registers;
 
@@ -418,6 +423,8 @@ static int switch_acquire(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
 		return -EAGAIN;
 	}
 	switch_load(cpu, vcpu, from);
+	if (from)
+		switch_let_go(from);
 	mpmu_call(vcpu, route_pmi);
 	vcpu->flags |= MPMU_VCPU_ENTERED;
 	vcpu->drain_debt -= !!vcpu->drain_debt;
@@ -453,7 +460,7 @@ static bool switch_account_idle(struct mpmu_vcpu *vcpu)
  */
 static MPMU_NOINLINE int switch_change_owner(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
-	const struct mpmu_vcpu *from = cpu->owner;
+	struct mpmu_vcpu *from = cpu->owner;
 
 	if (mpmu_held(vcpu))
 		return -EINVAL;
@@ -530,9 +537,10 @@ void mpmu_drain(struct mpmu_cpu *cpu)
 void mpmu_pmi(struct mpmu_cpu *cpu)
 {
 	mpmu_assert(cpu);
-	cpu->pmi_latched = false;
 	if (cpu->pmi_target)
 		mpmu_raise_pmi(cpu->pmi_target);
+	/* Last: what another CPU looks for is either still to come, or there. */
+	cpu->pmi_latched = false;
 }
 
 /* The owner's values are gone: nobody has to be asked for them. */

@@ -467,6 +467,34 @@ static void taken_over_alike(struct unit_world *world, const struct map *map)
 	check_take_over(world, map, COUNTS, 0);
 }
 
+static const struct stub_vcpu *looked_at;
+static u32 seen_free;
+
+static void op_wrmsr(const struct mpmu_vcpu *vcpu, u32 msr, u64 value)
+{
+	seen_free += !mpmu_held(&looked_at->mpmu);
+	stub_ops.wrmsr(vcpu, msr, value);
+}
+
+/* Another CPU would run it, and change what is compared here. */
+static void taken_over_held(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu other, *vcpu = park(world, map, &other, COUNTS);
+	struct mpmu_ops ops = stub_ops;
+
+	ops.wrmsr = op_wrmsr;
+	world->machine.host.ops = &ops;
+	looked_at = vcpu;
+	seen_free = 0;
+	stub_vcpu_load(&other, vcpu->cpu);
+	stub_enter(&other);
+	world->machine.host.ops = &stub_ops;
+	assert_int_equal(seen_free, 0);
+	assert_false(mpmu_held(&vcpu->mpmu));
+	stub_vcpu_put(&other);
+	stub_vcpu_end(&other);
+}
+
 static void taken_over_different(struct unit_world *world, const struct map *map)
 {
 	check_take_over(world, map, COUNTS & ~STUB_EVENTSEL_INT, 1);
@@ -627,6 +655,7 @@ static const struct row rows[] = {
 	BOTH("E9 parked: moved to another CPU", moved),
 	BOTH("E9 taken over by one alike: the counter alone is written", taken_over_alike),
 	BOTH("E9 taken over: what differs is written", taken_over_different),
+	BOTH("E9 taken over: it is held until all is written", taken_over_held),
 	BOTH("E9 taken over: an interrupt is in the way", taken_over_refused),
 	{"E9 taken over: FIXED_CTR_CTRL", taken_over_fixed, &intel},
 	BOTH("E9 taken over by a guest with fewer counters", taken_over_by_small),
