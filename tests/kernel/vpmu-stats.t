@@ -11,7 +11,7 @@
 
 vpmu_prepare
 full='vpmu.mediated=Y vpmu.params=mediated_pmu_policy=full'
-for personality in intel-v5-8-4 amd-v2; do
+for personality in intel-spr amd-zen4; do
 	vpmu_test "$personality" "$personality" stats,trace "$full"
 	vpmu_test "$personality, 2 CPUs" "$personality" \
 		stats:--only:reclaims,trace:--only:reclaims "$full" --cpus 2

@@ -15,12 +15,12 @@ perf=$("$MPMU_TOP/tests/l2/packages")/perf
 
 vpmu_files=("$python/usr:/usr" "$python/lib64:/lib64" "$kvm_stat")
 vpmu_prepare
-for personality in intel-v5-8-4 amd-v2; do
+for personality in intel-spr amd-zen4; do
 	vpmu_test "$personality" "$personality" tools:--only:kvmstat 'vpmu.mediated=Y'
 done
 vpmu_files=("$perf/usr:/usr" "$perf/lib64:/lib64")
 vpmu_prepare
-for personality in intel-v5-8-4 amd-v2; do
+for personality in intel-spr amd-zen4; do
 	vpmu_test "$personality" "$personality" tools:--only:record,tools:--only:trace \
 		'vpmu.mediated=Y'
 done

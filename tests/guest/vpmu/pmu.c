@@ -108,6 +108,16 @@ void pmu_detect_host(struct pmu *host, bool intel)
 	}
 }
 
+bool pmu_host_has_uncore(bool intel)
+{
+	unsigned int a, b, c, d;
+
+	if (intel)
+		return false;
+	__cpuid(0x80000001, a, b, c, d);
+	return c & (1U << 24 | 1U << 28);
+}
+
 uint64_t pmu_counters(const struct pmu *pmu)
 {
 	return ((1ULL << pmu->nr_gp) - 1) | ((1ULL << pmu->nr_fixed) - 1) << PMC_FIXED;

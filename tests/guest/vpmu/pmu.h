@@ -38,6 +38,8 @@ void pmu_detect(struct pmu *pmu, struct vm *vm);
 
 /* What there is to have: the counters alone. */
 void pmu_detect_host(struct pmu *host, bool intel);
+/* RDPMC reads counters of the whole host there: by default it is intercepted. */
+bool pmu_host_has_uncore(bool intel);
 
 uint64_t pmu_counters(const struct pmu *pmu);
 uint32_t pmu_eventsel(const struct pmu *pmu, int gp);

@@ -3,7 +3,6 @@
  * Which accesses of the guest exit: none where the guest has all of the host's
  * counters, one each where a register is never direct or the model is smaller.
  */
-#include <cpuid.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -349,16 +348,6 @@ static void detect_host(struct pmu *host, bool intel)
 	host->metrics = now.regs.metrics;
 }
 
-static bool host_has_uncore(bool intel)
-{
-	unsigned int a, b, c, d;
-
-	if (intel)
-		return false;
-	__cpuid(0x80000001, a, b, c, d);
-	return c & (1U << 24 | 1U << 28);
-}
-
 static void try_machine(const char *name, const struct vm_config *config)
 {
 	struct machine_access m = { .name = name };
@@ -370,7 +359,7 @@ static void try_machine(const char *name, const struct vm_config *config)
 		  m.host.nr_gp == m.machine.pmu.nr_gp;
 	m.whole = m.inert || (pmu_counters(&m.host) == pmu_counters(&m.machine.pmu) &&
 			      m.host.metrics == m.machine.pmu.metrics);
-	m.uncore = host_has_uncore(m.host.intel);
+	m.uncore = pmu_host_has_uncore(m.host.intel);
 	m.rdpmc = m.whole && (!m.uncore || config->choose & KVM_PMU_CAP_UNCORE_RDPMC);
 	note("%s: version %d, %d GP, %d fixed, metrics %d of %d GP, %d fixed, metrics %d", name,
 	     m.machine.pmu.version, m.machine.pmu.nr_gp, m.machine.pmu.nr_fixed,
