@@ -54,7 +54,7 @@ run_mutants()
 	local parameters=enable_mediated_pmu=1,mediated_pmu_policy=full$3 mutants mutant check
 
 	cut -f 1-3 <<<"$4" >"$list"
-	mutants=$("$MPMU_TOP/tests/kernel/nested-mutants" "$vendor" "$list")
+	mutants=$("$MPMU_TOP/tests/kernel/mutants" "kvm-$vendor" "$list")
 	for mutant in "$mutants"/*.ko; do
 		files+=("$mutant:/mutants/${mutant##*/}")
 	done
