@@ -6,7 +6,7 @@
 PERIOD=10007
 MAX_SKID=32
 
-# l2_prepare KERNEL-BUILD [HYPERVISOR-BUILD]: what l2_boot boots, and what turns of the loops have.
+# l2_prepare KERNEL-BUILD [OPTION OF IMAGE...]: what l2_boot boots, and what turns of the loops have.
 l2_prepare()
 {
 	local initrd=$MACHINE_WORK/initrd
@@ -27,7 +27,7 @@ l2_boot()
 
 	status=0
 	"$MPMU_TOP/tests/rig/machine" --personality "$personality" --kernel "$bzimage" \
-		--initrd "$MACHINE_WORK/initrd" --timeout 600 --quiet --console "$MACHINE_WORK/console" \
+		--initrd "$MACHINE_WORK/initrd" --timeout "${L2_TIMEOUT:-600}" --quiet --console "$MACHINE_WORK/console" \
 		--append "mpmu.kinds=mediated mpmu.n=$loops mpmu.period=$PERIOD $words" "$@" \
 		2>"$MACHINE_WORK/errors" || status=$?
 	lines=$(sed -n 's/^mpmu-run: [a-z]* mediated[ -]//p' "$MACHINE_WORK/console" | tr -d '\r')
@@ -75,4 +75,15 @@ l2_user()
 	try "$1: the guest's perf counts cycles" l2_grows "$2" user 2 $((loops * turn))
 	try "$1: the guest's perf counts branches" l2_grows "$2" user 3 $((loops * branches))
 	try "$1: the guest's perf gets a sample per overflow" l2_samples "$2"
+}
+
+# noticed NAME EDIT CHECK...: the check fails for lines that are edited (by sed).
+noticed()
+{
+	local whole=$lines failed=1
+
+	lines=$(sed -E "$2" <<<"$whole")
+	[ "$lines" = "$whole" ] || "${@:3}" >/dev/null 2>&1 || failed=0
+	lines=$whole
+	result "$failed" "$1" "after sed '$2'"
 }
