@@ -36,6 +36,8 @@ struct kvm_mpmu {
 	u32 sharing_lingers;
 	/* GLOBAL_CTRL before a nested VM-entry or VM-exit that may be none. */
 	u64 kept_global_ctrl;
+	/* The CPU whose PMU it owned last: an interrupt may still come there. */
+	int owned_on;
 };
 
 static inline struct kvm_vcpu *core_to_vcpu(const struct mpmu_vcpu *core)
@@ -74,6 +76,8 @@ static inline bool kvm_mpmu_possible(void)
 	return kvm_mpmu_host.ops;
 }
 
+/* Has this CPU's local APIC an interrupt of a guest that is not handled yet? */
+bool kvm_mpmu_pmi_is_latched(void);
 void kvm_mpmu_set_vendor(const struct kvm_mpmu_vendor *vendor);
 bool kvm_mpmu_vm_is_encrypted(struct kvm *kvm);
 

@@ -186,9 +186,9 @@ void __kvm_mpmu_cpu_online(void)
 }
 
 /*
- * The owner's thread has left a CPU that goes offline or sleeps, and was put then.
- * A reboot comes by an interrupt, in the middle of an owner's guest, and may stop
- * the CPU before that is put: kexec's kernel would find its registers.
+ * The owner's thread has left a CPU that goes offline or sleeps, and its values may
+ * still be there.  A reboot comes by an interrupt, in the middle of an owner's guest,
+ * and may stop the CPU before that leaves: kexec's kernel would find its registers.
  */
 void __kvm_mpmu_cpu_offline(void)
 {

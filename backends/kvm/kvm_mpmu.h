@@ -9,6 +9,8 @@
 
 #include <linux/kvm_host.h>
 
+#include <asm/perf_guest.h>
+
 /* Fixed counters that KVM's list of MSRs to save has room for. */
 #define KVM_MPMU_MAX_FIXED 7
 
@@ -83,7 +85,9 @@ int __kvm_mpmu_compile_filter(struct kvm_x86_pmu_event_filter *filter);
 /* A vCPU, its switches and requests. */
 int __kvm_mpmu_vcpu_create(struct kvm_vcpu *vcpu);
 void __kvm_mpmu_vcpu_destroy(struct kvm_vcpu *vcpu);
+void __kvm_mpmu_load(struct kvm_vcpu *vcpu);
 int __kvm_mpmu_enter(struct kvm_vcpu *vcpu);
+void __kvm_mpmu_make_room(void);
 void __kvm_mpmu_exit(struct kvm_vcpu *vcpu);
 void __kvm_mpmu_put(struct kvm_vcpu *vcpu);
 void __kvm_mpmu_flush(struct kvm_vcpu *vcpu);
@@ -151,10 +155,12 @@ void vmx_mpmu_stop_perf_switch(struct vcpu_vmx *vmx);
 #define kvm_has_mediated_pmu(kvm) ((kvm)->arch.has_mediated_pmu)
 #define kvm_mpmu_vcpu(vcpu) ((vcpu)->arch.mpmu)
 #define kvm_mpmu_touched(vcpu) ((vcpu)->arch.mpmu_touched)
+#define kvm_mpmu_cpu_has_owner() __this_cpu_read(x86_guest_pmu_owned)
 #else
 #define kvm_has_mediated_pmu(kvm) false
 #define kvm_mpmu_vcpu(vcpu) ((struct kvm_mpmu *)NULL)
 #define kvm_mpmu_touched(vcpu) false
+#define kvm_mpmu_cpu_has_owner() false
 #endif
 
 static __always_inline bool kvm_vcpu_has_mediated_pmu(struct kvm_vcpu *vcpu)
@@ -294,10 +300,27 @@ static inline void kvm_mpmu_vcpu_destroy(struct kvm_vcpu *vcpu)
 		__kvm_mpmu_vcpu_destroy(vcpu);
 }
 
-/* IRQs off, before VM-entry.  Not 0: serve requests and interrupts first. */
+/*
+ * Before the vCPU is loaded on @cpu, preemption is off and IRQs are open: its values
+ * may be in the registers of the CPU that it was on before, vcpu->cpu.
+ */
+static inline void kvm_mpmu_load(struct kvm_vcpu *vcpu, int cpu)
+{
+	if (kvm_vcpu_has_mediated_pmu(vcpu) && unlikely(vcpu->cpu != cpu))
+		__kvm_mpmu_load(vcpu);
+}
+
+/*
+ * IRQs off, before VM-entry.  Not 0: serve requests and interrupts first.  A guest
+ * that does not use such a PMU runs beside nobody's values.
+ */
 static inline int kvm_mpmu_enter(struct kvm_vcpu *vcpu)
 {
-	return kvm_vcpu_uses_mediated_pmu(vcpu) ? __kvm_mpmu_enter(vcpu) : 0;
+	if (kvm_vcpu_uses_mediated_pmu(vcpu))
+		return __kvm_mpmu_enter(vcpu);
+	if (unlikely(kvm_mpmu_cpu_has_owner()))
+		__kvm_mpmu_make_room();
+	return 0;
 }
 
 /* IRQs off, after VM-exit and before any interrupt of the host is handled. */

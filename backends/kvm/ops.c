@@ -109,6 +109,7 @@ mpmu_pmcs mpmu_kvm_take_dirty(const struct mpmu_vcpu *core, mpmu_pmcs counters)
 
 void mpmu_kvm_route_pmi(const struct mpmu_vcpu *core)
 {
+	container_of(core, struct kvm_mpmu, core)->owned_on = smp_processor_id();
 	perf_load_guest_lvtpc(kvm_lapic_get_reg(core_to_vcpu(core)->arch.apic, APIC_LVTPC));
 }
 
@@ -119,7 +120,7 @@ static u32 ops_read_local_apic(u32 reg)
 }
 
 /* Requested, or the cause of a VM-exit that acknowledged it. */
-static bool ops_guest_pmi_is_latched(void)
+bool kvm_mpmu_pmi_is_latched(void)
 {
 	const u32 vector = PERF_GUEST_MEDIATED_PMI_VECTOR;
 	const u32 offset = vector / 32 * 0x10, bit = BIT(vector % 32);
@@ -139,7 +140,7 @@ bool mpmu_kvm_drain_pmi(const struct mpmu_vcpu *core, bool briefly)
 
 	if (ops_read_local_apic(APIC_LVTPC) & APIC_LVT_MASKED)
 		return false;
-	while (!ops_guest_pmi_is_latched()) {
+	while (!kvm_mpmu_pmi_is_latched()) {
 		if (!--polls)
 			return true;
 		cpu_relax();

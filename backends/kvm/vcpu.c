@@ -2,11 +2,13 @@
 /*
  * The PMU of a vCPU: its life, its registers and requests.
  */
+#include <linux/moduleparam.h>
 #include <linux/perf_event.h>
 #include <linux/slab.h>
 #include <linux/smp.h>
 
 #include <asm/perf_event.h>
+#include <asm/tlbflush.h>
 
 #include "x86.h"
 #include "glue.h"
@@ -14,6 +16,11 @@
 #include "irq.h"
 #include "lapic.h"
 #include "pmu.h"
+
+static bool mediated_pmu_park = true;
+module_param(mediated_pmu_park, bool, 0644);
+MODULE_PARM_DESC(mediated_pmu_park,
+		 "Leave a guest's values in the PMU while its vCPU does not run (default: Y)");
 
 static_assert((int)MPMU_DONE == 0, "a KVM MSR handler's success");
 static_assert((int)MPMU_GP == 1, "a KVM MSR handler's #GP");
@@ -69,6 +76,28 @@ int __kvm_mpmu_vcpu_create(struct kvm_vcpu *vcpu)
 	return 0;
 }
 
+static void vcpu_evict(void *core)
+{
+	mpmu_evict(this_cpu_ptr(&kvm_mpmu_cpu), core);
+}
+
+/*
+ * Its values into memory.  The CPU that it is or was loaded on last may hold them,
+ * and no other; one that is offline gave them up before it went.
+ */
+static void vcpu_take_out(struct kvm_vcpu *vcpu)
+{
+	struct mpmu_vcpu *core = vcpu_to_core(vcpu);
+
+	if (mpmu_held(core))
+		smp_call_function_single(vcpu->cpu, vcpu_evict, core, true);
+}
+
+void __kvm_mpmu_load(struct kvm_vcpu *vcpu)
+{
+	vcpu_take_out(vcpu);
+}
+
 static void vcpu_forget(void *core)
 {
 	mpmu_cpu_forget_vcpu(this_cpu_ptr(&kvm_mpmu_cpu), core);
@@ -96,6 +125,7 @@ void __kvm_mpmu_vcpu_destroy(struct kvm_vcpu *vcpu)
 {
 	struct kvm_mpmu *mpmu = vcpu->arch.mpmu;
 
+	vcpu_take_out(vcpu);
 	vcpu_forget_everywhere(&mpmu->core);
 	irq_work_sync(&mpmu->kick);
 	vcpu->arch.mpmu = NULL;
@@ -449,8 +479,12 @@ int __kvm_mpmu_enter(struct kvm_vcpu *vcpu)
 		return -EAGAIN;
 
 	r = mpmu_enter(cpu, &mpmu->core);
-	if (unlikely(r))
+	if (unlikely(r)) {
+		/* It must not run without its values: another CPU has them. */
+		if (WARN_ON_ONCE(r == -EINVAL))
+			kvm_make_request(KVM_REQ_VM_DEAD, vcpu);
 		return r;
+	}
 
 	/* Acquiring can find an overflow whose interrupt is still owed. */
 	if (unlikely(kvm_test_request(KVM_REQ_PMI, vcpu) || kvm_test_request(KVM_REQ_PMU, vcpu))) {
@@ -473,22 +507,78 @@ void __kvm_mpmu_exit(struct kvm_vcpu *vcpu)
 		vcpu_route_in_host(cpu, mpmu);
 }
 
+/* On AMD the owner's counters would count that guest. */
+void __kvm_mpmu_make_room(void)
+{
+	mpmu_evict(this_cpu_ptr(&kvm_mpmu_cpu), NULL);
+}
+
+struct vcpu_late {
+	const struct mpmu_vcpu *core;
+	bool comes;
+};
+
+static void vcpu_ask_late(void *data)
+{
+	struct vcpu_late *late = data;
+
+	late->comes = this_cpu_ptr(&kvm_mpmu_cpu)->pmi_target == late->core &&
+		      kvm_mpmu_pmi_is_latched();
+}
+
 /*
- * A put can turn an overflow into a request, after which user space may read
- * the vCPU's state to continue it elsewhere: move the interrupt to where that
- * state has it, the local APIC or the pending NMIs.
+ * The CPU that took its values out may have latched an interrupt, which it handles
+ * as soon as its IRQs are open: some calls later, as these come first.
+ */
+#define LATE_CALLS 1000
+
+static void vcpu_await_pmi(struct kvm_mpmu *mpmu)
+{
+	struct mpmu_cpu *cpu = per_cpu_ptr(&kvm_mpmu_cpu, mpmu->owned_on);
+	struct vcpu_late late = { .core = &mpmu->core };
+	int calls = LATE_CALLS;
+
+	if (!READ_ONCE(cpu->pmi_latched) || READ_ONCE(cpu->pmi_target) != &mpmu->core)
+		return;
+
+	do {
+		late.comes = false;
+		smp_call_function_single(mpmu->owned_on, vcpu_ask_late, &late, true);
+	} while (late.comes && --calls);
+}
+
+/*
+ * User space may read the vCPU's state to continue it elsewhere, or write it: none
+ * of it is in hardware then.  A new overflow becomes a request by that; move the
+ * interrupt to where the state has it, the local APIC or the pending NMIs.
  */
 void __kvm_mpmu_flush(struct kvm_vcpu *vcpu)
 {
+	vcpu_take_out(vcpu);
+	vcpu_await_pmi(vcpu->arch.mpmu);
 	if (kvm_check_request(KVM_REQ_PMI, vcpu))
 		kvm_pmu_deliver_pmi(vcpu);
 }
 
+/*
+ * Who runs next may read its counters by RDPMC: its VMM, or another task with the
+ * memory of that, if it may use it already.  perf keeps watch over all others.
+ */
+static bool vcpu_may_park(void)
+{
+	return READ_ONCE(mediated_pmu_park) && !(cr4_read_shadow() & X86_CR4_PCE);
+}
+
 void __kvm_mpmu_put(struct kvm_vcpu *vcpu)
 {
+	struct mpmu_cpu *cpu;
 	unsigned long flags;
 
 	local_irq_save(flags);
-	mpmu_put(this_cpu_ptr(&kvm_mpmu_cpu), vcpu_to_core(vcpu));
+	cpu = this_cpu_ptr(&kvm_mpmu_cpu);
+	if (vcpu_may_park())
+		mpmu_park(cpu, vcpu_to_core(vcpu));
+	else
+		mpmu_put(cpu, vcpu_to_core(vcpu));
 	local_irq_restore(flags);
 }

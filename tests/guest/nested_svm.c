@@ -888,6 +888,14 @@ static void test_merges(void)
 
 /* --- changes while L2 runs --- */
 
+/* An owner that parks never passes as idle. */
+static void park_guests(bool park)
+{
+	FILE *file = fopen("/sys/module/kvm/parameters/mediated_pmu_park", "w");
+
+	TEST_ASSERT(file && fputs(park ? "Y" : "N", file) >= 0 && !fclose(file), "the parameter");
+}
+
 static void change_filter(u8 what)
 {
 	if (what == ASK_DENY)
@@ -913,7 +921,9 @@ static void test_live(const struct live *live)
 	m.on_request = change_filter;
 	set_map(live->map);
 	job.access = live->access;
+	park_guests(false);
 	run_job(JOB_LIVE);
+	park_guests(true);
 	check(step[0] == 1 && !step[1] && !step[2], "I live: L1 intercepts %s: the first %s opens",
 	      map, access);
 	check(step[3] == 1 && !step[4], "I live: L1 intercepts %s: an idle PMU closes to a %s", map,
@@ -1055,7 +1065,9 @@ static void test_idle(void)
 	create(COUNTERS);
 	set_map(MAP_NOTHING);
 	job.event = INSTRUCTIONS;
+	park_guests(false);
 	run_job(JOB_IDLE);
+	park_guests(true);
 	check(found.live[0] == 1, "D9 a PMU that counts in L2 only is idle in L1");
 	check(w->counted[MODE_GUEST] == w->in_l2 + 2 && w->in_l2 >= 2 * TURNS,
 	      "D9 and counts from the first instruction of L2 on");

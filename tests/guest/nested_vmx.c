@@ -1118,6 +1118,14 @@ static void set_filter(bool deny)
 	vm_ioctl(vm, KVM_X86_SET_MSR_FILTER, &filter);
 }
 
+/* An owner that parks never passes as idle. */
+static void park_guests(bool park)
+{
+	FILE *file = fopen("/sys/module/kvm/parameters/mediated_pmu_park", "w");
+
+	TEST_ASSERT(file && fputs(park ? "Y" : "N", file) >= 0 && !fclose(file), "the parameter");
+}
+
 static void expect_exits(u32 region, u64 wanted, const char *what)
 {
 	u64 exits = access_exits(&regions[region]);
@@ -1138,9 +1146,11 @@ static void test_changes(void)
 	set_filter(true);
 	TEST_ASSERT(run(), "with the filter");
 	set_filter(false);
+	park_guests(false);
 	for (i = 0; i < 12; i++)
 		TEST_ASSERT(run(), "idle");
 	TEST_ASSERT(!run(), "L1 is done");
+	park_guests(true);
 	from_guest(shared);
 	read_regions();
 	expect_exits(R_FIRST_IN_L2, 1, "the first use is L2's");

@@ -11,6 +11,6 @@
 
 vpmu_prepare
 for personality in ${MPMU_PERSONALITIES:-intel-v5-8-3 intel-icx intel-spr amd-zen4}; do
-	vpmu_test "$personality" "$personality" live,wait 'vpmu.mediated=Y' --cpus 2
+	vpmu_test "$personality" "$personality" live,wait,park 'vpmu.mediated=Y' --cpus 2
 done
 done_testing

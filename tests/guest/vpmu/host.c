@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /* Host events, as tests of a guest's PMU need them. */
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/perf_event.h>
 #include <pthread.h>
 #include <sched.h>
@@ -93,6 +94,21 @@ uint64_t host_event_read(int fd)
 void host_event_close(int fd)
 {
 	close(fd);
+}
+
+bool write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+
+	close(fd);
+	return ok;
+}
+
+void park_guests(bool park)
+{
+	if (!write_file("/sys/module/kvm/parameters/mediated_pmu_park", park ? "Y" : "N"))
+		fatal("kvm has no parameter mediated_pmu_park");
 }
 
 /* Interrupts from another CPU without a pause would keep the guest out. */

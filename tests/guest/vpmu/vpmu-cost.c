@@ -151,6 +151,7 @@ int test_cost(void)
 
 	if (!emu_present())
 		fatal("the emulator counts");
+	park_guests(false);
 	machine_start(&machine, &(struct vm_config){ 0 });
 	for (i = 0; i < sizeof(ways) / sizeof(ways[0]); i++) {
 		fd = ways[i].host_event ? host_event(options.cpu, HOST_EXCLUDE_GUEST, 0) : -1;
@@ -160,5 +161,6 @@ int test_cost(void)
 	}
 	test_idle(&machine);
 	machine_stop(&machine);
+	park_guests(true);
 	return 0;
 }

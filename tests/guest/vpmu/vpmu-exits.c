@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * What a CPUID exit costs the host: PMU register accesses and instructions in
- * root mode, counted by the emulator.  A figure is the slope between N and 2N
- * exits; the median of several, with the spread, since the host's timer falls
- * into some of them.
+ * What a CPUID exit costs the host, and a pause of the vCPU: PMU register accesses
+ * and instructions in root mode, counted by the emulator.  A figure is the slope
+ * between N and 2N exits; the median of several, with the spread, since the host's
+ * timer falls into some of them.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +11,7 @@
 
 #include "vpmu.h"
 
-#define EXITS		2000
+#define HALT_POLL	"/sys/module/kvm/parameters/halt_poll_ns"
 #define SLOPES		7
 
 struct figures {
@@ -32,6 +32,30 @@ static const struct use uses[] = {
 	{ .name = "all, cycles", .fixed = 1, .counts = true, .all = true },
 	{ .name = "1, instructions", .fixed = 0, .counts = true },
 	{ .name = "all, instructions", .fixed = 0, .counts = true, .all = true },
+};
+
+/* What is done N times. */
+struct op {
+	const char *name, *column;
+	enum guest_body body;
+	uint64_t times;
+};
+
+static const struct op op_cpuid = { "a CPUID exit", "", BODY_CPUID, 2000 };
+
+static const struct op pauses[] = {
+	{ "an exit to user space", "user space, ", BODY_PORT_USER, 400 },
+	{ "HLT and wake-up", "HLT, ", BODY_HLT, 100 },
+};
+
+/* The same, with the values taken out each time as without parking. */
+static const struct pause_use {
+	struct use use;
+	bool taken_out;
+} pause_uses[] = {
+	{ { .name = "no PMU", .no_pmu = true }, false },
+	{ { .name = "1, cycles", .fixed = 1, .counts = true }, false },
+	{ { .name = "1, cycles, not parked", .fixed = 1, .counts = true }, true },
 };
 
 static uint64_t use_counters(const struct use *use, const struct pmu *pmu)
@@ -76,7 +100,8 @@ static void program_use(const struct pmu *pmu, struct guest_job *job, const stru
 	job_read(job, OP_RDMSR, pmu_counter(pmu, 0));
 }
 
-static struct figures run(struct machine *machine, const struct use *use, uint64_t exits)
+static struct figures run(struct machine *machine, const struct op *op, const struct use *use,
+			  uint64_t times)
 {
 	struct guest_cpu *area = machine->vm.cpu[0].area;
 	struct guest_job *job = &area->job;
@@ -86,11 +111,12 @@ static struct figures run(struct machine *machine, const struct use *use, uint64
 	memset(job, 0, sizeof(*job));
 	program_use(&machine->pmu, job, use);
 	job->program = PROGRAM_LOOP_ONCE;
-	job->body = BODY_CPUID;
-	job->count = exits;
+	job->body = op->body;
+	job->count = times;
+	job->pointer = 500000;	/* of the timer: long enough to fall asleep */
 	if (machine_run(machine))
 		fatal("the guest ended");
-	if (use->counts && area->result.read[0] < exits)
+	if (use->counts && area->result.read[0] < times)
 		fatal("%s: the counter does not count", use->name);
 	figures.accesses = (double)(emu_root_accesses(to) - emu_root_accesses(from) +
 				    to->lvtpc_writes - from->lvtpc_writes);
@@ -106,44 +132,89 @@ static int compare(const void *a, const void *b)
 	return (x->instructions > y->instructions) - (x->instructions < y->instructions);
 }
 
-static void slopes(struct machine *machine, const struct use *use, struct figures out[SLOPES])
+static void slopes(struct machine *machine, const struct op *op, const struct use *use,
+		   struct figures out[SLOPES])
 {
+	const double times = (double)op->times;
 	int i;
 
-	run(machine, use, EXITS);
+	run(machine, op, use, op->times);
 	for (i = 0; i < SLOPES; i++) {
-		struct figures once = run(machine, use, EXITS), twice = run(machine, use, 2 * EXITS);
+		struct figures once = run(machine, op, use, op->times);
+		struct figures twice = run(machine, op, use, 2 * op->times);
 
-		out[i].accesses = (twice.accesses - once.accesses) / EXITS;
-		out[i].instructions = (twice.instructions - once.instructions) / EXITS;
+		out[i].accesses = (twice.accesses - once.accesses) / times;
+		out[i].instructions = (twice.instructions - once.instructions) / times;
 	}
 	qsort(out, SLOPES, sizeof(out[0]), compare);
 }
 
+/* The median, and what is right for a CPUID exit. */
+static struct figures measure(const struct op *op, const struct use *use, double *base,
+			      double *right)
+{
+	struct figures s[SLOPES], median;
+	struct machine machine;
+	char row[40];
+
+	machine_start(&machine, &(struct vm_config){ .no_pmu = use->no_pmu });
+	slopes(&machine, op, use, s);
+	*right = use_accesses(use, &machine.pmu);
+	machine_stop(&machine);
+	median = s[SLOPES / 2];
+	if (use->no_pmu)
+		*base = median.instructions;
+	snprintf(row, sizeof(row), "%s%s", op->column, use->name);
+	printf("# table: %-34s %10.2f %14.1f %7.3f   %.1f to %.1f\n", row, median.accesses,
+	       median.instructions, median.instructions / *base, s[0].instructions,
+	       s[SLOPES - 1].instructions);
+	return median;
+}
+
+static void measure_cpuid(void)
+{
+	double base = 0, right;
+	size_t i;
+
+	for (i = 0; i < sizeof(uses) / sizeof(uses[0]); i++) {
+		struct figures median = measure(&op_cpuid, &uses[i], &base, &right);
+
+		check(median.accesses > right - 0.05 && median.accesses < right + 0.05,
+		      "E5 %s with %s: %.0f accesses to PMU registers", op_cpuid.name, uses[i].name,
+		      right);
+	}
+}
+
+/* None, but for those that take the values out. */
+static void measure_pause(const struct op *op)
+{
+	double base = 0, right;
+	size_t i;
+
+	for (i = 0; i < sizeof(pause_uses) / sizeof(pause_uses[0]); i++) {
+		const struct pause_use *pause = &pause_uses[i];
+		struct figures median;
+
+		park_guests(!pause->taken_out);
+		median = measure(op, &pause->use, &base, &right);
+		check((median.accesses > 0.05) == pause->taken_out,
+		      "E9 %s with %s: %s", op->name, pause->use.name,
+		      pause->taken_out ? "accesses to PMU registers" : "none to PMU registers");
+	}
+	park_guests(true);
+}
+
 int test_exits(void)
 {
-	const struct use *use;
-	double base = 0;
+	size_t i;
 
 	if (!emu_present())
 		fatal("the emulator counts");
-	for (use = uses; use < uses + sizeof(uses) / sizeof(uses[0]); use++) {
-		struct figures s[SLOPES], median;
-		struct machine machine;
-		double right;
-
-		machine_start(&machine, &(struct vm_config){ .no_pmu = use->no_pmu });
-		slopes(&machine, use, s);
-		right = use_accesses(use, &machine.pmu);
-		machine_stop(&machine);
-		median = s[SLOPES / 2];
-		if (use == uses)
-			base = median.instructions;
-		check(median.accesses > right - 0.05 && median.accesses < right + 0.05,
-		      "E5 a CPUID exit with %s: %.0f accesses to PMU registers", use->name, right);
-		printf("# table: %-18s %10.2f %14.1f %7.3f   %.1f to %.1f\n", use->name,
-		       median.accesses, median.instructions, median.instructions / base,
-		       s[0].instructions, s[SLOPES - 1].instructions);
-	}
+	measure_cpuid();
+	/* Or KVM waits for so short a time without leaving the CPU. */
+	write_file(HALT_POLL, "0");
+	for (i = 0; i < sizeof(pauses) / sizeof(pauses[0]); i++)
+		measure_pause(&pauses[i]);
+	write_file(HALT_POLL, "200000");
 	return 0;
 }

@@ -4,10 +4,8 @@
  * guest counts.  Needs two CPUs.
  */
 #define _GNU_SOURCE
-#include <fcntl.h>
 #include <limits.h>
 #include <sched.h>
-#include <string.h>
 #include <unistd.h>
 
 #include "vpmu.h"
@@ -17,15 +15,6 @@
 #define POWER		"/sys/power/state"
 #define MEM_SLEEP	"/sys/power/mem_sleep"
 #define HITS		20000
-
-static bool write_file(const char *path, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-	bool ok = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-
-	close(fd);
-	return ok;
-}
 
 /* The vCPU's thread flees to the other CPU, and is sent back, unless it has ended. */
 static bool go_offline(pid_t tid)

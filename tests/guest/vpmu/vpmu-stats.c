@@ -199,6 +199,19 @@ static void test_puts(struct machine *machine)
 	check_moves(&run, "puts");
 }
 
+static void test_parked(struct machine *machine)
+{
+	struct run run;
+
+	start_counting(machine);
+	park_guests(true);
+	loop(machine, BODY_PORT_USER, PUTS, &run);
+	park_guests(false);
+	check(stat(&run, STAT_ENTRY) <= 1 && !others(&run.stats, 1ULL << STAT_ENTRY | MOVES),
+	      "J parked: the owner does not change");
+	loop(machine, BODY_EMPTY, 1, &run);
+}
+
 /* The host's event is there all the time. */
 static void test_displaced(struct machine *machine)
 {
@@ -416,6 +429,7 @@ static const struct {
 } machine_tests[] = {
 	{ "resident", test_resident },
 	{ "puts", test_puts },
+	{ "parked", test_parked },
 	{ "displaced", test_displaced },
 	{ "pmis", test_pmis },
 	{ "denied", test_denied },
@@ -431,6 +445,8 @@ int test_stats(void)
 	/* So that perf believes something of its registers. */
 	host_event_close(host_event(options.cpu, HOST_EXCLUDE_GUEST | HOST_PINNED, 0));
 	watch(true);
+	/* What is counted below is most of all a change of owner. */
+	park_guests(false);
 	if (wanted("unused"))
 		test_unused();
 	machine_start(&machine, &(struct vm_config){ 0 });
@@ -447,6 +463,7 @@ int test_stats(void)
 	}
 	if (wanted("sum"))
 		test_sum();
+	park_guests(true);
 	watch(false);
 	return 0;
 }

@@ -87,6 +87,7 @@ static void be_displaced(struct machine *machine)
 /* Everything that has a tracepoint; a reclaim needs another CPU. */
 void do_everything(struct machine *machine, bool displaced)
 {
+	park_guests(false);
 	program(machine, 1);
 	loop(machine, BODY_PORT_USER, TURNS);
 	if (displaced)
@@ -96,6 +97,7 @@ void do_everything(struct machine *machine, bool displaced)
 	be_denied(machine);
 	program(machine, 0);
 	loop(machine, BODY_PORT_USER, IDLE_PUTS + 2);
+	park_guests(true);
 }
 
 static void check_stat(const struct stats *traced, const struct stats *stats, enum pmu_stat stat,

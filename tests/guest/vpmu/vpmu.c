@@ -22,6 +22,7 @@ static const struct {
 	{ "count", test_count, "every counter counts exactly across every kind of exit" },
 	{ "access", test_access, "which register accesses exit" },
 	{ "put", test_put, "nothing of a guest is left in hardware after a put" },
+	{ "park", test_park, "what a vCPU leaves in hardware is free, safe and found" },
 	{ "cost", test_cost, "what a guest can make its switches cost" },
 	{ "exits", test_exits, "what an exit costs the host" },
 	{ "metrics", test_metrics, "PERF_METRICS of a guest, exact, its own, and free" },

@@ -64,6 +64,11 @@ uint64_t host_event_read(int fd);
 void host_event_close(int fd);
 void spin_between_reclaims(void);
 
+/* All of a text into a file of the kernel's. */
+bool write_file(const char *path, const char *text);
+/* Do values of a guest stay in the registers while it does not run?  By default. */
+void park_guests(bool park);
+
 /* The first vCPU in a thread of its own, on that CPU to begin with. */
 struct runner {
 	struct machine *machine;
@@ -122,6 +127,7 @@ uint64_t denied_event(const struct pmu *pmu);
 int test_count(void);
 int test_access(void);
 int test_put(void);
+int test_park(void);
 int test_cost(void);
 int test_pmi(void);
 int test_pt(void);
