@@ -8,9 +8,9 @@
 . "$MPMU_TOP/tests/lib/apt.sh"
 cd "$MPMU_TOP"
 
-# Enough to reach each pair of models, and each wrong port; the numbers themselves
-# are for other tests.
-export CMOCKA_MESSAGE_OUTPUT=TAP MPMU_OPS=40000 MPMU_STATES=2000
+# Enough to reach each pair of models, and each wrong port, and both vendors of
+# inert.c; the numbers themselves are for other tests.
+export CMOCKA_MESSAGE_OUTPUT=TAP MPMU_OPS=40000 MPMU_STATES=2000 MPMU_PAIRS=8
 unset MPMU_TIER
 
 need_packages make gcc gcc-multilib clang libcmocka-dev valgrind
