@@ -28,6 +28,14 @@ apt_private()
 		-o Dir::Cache="$dir/cache" -o APT::Sandbox::User= -o Debug::NoLocking=true "$@"
 }
 
+# apt_private_names DIR PREFIX: packages in the index of DIR whose names start so.
+apt_private_names()
+{
+	apt-cache -o Dir::Etc::sourcelist="$1/sources.list" -o Dir::Etc::sourceparts=/dev/null \
+		-o Dir::State::Lists="$1/lists" -o Dir::State::status="$1/status" \
+		-o Dir::Cache="$1/cache" pkgnames "$2"
+}
+
 # apt_private_init DIR SUITE [TYPE]: read the index of SUITE; TYPE is deb or deb-src.
 apt_private_init()
 {

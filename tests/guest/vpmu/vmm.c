@@ -391,20 +391,26 @@ static int explain(const struct vcpu *vcpu)
 	return -1;
 }
 
+int vcpu_step(struct vcpu *vcpu)
+{
+	if (ioctl(vcpu->fd, KVM_RUN, 0))
+		return -errno;
+	if (vcpu->run->exit_reason != KVM_EXIT_IO)
+		return explain(vcpu);
+	if (vcpu->run->io.port == GUEST_PORT_JOB)
+		return vcpu->area->result.crashed ? explain(vcpu) : 1;
+	vcpu->user_exits++;
+	return 0;
+}
+
 int vcpu_run_job(struct vcpu *vcpu)
 {
-	for (;;) {
-		if (ioctl(vcpu->fd, KVM_RUN, 0))
-			return -errno;
-		if (vcpu->run->exit_reason != KVM_EXIT_IO)
-			return explain(vcpu);
-		if (vcpu->run->io.port == GUEST_PORT_JOB)
-			break;
-		vcpu->user_exits++;
+	int status;
+
+	while (!(status = vcpu_step(vcpu)))
 		if (vcpu->on_user_exit)
 			vcpu->on_user_exit(vcpu);
-	}
-	return vcpu->area->result.crashed ? explain(vcpu) : 0;
+	return status < 0 ? status : 0;
 }
 
 int vcpu_get_msr(struct vcpu *vcpu, uint32_t msr, uint64_t *value)

@@ -60,6 +60,9 @@ void vm_forget_pages(struct vm *vm);
  */
 int vcpu_run_job(struct vcpu *vcpu);
 
+/* Run until the next exit to user space, 0, or the end of the job, 1; or as above. */
+int vcpu_step(struct vcpu *vcpu);
+
 int vcpu_get_msr(struct vcpu *vcpu, uint32_t msr, uint64_t *value);
 int vcpu_set_msr(struct vcpu *vcpu, uint32_t msr, uint64_t value);
 

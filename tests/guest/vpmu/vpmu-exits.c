@@ -3,7 +3,8 @@
  * What a CPUID exit costs the host, and a pause of the vCPU: PMU register accesses
  * and instructions in root mode, counted by the emulator.  A figure is the slope
  * between N and 2N exits; the median of several, with the spread, since the host's
- * timer falls into some of them.
+ * timer falls into some of them.  The list "exits" judges the accesses; "peer" prints
+ * what any kernel costs.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -14,8 +15,9 @@
 #define HALT_POLL	"/sys/module/kvm/parameters/halt_poll_ns"
 #define SLOPES		7
 
+/* Of one exit. */
 struct figures {
-	double accesses, instructions;
+	double wrmsr, rdpmc, rdmsr, instructions;
 };
 
 /* One counter, or all that can count the event of a fixed counter, that one among them. */
@@ -39,13 +41,19 @@ struct op {
 	const char *name, *column;
 	enum guest_body body;
 	uint64_t times;
+	/* Another vCPU that does the same has its turn each time. */
+	bool turns;
 };
 
-static const struct op op_cpuid = { "a CPUID exit", "", BODY_CPUID, 2000 };
+static const struct op op_cpuid = { "a CPUID exit", "", BODY_CPUID, 2000, false };
 
 static const struct op pauses[] = {
-	{ "an exit to user space", "user space, ", BODY_PORT_USER, 400 },
-	{ "HLT and wake-up", "HLT, ", BODY_HLT, 100 },
+	{ "an exit to user space", "user space, ", BODY_PORT_USER, 400, false },
+	{ "HLT and wake-up", "HLT, ", BODY_HLT, 100, false },
+};
+
+static const struct op op_turns = {
+	.name = "a change of vCPU", .body = BODY_PORT_USER, .times = 400, .turns = true
 };
 
 /* The same, with the values taken out each time as without parking. */
@@ -100,29 +108,55 @@ static void program_use(const struct pmu *pmu, struct guest_job *job, const stru
 	job_read(job, OP_RDMSR, pmu_counter(pmu, 0));
 }
 
-static struct figures run(struct machine *machine, const struct op *op, const struct use *use,
-			  uint64_t times)
+static double accesses(const struct figures *figures)
 {
-	struct guest_cpu *area = machine->vm.cpu[0].area;
-	struct guest_job *job = &area->job;
-	const struct mpmu_region *from = &area->region[0], *to = &area->region[1];
-	struct figures figures;
+	return figures->wrmsr + figures->rdpmc + figures->rdmsr;
+}
+
+static void give_job(struct machine *machine, struct vcpu *vcpu, const struct op *op,
+		     const struct use *use, uint64_t times)
+{
+	struct guest_job *job = &vcpu->area->job;
 
 	memset(job, 0, sizeof(*job));
 	program_use(&machine->pmu, job, use);
 	job->program = PROGRAM_LOOP_ONCE;
+	job->region = (uint32_t)vcpu->index;
 	job->body = op->body;
 	job->count = times;
-	job->pointer = 500000;	/* of the timer: long enough to fall asleep */
-	if (machine_run(machine))
+	job->pointer = 20000;
+}
+
+static void take_turns(struct vcpu *vcpu)
+{
+	if (vcpu_step(&vcpu->vm->cpu[1]) < 0)
+		fatal("the second guest ended");
+}
+
+static struct figures run(struct machine *machine, const struct op *op, const struct use *use,
+			  uint64_t times)
+{
+	struct vcpu *vcpu = machine->vm.cpu;
+	const struct mpmu_region *from = &vcpu->area->region[0], *to = &vcpu->area->region[1];
+
+	give_job(machine, vcpu, op, use, times);
+	vcpu->on_user_exit = op->turns ? take_turns : NULL;
+	/* It is not done before the first one is. */
+	if (op->turns)
+		give_job(machine, vcpu + 1, op, use, times + 1);
+	if (machine_run(machine) || (op->turns && vcpu_run_job(vcpu + 1)))
 		fatal("the guest ended");
-	if (use->counts && area->result.read[0] < times)
+	if (use->counts && vcpu->area->result.read[0] < times)
 		fatal("%s: the counter does not count", use->name);
-	figures.accesses = (double)(emu_root_accesses(to) - emu_root_accesses(from) +
-				    to->lvtpc_writes - from->lvtpc_writes);
-	figures.instructions = (double)(to->instructions[MPMU_ROOT][0] + to->instructions[MPMU_ROOT][1] -
-					from->instructions[MPMU_ROOT][0] - from->instructions[MPMU_ROOT][1]);
-	return figures;
+	return (struct figures){
+		.wrmsr = (double)(to->pmu_wrmsr[MPMU_ROOT] - from->pmu_wrmsr[MPMU_ROOT] +
+				  to->lvtpc_writes - from->lvtpc_writes),
+		.rdpmc = (double)(to->rdpmc[MPMU_ROOT] - from->rdpmc[MPMU_ROOT]),
+		.rdmsr = (double)(to->pmu_rdmsr[MPMU_ROOT] - from->pmu_rdmsr[MPMU_ROOT]),
+		.instructions = (double)(to->instructions[MPMU_ROOT][0] + to->instructions[MPMU_ROOT][1] -
+					 from->instructions[MPMU_ROOT][0] -
+					 from->instructions[MPMU_ROOT][1]),
+	};
 }
 
 static int compare(const void *a, const void *b)
@@ -135,7 +169,8 @@ static int compare(const void *a, const void *b)
 static void slopes(struct machine *machine, const struct op *op, const struct use *use,
 		   struct figures out[SLOPES])
 {
-	const double times = (double)op->times;
+	/* In turn, both vCPUs exit each time. */
+	const double times = (double)op->times * (op->turns ? 2 : 1);
 	int i;
 
 	run(machine, op, use, op->times);
@@ -143,32 +178,44 @@ static void slopes(struct machine *machine, const struct op *op, const struct us
 		struct figures once = run(machine, op, use, op->times);
 		struct figures twice = run(machine, op, use, 2 * op->times);
 
-		out[i].accesses = (twice.accesses - once.accesses) / times;
-		out[i].instructions = (twice.instructions - once.instructions) / times;
+		out[i] = (struct figures){
+			.wrmsr = (twice.wrmsr - once.wrmsr) / times,
+			.rdpmc = (twice.rdpmc - once.rdpmc) / times,
+			.rdmsr = (twice.rdmsr - once.rdmsr) / times,
+			.instructions = (twice.instructions - once.instructions) / times,
+		};
 	}
 	qsort(out, SLOPES, sizeof(out[0]), compare);
 }
 
-/* The median, and what is right for a CPUID exit. */
-static struct figures measure(const struct op *op, const struct use *use, double *base,
-			      double *right)
+/* Of a new VM; the median is in the middle.  How many accesses a CPUID exit may have. */
+static double measure(const struct op *op, const struct use *use, struct figures s[SLOPES])
 {
-	struct figures s[SLOPES], median;
 	struct machine machine;
+	double right;
+
+	machine_start(&machine, &(struct vm_config){ .no_pmu = use->no_pmu,
+						     .nr_cpus = op->turns ? 2 : 1 });
+	slopes(&machine, op, use, s);
+	right = use_accesses(use, &machine.pmu);
+	machine_stop(&machine);
+	return right;
+}
+
+/* A row of the table, and its accesses. */
+static double measure_row(const struct op *op, const struct use *use, double *base, double *right)
+{
+	struct figures s[SLOPES], *median = &s[SLOPES / 2];
 	char row[40];
 
-	machine_start(&machine, &(struct vm_config){ .no_pmu = use->no_pmu });
-	slopes(&machine, op, use, s);
-	*right = use_accesses(use, &machine.pmu);
-	machine_stop(&machine);
-	median = s[SLOPES / 2];
+	*right = measure(op, use, s);
 	if (use->no_pmu)
-		*base = median.instructions;
+		*base = median->instructions;
 	snprintf(row, sizeof(row), "%s%s", op->column, use->name);
-	printf("# table: %-34s %10.2f %14.1f %7.3f   %.1f to %.1f\n", row, median.accesses,
-	       median.instructions, median.instructions / *base, s[0].instructions,
+	printf("# table: %-34s %10.2f %14.1f %7.3f   %.1f to %.1f\n", row, accesses(median),
+	       median->instructions, median->instructions / *base, s[0].instructions,
 	       s[SLOPES - 1].instructions);
-	return median;
+	return accesses(median);
 }
 
 static void measure_cpuid(void)
@@ -177,9 +224,9 @@ static void measure_cpuid(void)
 	size_t i;
 
 	for (i = 0; i < sizeof(uses) / sizeof(uses[0]); i++) {
-		struct figures median = measure(&op_cpuid, &uses[i], &base, &right);
+		double found = measure_row(&op_cpuid, &uses[i], &base, &right);
 
-		check(median.accesses > right - 0.05 && median.accesses < right + 0.05,
+		check(found > right - 0.05 && found < right + 0.05,
 		      "E5 %s with %s: %.0f accesses to PMU registers", op_cpuid.name, uses[i].name,
 		      right);
 	}
@@ -193,11 +240,11 @@ static void measure_pause(const struct op *op)
 
 	for (i = 0; i < sizeof(pause_uses) / sizeof(pause_uses[0]); i++) {
 		const struct pause_use *pause = &pause_uses[i];
-		struct figures median;
+		double found;
 
 		park_guests(!pause->taken_out);
-		median = measure(op, &pause->use, &base, &right);
-		check((median.accesses > 0.05) == pause->taken_out,
+		found = measure_row(op, &pause->use, &base, &right);
+		check((found > 0.05) == pause->taken_out,
 		      "E9 %s with %s: %s", op->name, pause->use.name,
 		      pause->taken_out ? "accesses to PMU registers" : "none to PMU registers");
 	}
@@ -216,5 +263,28 @@ int test_exits(void)
 	for (i = 0; i < sizeof(pauses) / sizeof(pauses[0]); i++)
 		measure_pause(&pauses[i]);
 	write_file(HALT_POLL, "200000");
+	return 0;
+}
+
+int test_peer(void)
+{
+	const struct op *ops[] = { &op_cpuid, &pauses[0], &pauses[1], &op_turns };
+	struct figures s[SLOPES], *median = &s[SLOPES / 2];
+	size_t i, j;
+
+	if (!emu_present())
+		fatal("the emulator counts");
+	write_file(HALT_POLL, "0");
+	for (i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
+		for (j = 0; j < sizeof(uses) / sizeof(uses[0]); j++) {
+			measure(ops[i], &uses[j], s);
+			printf("# cost: %s|%s|%s|%.2f|%.2f|%.2f|%.1f\n",
+			       options.host_event ? "one event" : "no event", ops[i]->name,
+			       uses[j].name, median->wrmsr, median->rdpmc, median->rdmsr,
+			       median->instructions);
+		}
+	}
+	write_file(HALT_POLL, "200000");
+	check(true, "E5 what an exit costs is printed");
 	return 0;
 }

@@ -25,6 +25,7 @@ static const struct {
 	{ "park", test_park, "what a vCPU leaves in hardware is free, safe and found" },
 	{ "cost", test_cost, "what a guest can make its switches cost" },
 	{ "exits", test_exits, "what an exit costs the host" },
+	{ "peer", test_peer, "what exits of each kind cost any host, for comparison" },
 	{ "metrics", test_metrics, "PERF_METRICS of a guest, exact, its own, and free" },
 	{ "host", test_host, "host events beside a counting guest" },
 	{ "windows", test_windows, "host events lack only what displaced windows hide" },

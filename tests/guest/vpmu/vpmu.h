@@ -133,6 +133,7 @@ int test_pmi(void);
 int test_pt(void);
 int test_smoke(void);
 int test_exits(void);
+int test_peer(void);
 int test_metrics(void);
 int test_host(void);
 int test_windows(void);
