@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Tests of the hypervisor in backends/bare, inside it: guests that run the
- * payload of tests/guest/vpmu, and the emulator's truth about each of them.
+ * payload of tests/l1/vpmu, and the emulator's truth about each of them.
  */
 #ifndef TESTS_BARE_SUITE_H
 #define TESTS_BARE_SUITE_H

@@ -43,7 +43,7 @@ checkout()
 
 	mkdir "$top"
 	(cd "$MPMU_TOP" && cp -a --parents -t "$top" tests/lib \
-		tests/kernel/{build,kselftests,nested} tests/guest/{nested*.[ch],tap.h} \
+		tests/kernel/{build,kselftests,nested} tests/l1/{nested*.[ch],tap.h} \
 		tests/rig/emulator/mpmu_magic.h)
 	mkdir -p "$top"/{include,libmpmu,backends/kvm}
 	echo "$1" | tee "$top/libmpmu/core.c" >"$top/Kconfig"

@@ -12,14 +12,14 @@
 here=$MPMU_TOP/tests/kernel
 tree=$("$here/build" mpmu-debug)
 rows=$("$here/rows/build" mpmu-debug)
-vpmu=$("$MPMU_TOP/tests/guest/vpmu/build")
+vpmu=$("$MPMU_TOP/tests/l1/vpmu/build")
 mapfile -t modules < <(kernel_modules "$tree")
 second=$MACHINE_WORK/second
 
 mkdir -p "$second"
 cp "$tree/arch/x86/boot/bzImage" "$second/kernel"
 "$MPMU_TOP/tests/rig/initramfs" "$second/initrd" "$here/main-crashed:/main" \
-	"$MPMU_TOP/tests/guest/main-vpmu:/tests/inner" "$rows/rows" "$vpmu" "${modules[@]}"
+	"$MPMU_TOP/tests/l1/main-vpmu:/tests/inner" "$rows/rows" "$vpmu" "${modules[@]}"
 echo 'console=ttyS0,115200 tsc=reliable nmi_watchdog=0 panic=-1 loglevel=4 msr.allow_writes=on kmemleak=off' \
 	'vpmu.mediated=Y vpmu.run=smoke,count:--only:CPUID,pmi:--scale:20:--only:at_CPL_3' >"$second/cmdline"
 machine_prepare "$tree" "$here/main-crash" "$rows"/{rows,perfrow.ko} "$vpmu" "${modules[@]}" \

@@ -12,7 +12,7 @@
 here=$MPMU_TOP/tests/kernel
 tree=$("$here/build" mpmu-debug)
 rows=$("$here/rows/build" mpmu-debug)
-vpmu=$("$MPMU_TOP/tests/guest/vpmu/build")
+vpmu=$("$MPMU_TOP/tests/l1/vpmu/build")
 mapfile -t modules < <(kernel_modules "$tree")
 personalities=${MPMU_PERSONALITIES:-intel-v5-8-4 amd-v2}
 
@@ -23,7 +23,7 @@ for personality in $personalities; do
 		--append 'mpmu.parts=exclusion,displace,vector,reclaim,nmi,lockdep'
 done
 
-machine_prepare "$tree" "$here/main-debug" "$MPMU_TOP/tests/guest/main-vpmu:/tests/inner" \
+machine_prepare "$tree" "$here/main-debug" "$MPMU_TOP/tests/l1/main-vpmu:/tests/inner" \
 	"$vpmu" "${modules[@]}"
 for personality in $personalities; do
 	machine_test "$personality, VMs" "$personality" --cpus 2 --timeout 900 \

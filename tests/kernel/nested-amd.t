@@ -11,7 +11,7 @@
 tree=$("$MPMU_TOP/tests/kernel/build" mpmu-y)
 programs=$("$MPMU_TOP/tests/kernel/nested")
 mapfile -t modules < <(kernel_modules "$tree")
-machine_prepare "$tree" "$MPMU_TOP/tests/guest/main-nested" \
+machine_prepare "$tree" "$MPMU_TOP/tests/l1/main-nested" \
 	"$(grep '/nested_svm$' <<<"$programs")" "${modules[@]}"
 # Zen has L3 counters, for which RDPMC is intercepted; on amd-v2 it is direct in L2.
 for personality in amd-zen4 amd-v2; do

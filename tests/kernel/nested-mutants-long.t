@@ -58,7 +58,7 @@ run_mutants()
 	for mutant in "$mutants"/*.ko; do
 		files+=("$mutant:/mutants/${mutant##*/}")
 	done
-	machine_prepare "$tree" "$MPMU_TOP/tests/guest/main-nested-mutants" \
+	machine_prepare "$tree" "$MPMU_TOP/tests/l1/main-nested-mutants" \
 		"$(grep "/${run%%:*}\$" <<<"$programs")" "${modules[@]}" "${files[@]}"
 	machine_test "$personality$3" "$personality" --timeout 2400 --append \
 		"nested.run=$run nested.kvm=$parameters"

@@ -13,7 +13,7 @@ mapfile -t programs <<<"$programs"
 mapfile -t modules < <(kernel_modules "$tree")
 parameters=enable_mediated_pmu=1,mediated_pmu_policy=full
 
-machine_prepare "$tree" "$MPMU_TOP/tests/guest/main-nested" "${programs[@]}" "${modules[@]}"
+machine_prepare "$tree" "$MPMU_TOP/tests/l1/main-nested" "${programs[@]}" "${modules[@]}"
 groups='table loads lists fails state changes cost controls host'
 for personality in intel-spr intel-icx; do
 	machine_test "$personality" "$personality" --append \

@@ -26,7 +26,7 @@ run_mutants()
 	for mutant in "$mutants"/*.ko; do
 		files+=("$mutant:/mutants/${mutant##*/}")
 	done
-	machine_prepare "$tree" "$MPMU_TOP/tests/guest/main-park-mutants" "$program" \
+	machine_prepare "$tree" "$MPMU_TOP/tests/l1/main-park-mutants" "$program" \
 		"${modules[@]}" "${files[@]}"
 	machine_test "$1" "$1" --timeout 600 --cpus 2
 	while IFS=$'\t' read -r mutant _ _ check; do
@@ -36,7 +36,7 @@ run_mutants()
 }
 
 tree=$("$MPMU_TOP/tests/kernel/build" mpmu-y)
-program=$("$MPMU_TOP/tests/guest/vpmu/build")
+program=$("$MPMU_TOP/tests/l1/vpmu/build")
 mapfile -t modules < <(kernel_modules "$tree")
 run_mutants intel-spr
 run_mutants amd-zen4

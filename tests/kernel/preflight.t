@@ -9,7 +9,7 @@
 . "$MPMU_TOP/tests/rig/machine.sh"
 
 tree=$("$MPMU_TOP/tests/kernel/build" stock)
-guest=$("$MPMU_TOP/tests/guest/build")
+guest=$("$MPMU_TOP/tests/l1/build")
 machine_prepare "$tree" "$MPMU_TOP/tests/kernel/main-preflight" \
 	"$MPMU_TOP/backends/kvm/preflight" "$guest/opener"
 

@@ -20,7 +20,7 @@ run_all()
 
 	tree=$("$MPMU_TOP/tests/kernel/build" "$1")
 	mapfile -t modules < <(kernel_modules "$tree")
-	machine_prepare "$tree" "$MPMU_TOP/tests/guest/main-same" "$programs"/* "$3:/results" \
+	machine_prepare "$tree" "$MPMU_TOP/tests/l1/main-same" "$programs"/* "$3:/results" \
 		"${modules[@]}"
 	machine_test "$2, $1" "$2" --cpus 2 --mem 2048 --timeout 3000 --append "mpmu.limit=$limit"
 	sed -n 's/^# \([a-z0-9_]*: .*, kernel complaints: .*\)/\1/p' "$MACHINE_CONSOLE" >"$MACHINE_WORK/$1"

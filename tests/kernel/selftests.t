@@ -20,7 +20,7 @@ prepare()
 
 	tree=$("$MPMU_TOP/tests/kernel/build" "$1")
 	mapfile -t modules < <(kernel_modules "$tree")
-	machine_prepare "$tree" "$MPMU_TOP/tests/guest/main-kselftests" "$folder"/* "${modules[@]}"
+	machine_prepare "$tree" "$MPMU_TOP/tests/l1/main-kselftests" "$folder"/* "${modules[@]}"
 }
 
 # run LABEL PERSONALITY STATUS NAMES [PARAMETERS]: all of these end with STATUS.

@@ -15,9 +15,9 @@ vpmu_prepare()
 	local tree program modules
 
 	tree=${MPMU_KERNEL:-$("$MPMU_TOP/tests/kernel/build" mpmu-y)}
-	program=$("$MPMU_TOP/tests/guest/vpmu/build")
+	program=$("$MPMU_TOP/tests/l1/vpmu/build")
 	mapfile -t modules < <(kernel_modules "$tree")
-	machine_prepare "$tree" "$MPMU_TOP/tests/guest/main-vpmu" "$program" "${modules[@]}" "${vpmu_files[@]}"
+	machine_prepare "$tree" "$MPMU_TOP/tests/l1/main-vpmu" "$program" "${modules[@]}" "${vpmu_files[@]}"
 	echo "# seed $vpmu_seed (MPMU_SEED repeats it)"
 }
 

@@ -174,9 +174,9 @@ run()
 	result "$status" "$label: the machine passes" "$(l2_what_happened)" || true
 }
 
-programs=$("$MPMU_TOP/tests/guest/build")
+programs=$("$MPMU_TOP/tests/l1/build")
 l2_prepare "${MPMU_KERNEL:-$("$MPMU_TOP/tests/kernel/build" mpmu-y)}" --run "$MPMU_TOP/tests/l2/guest-perf" \
-	--add "$MPMU_TOP/tests/guest/main-perf" --add "$programs/slots"
+	--add "$MPMU_TOP/tests/l1/main-perf" --add "$programs/slots"
 for machine in ${1:-intel-spr amd-zen4}; do
 	for number in ${2:-1 2}; do
 		run "$machine" "$number" "$([ "$machine" != intel-spr ] || echo metrics)" "${@:3}"

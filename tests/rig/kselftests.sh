@@ -25,7 +25,7 @@ kselftests_prepare()
 	tree=$("$MPMU_TOP/tests/kernel/build" "$1")
 	folder=$("$MPMU_TOP/tests/kernel/kselftests")
 	mapfile -t modules < <(kernel_modules "$tree")
-	machine_prepare "$tree" "$MPMU_TOP/tests/guest/main-kselftests" \
+	machine_prepare "$tree" "$MPMU_TOP/tests/l1/main-kselftests" \
 		"$folder"/{pmu_counters_test,pmu_event_filter_test,vmx_pmu_caps_test} \
 		"${modules[@]}"
 }

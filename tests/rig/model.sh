@@ -27,8 +27,8 @@ model_prepare()
 	local tree programs
 
 	tree=$("$MPMU_TOP/tests/kernel/build" stock)
-	programs=$("$MPMU_TOP/tests/guest/build")
-	machine_prepare "$tree" "$MPMU_TOP/tests/guest/main-model" "$programs"/{model,registers}
+	programs=$("$MPMU_TOP/tests/l1/build")
+	machine_prepare "$tree" "$MPMU_TOP/tests/l1/main-model" "$programs"/{model,registers}
 }
 
 # model_test LABEL PERSONALITY PARTS [OPTION...]

@@ -11,10 +11,10 @@
 both=vmresume-credit,lose-pmi,sticky-status,status-set-ignored,skid-64,leak-counter
 
 tree=$("$MPMU_TOP/tests/kernel/build" stock)
-programs=$("$MPMU_TOP/tests/guest/build")
-probe=$("$MPMU_TOP/tests/guest/module" stock)
+programs=$("$MPMU_TOP/tests/l1/build")
+probe=$("$MPMU_TOP/tests/l1/module" stock)
 mapfile -t modules < <(kernel_modules "$tree")
-machine_prepare "$tree" "$MPMU_TOP/tests/guest/main-mutations" "$probe" "${modules[@]}" \
+machine_prepare "$tree" "$MPMU_TOP/tests/l1/main-mutations" "$probe" "${modules[@]}" \
 	"$programs"/{model,registers,hostvm,mutate}
 
 # Only Intel has metrics and only AMD counters of the L3; AMD has no saving of

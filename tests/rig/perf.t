@@ -9,9 +9,9 @@
 . "$MPMU_TOP/tests/rig/machine.sh"
 
 tree=$("$MPMU_TOP/tests/kernel/build" stock)
-programs=$("$MPMU_TOP/tests/guest/build")
+programs=$("$MPMU_TOP/tests/l1/build")
 packages=$("$MPMU_TOP/tests/l2/packages")
-machine_prepare "$tree" "$MPMU_TOP/tests/guest/main-perf" "$programs/slots" \
+machine_prepare "$tree" "$MPMU_TOP/tests/l1/main-perf" "$programs/slots" \
 	"$packages/perf/usr:/usr" "$packages/perf/lib64:/lib64"
 for personality in intel-icx intel-spr; do
 	machine_test "$personality" "$personality" --timeout 180 \

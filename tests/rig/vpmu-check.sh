@@ -10,9 +10,9 @@ check_prepare()
 	shift
 
 	mapfile -t modules < <(kernel_modules "$tree")
-	programs=$("$MPMU_TOP/tests/guest/build")
+	programs=$("$MPMU_TOP/tests/l1/build")
 	make -s -C "$MPMU_TOP" BUILD="$MACHINE_WORK/build" vpmu-check
-	machine_prepare "$tree" "$MPMU_TOP/tests/guest/main-vpmu-check" "$programs/mutate" \
+	machine_prepare "$tree" "$MPMU_TOP/tests/l1/main-vpmu-check" "$programs/mutate" \
 		"$MACHINE_WORK/build/vpmu-check" "${modules[@]}" "$@"
 }
 

@@ -7,9 +7,9 @@
 #include <sys/mman.h>
 #include <time.h>
 
-#include "../../guest/tap.h"
-#include "../../guest/audit.h"
-#include "../../guest/pmc.h"
+#include "../../l1/tap.h"
+#include "../../l1/audit.h"
+#include "../../l1/pmc.h"
 
 #define CMASK(n)	((uint64_t)(n) << 24)
 #define INV		(1ULL << 23)

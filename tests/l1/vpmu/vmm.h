@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* A small KVM user: VMs whose guest program is tests/guest/payload.c. */
+/* A small KVM user: VMs whose guest program is tests/l1/payload.c. */
 #ifndef VMM_H
 #define VMM_H
 
