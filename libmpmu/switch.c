@@ -361,9 +361,10 @@ static void switch_let_go(struct mpmu_vcpu *vcpu)
 
 /*
  * Save the owner's values.  For @next, who enters, they stay in the registers, and
- * it is still held, unless an interrupt is in the way: then false, as for the host,
- * who gets the PMU back scrubbed.  Late interrupts stay the guest's.  The status comes first, while
- * the counters still show which of them has overflowed just now.
+ * the owner is still held, unless an interrupt is in the way: then false, as for
+ * the host, who gets the PMU back scrubbed.  Late interrupts stay the guest's.  The
+ * status comes first, while the counters still show which of them has overflowed
+ * just now.
  */
 static MPMU_NOINLINE bool switch_take_out(struct mpmu_cpu *cpu, enum mpmu_cause cause,
 					  const struct mpmu_vcpu *next)
