@@ -124,7 +124,7 @@ static void give_job(struct machine *machine, struct vcpu *vcpu, const struct op
 	job->region = (uint32_t)vcpu->index;
 	job->body = op->body;
 	job->count = times;
-	job->pointer = 20000;
+	job->pointer = 500000;	/* of the timer: long enough to fall asleep */
 }
 
 static void take_turns(struct vcpu *vcpu)
