@@ -236,10 +236,12 @@ int test_metrics(void)
 	if (!check(fields && machine.pmu.metrics, "metrics: the guest has the host's"))
 		fatal("%u fields", fields);
 	for (i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+		park_guests(false);
 		test_body(&machine, &bodies[i], false);
 		nothing_left("after the guest ran");
-		if (bodies[i].body != BODY_HLT)
-			test_body(&machine, &bodies[i], true);
+		/* Parked; HLT is for CPL 0 alone. */
+		park_guests(true);
+		test_body(&machine, &bodies[i], bodies[i].body != BODY_HLT);
 	}
 	test_exit_cost(&machine);
 	test_moves(&machine);
