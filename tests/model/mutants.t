@@ -224,8 +224,8 @@ mutant "a counter that did not count is waited for" switch.c 'mpmu_may_have_coun
 mutant "patience has no end" switch.c 'vcpu->drain_debt += VAIN_WAIT;' ';'
 mutant "patience does not come back" switch.c 'vcpu->drain_debt -= !!vcpu->drain_debt;' ''
 mutant "brief waits cost patience" switch.c ' && !briefly)' ')'
-mutant "an interrupt that came is still owed" switch.c 'mpmu_assert(cpu);
-	cpu->pmi_latched = false;' 'mpmu_assert(cpu);'
+mutant "an interrupt that came is still owed" switch.c 'or there. */
+	cpu->pmi_latched = false;' 'or there. */'
 mutant "an entry is refused for good" switch.c 'cpu->pmi_latched = false;
 	return owed;' 'return owed;'
 mutant "a vCPU waits for its own interrupt" switch.c ' && cpu->pmi_target != vcpu' ''
@@ -252,6 +252,10 @@ mutant "taken over: 0 is not known" switch.c 'cpu->zero_counters |= mpmu_all_pmc
 mutant "taken over: another event goes on" switch.c 'from->eventsel_hw[i] == hw' 'true'
 mutant "taken over: one event is written again" switch.c 'from->eventsel_hw[i] == hw' 'false'
 mutant "taken over: FIXED_CTR_CTRL of the other one" switch.c 'from->fixed_ctrl_hw == vcpu->fixed_ctrl_hw' 'true'
+mutant "taken over: let go of before all is written" switch.c 'if (!next)
+		switch_let_go(vcpu);' 'switch_let_go(vcpu);'
+mutant "taken over: held for good" switch.c 'if (from)
+		switch_let_go(from);' ';'
 mutant "two CPUs hold one vCPU" switch.c 'if (mpmu_held(vcpu))' 'if (0)'
 mutant "held for good" switch.c '__atomic_store_n(&vcpu->held, false, __ATOMIC_RELEASE);' ';'
 mutant "an owner is not held" switch.c 'vcpu->held = true;' ''
