@@ -169,14 +169,15 @@ static int compare(const void *a, const void *b)
 static void slopes(struct machine *machine, const struct op *op, const struct use *use,
 		   struct figures out[SLOPES])
 {
+	const uint64_t turns = op->times / (unsigned int)options.scale;
 	/* In turn, both vCPUs exit each time. */
-	const double times = (double)op->times * (op->turns ? 2 : 1);
+	const double times = (double)turns * (op->turns ? 2 : 1);
 	int i;
 
-	run(machine, op, use, op->times);
+	run(machine, op, use, turns);
 	for (i = 0; i < SLOPES; i++) {
-		struct figures once = run(machine, op, use, op->times);
-		struct figures twice = run(machine, op, use, 2 * op->times);
+		struct figures once = run(machine, op, use, turns);
+		struct figures twice = run(machine, op, use, 2 * turns);
 
 		out[i] = (struct figures){
 			.wrmsr = (twice.wrmsr - once.wrmsr) / times,
