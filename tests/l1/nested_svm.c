@@ -16,6 +16,7 @@
 #include "svm_util.h"
 
 #include "mpmu_magic.h"
+#include "nested.h"
 #include "tap.h"
 
 /* AMD APM, CPUID Fn8000_0022_EBX: NumPerfCtrCore */
@@ -887,14 +888,6 @@ static void test_merges(void)
 }
 
 /* --- changes while L2 runs --- */
-
-/* An owner that parks never passes as idle. */
-static void park_guests(bool park)
-{
-	FILE *file = fopen("/sys/module/kvm/parameters/mediated_pmu_park", "w");
-
-	TEST_ASSERT(file && fputs(park ? "Y" : "N", file) >= 0 && !fclose(file), "the parameter");
-}
 
 static void change_filter(u8 what)
 {

@@ -20,6 +20,7 @@
 #include "vmx.h"
 
 #include "mpmu_magic.h"
+#include "nested.h"
 
 #define EVENTSEL0	0x186
 #define PERFCTR0	0xc1
@@ -1116,14 +1117,6 @@ static void set_filter(bool deny)
 	if (!deny)
 		filter.ranges[0].flags = 0;
 	vm_ioctl(vm, KVM_X86_SET_MSR_FILTER, &filter);
-}
-
-/* An owner that parks never passes as idle. */
-static void park_guests(bool park)
-{
-	FILE *file = fopen("/sys/module/kvm/parameters/mediated_pmu_park", "w");
-
-	TEST_ASSERT(file && fputs(park ? "Y" : "N", file) >= 0 && !fclose(file), "the parameter");
 }
 
 static void expect_exits(u32 region, u64 wanted, const char *what)

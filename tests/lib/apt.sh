@@ -17,23 +17,31 @@ apt_mirror()
 		awk -v release="$release" '($1 == release || $1 == "stable") && $2 !~ /security/ { print $2; exit }'
 }
 
+# apt_private_options DIR: apt_options that keep apt's state there.
+apt_private_options()
+{
+	apt_options=(-o Dir::Etc::sourcelist="$1/sources.list" -o Dir::Etc::sourceparts=/dev/null
+		-o Dir::State::Lists="$1/lists" -o Dir::State::status="$1/status"
+		-o Dir::Cache="$1/cache")
+}
+
 # apt_private DIR ARGUMENT...: apt-get with its state in DIR.
 apt_private()
 {
-	local dir=$1
-	shift
+	local apt_options
 
-	apt_get -q -y -o Dir::Etc::sourcelist="$dir/sources.list" -o Dir::Etc::sourceparts=/dev/null \
-		-o Dir::State::Lists="$dir/lists" -o Dir::State::status="$dir/status" \
-		-o Dir::Cache="$dir/cache" -o APT::Sandbox::User= -o Debug::NoLocking=true "$@"
+	apt_private_options "$1"
+	shift
+	apt_get -q -y "${apt_options[@]}" -o APT::Sandbox::User= -o Debug::NoLocking=true "$@"
 }
 
 # apt_private_names DIR PREFIX: packages in the index of DIR whose names start so.
 apt_private_names()
 {
-	apt-cache -o Dir::Etc::sourcelist="$1/sources.list" -o Dir::Etc::sourceparts=/dev/null \
-		-o Dir::State::Lists="$1/lists" -o Dir::State::status="$1/status" \
-		-o Dir::Cache="$1/cache" pkgnames "$2"
+	local apt_options
+
+	apt_private_options "$1"
+	apt-cache "${apt_options[@]}" pkgnames "$2"
 }
 
 # apt_private_init DIR SUITE [TYPE]: read the index of SUITE; TYPE is deb or deb-src.
