@@ -8,6 +8,7 @@
 . "$(dirname "$0")/../lib/common.sh"
 . "$MPMU_TOP/tests/lib/tap.sh"
 . "$MPMU_TOP/tests/rig/machine.sh"
+. "$MPMU_TOP/tests/kernel/mutants.sh"
 
 # mutant	file	what sed makes of it	a check that must fail
 intel='
@@ -50,22 +51,15 @@ svme-unseen	svm/svm.c	/kvm_mpmu_mode_changed(vcpu);/d	D9 instructions, SVME off 
 # run_mutants PERSONALITY PROGRAM[:GROUP]... PARAMETER LIST
 run_mutants()
 {
-	local personality=$1 run=$2 vendor=${1%%-*} list=$MACHINE_WORK/list files=()
-	local parameters=enable_mediated_pmu=1,mediated_pmu_policy=full$3 mutants mutant check
+	local personality=$1 run=$2
+	local parameters=enable_mediated_pmu=1,mediated_pmu_policy=full$3
 
-	cut -f 1-3 <<<"$4" >"$list"
-	mutants=$("$MPMU_TOP/tests/kernel/mutants" "kvm-$vendor" "$list")
-	for mutant in "$mutants"/*.ko; do
-		files+=("$mutant:/mutants/${mutant##*/}")
-	done
+	pack_mutants "kvm-${personality%%-*}" "$4"
 	machine_prepare "$tree" "$MPMU_TOP/tests/l1/main-nested-mutants" \
-		"$(grep "/${run%%:*}\$" <<<"$programs")" "${modules[@]}" "${files[@]}"
+		"$(grep "/${run%%:*}\$" <<<"$programs")" "${modules[@]}" "${mutant_files[@]}"
 	machine_test "$personality$3" "$personality" --timeout 2400 --append \
 		"nested.run=$run nested.kvm=$parameters"
-	while IFS=$'\t' read -r mutant _ _ check; do
-		[ -z "$mutant" ] ||
-			try "$mutant fails: $check" grep -q "^# $mutant -> $check" "$MACHINE_CONSOLE"
-	done <<<"$4"
+	judge_mutants "$personality$3" "$4"
 }
 
 tree=$("$MPMU_TOP/tests/kernel/build" mpmu-y)

@@ -8,6 +8,7 @@
 . "$(dirname "$0")/../lib/common.sh"
 . "$MPMU_TOP/tests/lib/tap.sh"
 . "$MPMU_TOP/tests/rig/machine.sh"
+. "$MPMU_TOP/tests/kernel/mutants.sh"
 
 # mutant	file	what sed makes of it	a check that must fail; the last one ends no VM well
 mutants_of_kvm='
@@ -19,25 +20,16 @@ d-end	mpmu/vcpu.c	/^void __kvm_mpmu_vcpu_destroy/,/^}/s/vcpu_take_out(vcpu);/;/	
 
 run_mutants()
 {
-	local list=$MACHINE_WORK/list files=() mutants mutant check
-
-	cut -f 1-3 <<<"$mutants_of_kvm" >"$list"
-	mutants=$("$MPMU_TOP/tests/kernel/mutants" kvm "$list")
-	for mutant in "$mutants"/*.ko; do
-		files+=("$mutant:/mutants/${mutant##*/}")
-	done
 	machine_prepare "$tree" "$MPMU_TOP/tests/l1/main-park-mutants" "$program" \
-		"${modules[@]}" "${files[@]}"
+		"${modules[@]}" "${mutant_files[@]}"
 	machine_test "$1" "$1" --timeout 600 --cpus 2
-	while IFS=$'\t' read -r mutant _ _ check; do
-		[ -z "$mutant" ] ||
-			try "$1: $mutant fails: $check" grep -q "^# $mutant -> $check" "$MACHINE_CONSOLE"
-	done <<<"$mutants_of_kvm"
+	judge_mutants "$1" "$mutants_of_kvm"
 }
 
 tree=$("$MPMU_TOP/tests/kernel/build" mpmu-y)
 program=$("$MPMU_TOP/tests/l1/vpmu/build")
 mapfile -t modules < <(kernel_modules "$tree")
+pack_mutants kvm "$mutants_of_kvm"
 run_mutants intel-spr
 run_mutants amd-zen4
 done_testing

@@ -8,6 +8,7 @@
 . "$MPMU_TOP/tests/lib/tap.sh"
 . "$MPMU_TOP/tests/rig/machine.sh"
 . "$MPMU_TOP/tests/rig/vpmu-check.sh"
+. "$MPMU_TOP/tests/kernel/mutants.sh"
 
 # mutant	file	what sed makes of it
 both='global-ctrl-0	mpmu/libmpmu/vcpu.c	s/\(vcpu->global_ctrl = \)caps.counters \& MPMU_GP_MASK/\10/
@@ -20,14 +21,8 @@ capabilities-refused	x86.c	s/if (data \& ~kvm_mpmu_filter_perf_cap(vcpu, kvm_cap
 # personality_test PERSONALITY LIST
 personality_test()
 {
-	local mutants mutant files=()
-
-	printf '%s' "$2" >"$MACHINE_WORK/list"
-	mutants=$("$MPMU_TOP/tests/kernel/mutants" kvm "$MACHINE_WORK/list")
-	for mutant in "$mutants"/*.ko; do
-		files+=("$mutant:/mutants/${mutant##*/}")
-	done
-	check_prepare mpmu-y "${files[@]}"
+	pack_mutants kvm "$2"
+	check_prepare mpmu-y "${mutant_files[@]}"
 	check_test "$1" "$1" ''
 }
 
