@@ -39,7 +39,7 @@ while IFS=$'\t' read -r row area vendors title where files; do
 		continue
 	fi
 	found=$(lacking "$(places "$vendors" "$area" | xargs)" "$where")
-	result "$(test -z "$found"; echo $?)" "row $row has its tests: $title" "$found: $files"
+	result "$([ -z "$found" ] && echo 0 || echo 1)" "row $row has its tests: $title" "$found: $files"
 done <<<"${table//$'\t\t'/$'\t-\t'}"
 try "owed are $OWED, and no other row" test "$owed" = " $OWED"
 try "each row from A1 to K is there" test "$(cut -f1 <<<"$table" | xargs)" = \
