@@ -81,6 +81,19 @@ bool kvm_mpmu_pmi_is_latched(void);
 void kvm_mpmu_set_vendor(const struct kvm_mpmu_vendor *vendor);
 bool kvm_mpmu_vm_is_encrypted(struct kvm *kvm);
 
+/* debug.c, IRQs off: does hardware hold what the core believes? */
+#ifdef CONFIG_MPMU_DEBUG
+void kvm_mpmu_debug_before_entry(const struct mpmu_cpu *cpu);
+void kvm_mpmu_debug_after_exit(const struct mpmu_cpu *cpu);
+void kvm_mpmu_debug_before_release(const struct mpmu_vcpu *core);
+void kvm_mpmu_debug_counters_change(void);
+#else
+static inline void kvm_mpmu_debug_before_entry(const struct mpmu_cpu *cpu) {}
+static inline void kvm_mpmu_debug_after_exit(const struct mpmu_cpu *cpu) {}
+static inline void kvm_mpmu_debug_before_release(const struct mpmu_vcpu *core) {}
+static inline void kvm_mpmu_debug_counters_change(void) {}
+#endif
+
 /* The vendor module is set up, and goes. */
 void kvm_mpmu_start_default(const struct kvm_mpmu_vendor *vendor);
 void kvm_mpmu_stop_default(void);

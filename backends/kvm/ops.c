@@ -99,6 +99,7 @@ bool mpmu_kvm_own(const struct mpmu_vcpu *core)
 
 void mpmu_kvm_disown(const struct mpmu_vcpu *core)
 {
+	kvm_mpmu_debug_before_release(core);
 	x86_perf_guest_disown();
 }
 

@@ -257,6 +257,7 @@ int kvm_mpmu_set_msr(struct kvm_vcpu *vcpu, struct msr_data *msr_info)
 	int r;
 
 	local_irq_save(flags);
+	kvm_mpmu_debug_counters_change();
 	r = vcpu_write_msr(this_cpu_ptr(&kvm_mpmu_cpu), vcpu->arch.mpmu, msr_info);
 	local_irq_restore(flags);
 	return r;
@@ -386,6 +387,7 @@ void kvm_mpmu_trigger_event(struct kvm_vcpu *vcpu, u64 eventsel)
 
 	cpl = kvm_x86_call(get_cpl)(vcpu);
 	local_irq_save(flags);
+	kvm_mpmu_debug_counters_change();
 	mpmu_emulate(this_cpu_ptr(&kvm_mpmu_cpu), core,
 		     branch ? MPMU_EVENT_BRANCHES : MPMU_EVENT_INSTRUCTIONS, cpl);
 	local_irq_restore(flags);
@@ -478,6 +480,7 @@ int __kvm_mpmu_enter(struct kvm_vcpu *vcpu)
 	if (unlikely(vcpu_sharing_changed(cpu, mpmu)))
 		return -EAGAIN;
 
+	kvm_mpmu_debug_before_entry(cpu);
 	r = mpmu_enter(cpu, &mpmu->core);
 	if (unlikely(r)) {
 		/* It must not run without its values: another CPU has them. */
@@ -486,6 +489,7 @@ int __kvm_mpmu_enter(struct kvm_vcpu *vcpu)
 		return r;
 	}
 
+	kvm_mpmu_debug_before_entry(cpu);
 	/* Acquiring can find an overflow whose interrupt is still owed. */
 	if (unlikely(kvm_test_request(KVM_REQ_PMI, vcpu) || kvm_test_request(KVM_REQ_PMU, vcpu))) {
 		__kvm_mpmu_exit(vcpu);
@@ -502,6 +506,7 @@ void __kvm_mpmu_exit(struct kvm_vcpu *vcpu)
 	struct mpmu_cpu *cpu = this_cpu_ptr(&kvm_mpmu_cpu);
 	struct kvm_mpmu *mpmu = vcpu->arch.mpmu;
 
+	kvm_mpmu_debug_after_exit(cpu);
 	mpmu_exit(cpu, &mpmu->core);
 	if (unlikely(mpmu->shared_lvtpc))
 		vcpu_route_in_host(cpu, mpmu);
@@ -510,6 +515,7 @@ void __kvm_mpmu_exit(struct kvm_vcpu *vcpu)
 /* On AMD the owner's counters would count that guest. */
 void __kvm_mpmu_make_room(void)
 {
+	kvm_mpmu_debug_before_entry(this_cpu_ptr(&kvm_mpmu_cpu));
 	mpmu_evict(this_cpu_ptr(&kvm_mpmu_cpu), NULL);
 }
 

@@ -4,14 +4,14 @@
 # a line for each: NAME, FILE in arch/x86/kvm, what sed makes of it, and a check that
 # must fail, with tabs between them.  Source it after machine.sh.
 
-# pack_mutants MODULE LIST: the array mutant_files has MODULE, of KVM, as
+# pack_mutants MODULE LIST [VARIANT]: the array mutant_files has MODULE, of KVM, as
 # /mutants/NAME.ko for each line.
 pack_mutants()
 {
 	local list=$MACHINE_WORK/list built mutant
 
 	cut -f 1-3 <<<"$2" >"$list"
-	built=$("$MPMU_TOP/tests/kernel/mutants" "$1" "$list")
+	built=$("$MPMU_TOP/tests/kernel/mutants" "$1" "$list" "${3:-mpmu-y}")
 	mutant_files=()
 	for mutant in "$built"/*.ko; do
 		mutant_files+=("$mutant:/mutants/${mutant##*/}")

@@ -20,9 +20,9 @@ d-end	mpmu/vcpu.c	/^void __kvm_mpmu_vcpu_destroy/,/^}/s/vcpu_take_out(vcpu);/;/	
 
 run_mutants()
 {
-	machine_prepare "$tree" "$MPMU_TOP/tests/l1/main-park-mutants" "$program" \
+	machine_prepare "$tree" "$MPMU_TOP/tests/l1/main-mutants" "$program" \
 		"${modules[@]}" "${mutant_files[@]}"
-	machine_test "$1" "$1" --timeout 600 --cpus 2
+	machine_test "$1" "$1" --timeout 600 --cpus 2 --append mutants.run=park
 	judge_mutants "$1" "$mutants_of_kvm"
 }
 
