@@ -316,7 +316,7 @@ static struct msr_list msrs;
 static unsigned int moved, waiting;
 
 /* All that KVM says must be saved, and the vCPU has. */
-static void list_msrs(struct vcpu *vcpu)
+void vcpu_list_msrs(struct vcpu *vcpu)
 {
 	static struct {
 		struct kvm_msr_list head;
@@ -406,7 +406,7 @@ static void move_to_twin(struct vcpu *vcpu)
 }
 
 /* To a VM that was never used, on the other CPU; the one that it leaves ends. */
-static void move_to_new(struct vcpu *vcpu)
+void vcpu_move_to_new(struct vcpu *vcpu)
 {
 	struct vm *vm = vcpu->vm, other;
 	int fd = vm->fd, status;
@@ -429,7 +429,7 @@ struct way {
 
 static const struct way ways[] = {
 	{ "D7 other VMs", move_to_twin, 300 },
-	{ "D7 new VMs on another CPU", move_to_new, 60 },
+	{ "D7 new VMs on another CPU", vcpu_move_to_new, 60 },
 };
 
 static void test_restore(struct machine *machine, const struct way *way, bool vector)
@@ -440,7 +440,7 @@ static void test_restore(struct machine *machine, const struct way *way, bool ve
 	char how[64];
 
 	snprintf(how, sizeof(how), "%s, %s", way->how, vector ? "fixed vector" : "NMI");
-	list_msrs(vcpu);
+	vcpu_list_msrs(vcpu);
 	pmi_job(&machine->pmu, &vcpu->area->job, BODY_MIXED, hits, vector);
 	vcpu->on_user_exit = way->move;
 	before = overflows();
@@ -462,8 +462,8 @@ static void test_restored_counts(struct machine *machine)
 	unsigned int wrong[2];
 	int user;
 
-	list_msrs(vcpu);
-	vcpu->on_user_exit = move_to_new;
+	vcpu_list_msrs(vcpu);
+	vcpu->on_user_exit = vcpu_move_to_new;
 	moved = 0;
 	for (user = 0; user < 2; user++)
 		wrong[user] = count_wrong_elsewhere(machine, BODY_PORT_USER, MOVES, user);
@@ -491,7 +491,7 @@ static void test_restores(bool vector)
 
 /* --- the conflict --- */
 
-static bool log_has(const char *text)
+bool log_has(const char *text)
 {
 	static char log[LOG_SIZE + 1];
 	int size = klogctl(LOG_READ_ALL, log, LOG_SIZE);

@@ -34,6 +34,7 @@ static const struct {
 	{ "wait", test_wait, "for whom the ioctl of the filter waits" },
 	{ "power", test_power, "a guest that counts while its CPU goes and comes" },
 	{ "sleep", test_sleep, "a guest that counts while the machine is suspended" },
+	{ "soak", test_soak, "everything at once: each count is exact" },
 	{ "choice", test_choice, "each VM has the kind of PMU that it, or the parameter, chose" },
 	{ "misuse", test_misuse, "bad choices have an errno, and change nothing" },
 	{ "stats", test_stats, "KVM's statistics of a PMU count what happens, and only that" },

@@ -69,6 +69,16 @@ bool write_file(const char *path, const char *text);
 /* Do values of a guest stay in the registers while it does not run?  By default. */
 void park_guests(bool park);
 
+/* Does the kernel's log have that text? */
+bool log_has(const char *text);
+
+/*
+ * Between two instructions of the guest, a vCPU goes on in a new VM; of one vCPU at a
+ * time, whose MSRs have been listed.
+ */
+void vcpu_list_msrs(struct vcpu *vcpu);
+void vcpu_move_to_new(struct vcpu *vcpu);
+
 /* The first vCPU in a thread of its own, on that CPU to begin with. */
 struct runner {
 	struct machine *machine;
@@ -142,6 +152,7 @@ int test_live(void);
 int test_wait(void);
 int test_power(void);
 int test_sleep(void);
+int test_soak(void);
 int test_choice(void);
 int test_misuse(void);
 int test_stats(void);
