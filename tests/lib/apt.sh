@@ -4,17 +4,22 @@
 # never installed.  All state is private; the user's apt configuration is read
 # for the mirror and never changed.
 
-# apt_mirror: where this machine gets its own release from, whatever is wanted for
-# another architecture (APT_CONFIG).
+# apt_mirror SUITE: where this machine gets its own release from, or its security
+# updates for a suite of those, whatever is wanted for another architecture
+# (APT_CONFIG).
 apt_mirror()
 {
-	local release
+	local release security=0
 
 	# shellcheck source=/dev/null
 	release=$(. /etc/os-release; echo "$VERSION_CODENAME")
+	case $1 in
+	*-security) security=1 release+=-security ;;
+	esac
 	# shellcheck disable=SC2016
 	env -u APT_CONFIG apt-get indextargets --format '$(RELEASE) $(REPO_URI)' 'Created-By: Packages' 2>/dev/null |
-		awk -v release="$release" '($1 == release || $1 == "stable") && $2 !~ /security/ { print $2; exit }'
+		awk -v release="$release" -v security="$security" '
+		($1 == release || $1 ~ /^stable/) && ($2 ~ /security/) == security { print $2; exit }'
 }
 
 # apt_private_options DIR: apt_options that keep apt's state there.
@@ -44,13 +49,22 @@ apt_private_names()
 	apt-cache "${apt_options[@]}" pkgnames "$2"
 }
 
+# apt_private_versions DIR PACKAGE: those in the index of DIR, the oldest first.
+apt_private_versions()
+{
+	local apt_options
+
+	apt_private_options "$1"
+	apt-cache "${apt_options[@]}" madison "$2" | cut -d'|' -f2 | tr -d ' ' | sort -uV
+}
+
 # apt_private_init DIR SUITE [TYPE]: read the index of SUITE; TYPE is deb or deb-src.
 apt_private_init()
 {
 	local dir=$1 suite=$2 type=${3:-deb} mirror keyring options=
 	keyring=/usr/share/keyrings/debian-archive-keyring.gpg
 
-	mirror=$(apt_mirror)
+	mirror=$(apt_mirror "$suite")
 	if [ -z "$mirror" ]; then
 		echo "no Debian mirror in the apt configuration"
 		return 1
