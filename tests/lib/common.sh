@@ -5,6 +5,13 @@
 
 set -euo pipefail
 
+# --help: the comment at a script's head is its manual.  A script that has options
+# says more, with a help() of its own.
+if [ "${1:-}" = --help ] && ! grep -q '^help()' "$0"; then
+	sed -n '1,2d; 3{/^#$/d}; /^#/!q; s/^# \{0,1\}//p' "$0"
+	exit 0
+fi
+
 MPMU_TOP=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd -P)
 # Scripts change folders: the cache by its full name.
 MPMU_CACHE=$(realpath -ms -- "${MPMU_CACHE:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/libmpmu}")
@@ -32,7 +39,7 @@ die()
 case $MPMU_CACHE in
 *[[:space:]:]*) die 3 cache "a blank or a colon in \"$MPMU_CACHE\"" "set MPMU_CACHE to a folder without" ;;
 esac
-{ mkdir -p "$MPMU_CACHE/log" && [ -w "$MPMU_CACHE" ]; } 2>/dev/null ||
+[ "${1:-}" = --help ] || { mkdir -p "$MPMU_CACHE/log" && [ -w "$MPMU_CACHE" ]; } 2>/dev/null ||
 	die 3 cache "cannot write to $MPMU_CACHE" "set MPMU_CACHE to a folder that can be written"
 
 # step NAME COMMAND...: run with the output in a log, show progress and time.
