@@ -12,7 +12,7 @@
 #	make soak		the differential test, seed after seed, until stopped
 #	make golden		write the traces of tests/model/golden anew
 #	make abi		record the shared library's interface anew (abigail-tools)
-#	make reference		the API, as HTML in build/doc (doxygen, graphviz)
+#	make site		the guides and the API, as HTML in build/doc (doxygen, graphviz)
 #	make install		library, headers, pkg-config file, tool (DESTDIR, PREFIX)
 #	make clean
 
@@ -76,7 +76,7 @@ golden: $(BUILD)/tests/model/golden.t
 abi: $(BUILD)/$(SONAME)
 	abidw --no-comp-dir-path --no-corpus-path --no-show-locs --out-file libmpmu/libmpmu.abi $<
 
-reference:
+site:
 	@mkdir -p build
 	doxygen docs/Doxyfile
 
@@ -144,7 +144,7 @@ install: all
 		'Version: $(VERSION)' 'Cflags: -I$${includedir}' 'Libs: -L$${libdir} -lmpmu' \
 		>$(INSTALL_LIB)/pkgconfig/mpmu.pc
 
-.PHONY: all tests vpmu-check list-tests check coverage fuzz soak golden abi reference clean install
+.PHONY: all tests vpmu-check list-tests check coverage fuzz soak golden abi site clean install
 .SECONDARY:
 
 -include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
