@@ -174,7 +174,7 @@ void kvm_mpmu_debug_counters_change(void)
 /* The host gets its PMU back: no value of a guest is in it. */
 void kvm_mpmu_debug_before_release(const struct mpmu_vcpu *core)
 {
-	mpmu_pmcs pmcs = kvm_mpmu_lends_all ? kvm_mpmu_host.reachable : debug_pmcs_of(core);
+	mpmu_pmcs pmcs = debug_pmcs_of(core) | debug_beyond(core);
 	const struct debug_msrs *msrs = debug_msrs();
 
 	kvm_mpmu_debug_counters_change();
