@@ -103,6 +103,12 @@ void __kvm_mpmu_set_loading(struct kvm_vcpu *vcpu, bool loading);
 void __kvm_mpmu_keep_global_ctrl(struct kvm_vcpu *vcpu);
 void __kvm_mpmu_restore_global_ctrl(struct kvm_vcpu *vcpu);
 
+/*
+ * The vCPU that owns this CPU's PMU, where nothing else is to be done at its entries
+ * and exits: they are most of all.  Or NULL.
+ */
+DECLARE_PER_CPU(struct kvm_vcpu *, kvm_mpmu_settled);
+
 /* A vCPU's registers; results are those of KVM's own MSR handlers. */
 bool kvm_mpmu_is_valid_msr(struct kvm_vcpu *vcpu, u32 msr);
 int kvm_mpmu_get_msr(struct kvm_vcpu *vcpu, struct msr_data *msr_info);
@@ -156,11 +162,13 @@ void vmx_mpmu_stop_perf_switch(struct vcpu_vmx *vmx);
 #define kvm_mpmu_vcpu(vcpu) ((vcpu)->arch.mpmu)
 #define kvm_mpmu_touched(vcpu) ((vcpu)->arch.mpmu_touched)
 #define kvm_mpmu_cpu_has_owner() __this_cpu_read(x86_guest_pmu_owned)
+#define kvm_mpmu_is_settled(vcpu) (__this_cpu_read(kvm_mpmu_settled) == (vcpu))
 #else
 #define kvm_has_mediated_pmu(kvm) false
 #define kvm_mpmu_vcpu(vcpu) ((struct kvm_mpmu *)NULL)
 #define kvm_mpmu_touched(vcpu) false
 #define kvm_mpmu_cpu_has_owner() false
+#define kvm_mpmu_is_settled(vcpu) false
 #endif
 
 static __always_inline bool kvm_vcpu_has_mediated_pmu(struct kvm_vcpu *vcpu)
@@ -317,7 +325,7 @@ static inline void kvm_mpmu_load(struct kvm_vcpu *vcpu, int cpu)
 static inline int kvm_mpmu_enter(struct kvm_vcpu *vcpu)
 {
 	if (kvm_vcpu_uses_mediated_pmu(vcpu))
-		return __kvm_mpmu_enter(vcpu);
+		return likely(kvm_mpmu_is_settled(vcpu)) ? 0 : __kvm_mpmu_enter(vcpu);
 	if (unlikely(kvm_mpmu_cpu_has_owner()))
 		__kvm_mpmu_make_room();
 	return 0;
@@ -326,7 +334,7 @@ static inline int kvm_mpmu_enter(struct kvm_vcpu *vcpu)
 /* IRQs off, after VM-exit and before any interrupt of the host is handled. */
 static inline void kvm_mpmu_exit(struct kvm_vcpu *vcpu)
 {
-	if (kvm_vcpu_uses_mediated_pmu(vcpu))
+	if (kvm_vcpu_uses_mediated_pmu(vcpu) && !kvm_mpmu_is_settled(vcpu))
 		__kvm_mpmu_exit(vcpu);
 }
 

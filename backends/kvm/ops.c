@@ -100,6 +100,7 @@ bool mpmu_kvm_own(const struct mpmu_vcpu *core)
 void mpmu_kvm_disown(const struct mpmu_vcpu *core)
 {
 	kvm_mpmu_debug_before_release(core);
+	__this_cpu_write(kvm_mpmu_settled, NULL);
 	x86_perf_guest_disown();
 }
 

@@ -17,6 +17,8 @@
 #include "lapic.h"
 #include "pmu.h"
 
+DEFINE_PER_CPU(struct kvm_vcpu *, kvm_mpmu_settled);
+
 static bool mediated_pmu_park = true;
 module_param(mediated_pmu_park, bool, 0644);
 MODULE_PARM_DESC(mediated_pmu_park,
@@ -248,6 +250,8 @@ static int vcpu_write_msr(struct mpmu_cpu *cpu, struct kvm_mpmu *mpmu,
 
 	r = mpmu_wrmsr(cpu, &mpmu->core, msr_info->index, msr_info->data);
 	mpmu->retired = r == MPMU_DONE;
+	/* The next entry forgets that. */
+	__this_cpu_write(kvm_mpmu_settled, NULL);
 	return r;
 }
 
@@ -468,6 +472,18 @@ static bool vcpu_sharing_changed(struct mpmu_cpu *cpu, struct kvm_mpmu *mpmu)
 	return true;
 }
 
+/*
+ * It stays so until it loses the PMU: PT and BTS start by a reclaim, and host events
+ * are displaced at the entry of a vCPU that does not own it.
+ */
+static void vcpu_settle(const struct mpmu_cpu *cpu, const struct kvm_mpmu *mpmu)
+{
+	/* What checks itself does so at each of them. */
+	if (!IS_ENABLED(CONFIG_MPMU_DEBUG) && mpmu_resident(cpu, &mpmu->core) &&
+	    !cpu->displaced && !mpmu->sharing_lingers)
+		__this_cpu_write(kvm_mpmu_settled, mpmu->vcpu);
+}
+
 int __kvm_mpmu_enter(struct kvm_vcpu *vcpu)
 {
 	struct mpmu_cpu *cpu = this_cpu_ptr(&kvm_mpmu_cpu);
@@ -475,6 +491,7 @@ int __kvm_mpmu_enter(struct kvm_vcpu *vcpu)
 	int r;
 
 	lockdep_assert_irqs_disabled();
+	__this_cpu_write(kvm_mpmu_settled, NULL);
 	/* What was counted for one instruction must not stand for a later one. */
 	mpmu->retired = false;
 	if (unlikely(vcpu_sharing_changed(cpu, mpmu)))
@@ -498,6 +515,7 @@ int __kvm_mpmu_enter(struct kvm_vcpu *vcpu)
 	/* PT and BTS are not the guest's to mask; its own bit counts at delivery. */
 	if (unlikely(mpmu->shared_lvtpc) && mpmu_resident(cpu, &mpmu->core))
 		perf_load_guest_lvtpc(0);
+	vcpu_settle(cpu, mpmu);
 	return 0;
 }
 
