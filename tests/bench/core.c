@@ -79,9 +79,10 @@ static bool bench_yes(const struct mpmu_vcpu *vcpu)
 	return true;
 }
 
-static mpmu_pmcs bench_take_dirty(const struct mpmu_vcpu *vcpu)
+static mpmu_pmcs bench_take_dirty(const struct mpmu_vcpu *vcpu, mpmu_pmcs pmcs)
 {
 	(void)vcpu;
+	(void)pmcs;
 	bench_ops_seen.calls++;
 	return 0;
 }
