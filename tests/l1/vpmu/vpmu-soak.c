@@ -92,10 +92,20 @@ static void sample_round(struct worker *worker)
 	struct guest_cpu *area = worker->machine.vm.cpu[0].area;
 	const struct guest_result *result = &area->result;
 
+	bool ended;
+
 	pmi_job(&worker->machine.pmu, &area->job, BODY_PLAIN, HITS, random_below(2));
-	worker->wrong += machine_run(&worker->machine) || result->pmi_hits[0] < HITS ||
-			 result->pmis != result->pmi_hits[0] || result->pmi_spurious ||
-			 result->pmi_foreign;
+	ended = !machine_run(&worker->machine);
+
+	if (ended && result->pmi_hits[0] >= HITS && result->pmis == result->pmi_hits[0] &&
+	    !result->pmi_spurious && !result->pmi_foreign)
+		return;
+	if (!worker->wrong++)
+		note("soak: %s: %llu interrupts, %llu with its bit, %llu with none, %llu with another's",
+		     worker->name, (unsigned long long)result->pmis,
+		     (unsigned long long)result->pmi_hits[0],
+		     (unsigned long long)result->pmi_spurious,
+		     (unsigned long long)result->pmi_foreign);
 }
 
 /* --- the others --- */
