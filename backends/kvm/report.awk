@@ -129,10 +129,9 @@ function note_offset(lines)
 }
 
 $1 == "===" {
-	patch_name = $2
-	sub(/.*\//, "", patch_name)
 	path = substr($0, 5)
 	sub(/\t.*/, "", path)
+	patch_name = path
 	sub(/.*\//, "", patch_name)
 	tree = $0
 	sub(/.*\t/, "", tree)

@@ -19,8 +19,8 @@ soak()
 	local personality
 
 	for personality in $personalities; do
-		machine_test "$personality$1" "$personality" --cpus 2 --timeout 5400 \
-			--append "vpmu.mediated=Y vpmu.run=$(vpmu_runs "soak:--scale:$2") ${3:-}"
+		vpmu_test "$personality$1" "$personality" "soak:--scale:$2" \
+			"vpmu.mediated=Y ${3:-}" --cpus 2 --timeout 5400
 	done
 }
 

@@ -91,7 +91,6 @@ static void sample_round(struct worker *worker)
 {
 	struct guest_cpu *area = worker->machine.vm.cpu[0].area;
 	const struct guest_result *result = &area->result;
-
 	bool ended;
 
 	pmi_job(&worker->machine.pmu, &area->job, BODY_PLAIN, HITS, random_below(2));
