@@ -12,20 +12,10 @@ cd "$MPMU_TOP"
 work=$(mktemp -d -p "$MPMU_CACHE")
 trap 'umount "$work/small" 2>/dev/null; rm -rf "$work"' EXIT
 
-# refused NAME STATUS PATTERN COMMAND...: ends with STATUS, and the last lines
-# say what PATTERN asks for.
+# refused NAME STATUS PATTERN COMMAND...
 refused()
 {
-	local name=$1 status=$2 pattern=$3 output got=0
-	shift 3
-
-	output=$("$@" 2>&1 </dev/null) || got=$?
-	if [ "$got" = "$status" ] && grep -q "$pattern" <<<"$output"; then
-		result 0 "$name"
-	else
-		result 1 "$name" "status $got instead of $status, or no \"$pattern\":
-$output"
-	fi
+	try "$1" ends_with "${@:2}"
 }
 
 # left: processes that have the test's folder in their environment.

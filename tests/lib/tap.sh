@@ -44,6 +44,18 @@ command failed: $*"
 	fi
 }
 
+# ends_with STATUS PATTERN COMMAND...: it ends so, and says what PATTERN asks for.
+ends_with()
+{
+	local status=$1 pattern=$2 output got=0
+	shift 2
+
+	output=$("$@" 2>&1 </dev/null) || got=$?
+	[ "$got" = "$status" ] && grep -q -e "$pattern" <<<"$output" && return
+	printf 'status %s instead of %s, or no "%s":\n%s\n' "$got" "$status" "$pattern" "$output"
+	return 1
+}
+
 skip()
 {
 	TAP_COUNT=$((TAP_COUNT + 1))
