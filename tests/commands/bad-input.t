@@ -10,7 +10,7 @@ cd "$MPMU_TOP"
 
 # Not in /tmp, which may be too small for them to begin.
 work=$(mktemp -d -p "$MPMU_CACHE")
-trap 'umount "$work/small" 2>/dev/null; rm -rf "$work"' EXIT
+trap 'umount "$work/small" 2>/dev/null || true; rm -rf "$work"' EXIT
 
 # refused NAME STATUS PATTERN COMMAND...
 refused()
