@@ -27,6 +27,9 @@
 #define AMD_SEL_GUEST_ONLY  (1ull << 40)
 #define AMD_SEL_HOST_ONLY   (1ull << 41)
 
+/* LBRs, or counters, are frozen. */
+#define AMD_STATUS_FROZEN   (3ull << 58)
+
 #define AMD_LEAF_22_EAX_V2  (1u << 0)
 #define AMD_LEAF_22_EBX_GP  0xfu
 #define AMD_LEAF_1_ECX_SVM  (1u << 2)
@@ -160,6 +163,7 @@ const struct mpmu_desc mpmu_amd = {
 	.status_clear = AMD_STATUS_CLR,
 	.status_set = AMD_STATUS_SET,
 	.status_set_direct = true,
+	.status_settable = AMD_STATUS_FROZEN,
 	.sel_writable = AMD_SEL_WRITABLE,
 	.sel_event = AMD_SEL_EVENT,
 	.sel_host_only = AMD_SEL_HOST_ONLY,

@@ -139,6 +139,8 @@ struct mpmu_desc {
 	bool strict;
 	/* STATUS_SET may be direct where the other global registers are. */
 	bool status_set_direct;
+	/* Bits that are no counter's, and that a guest sets by it then. */
+	u64 status_settable;
 	/* ECX of RDPMC for fixed counter 0, and for PERF_METRICS; 0: there is none. */
 	u32 rdpmc_fixed;
 	u32 rdpmc_metrics;

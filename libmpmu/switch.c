@@ -261,10 +261,15 @@ static inline u32 switch_scrub_controls(struct mpmu_cpu *cpu, struct mpmu_vcpu *
 	return written;
 }
 
-/* All of these are the guest's while it owns the PMU, bits beyond its model, too. */
-static mpmu_pmcs switch_read_status(const struct mpmu_vcpu *vcpu)
+/*
+ * All of these are the guest's while it owns the PMU: bits beyond its model, and
+ * those of no counter that it may set without an exit, too.
+ */
+static u64 switch_read_status(const struct mpmu_vcpu *vcpu)
 {
-	return mpmu_call(vcpu, rdmsr, mpmu_desc(vcpu)->status) & vcpu->host->pmcs;
+	const struct mpmu_desc *desc = mpmu_desc(vcpu);
+
+	return mpmu_call(vcpu, rdmsr, desc->status) & (vcpu->host->pmcs | desc->status_settable);
 }
 
 /* PERF_METRICS does not tell by its value; its overflow is rare. */
@@ -281,11 +286,11 @@ static bool switch_has_wrapped(struct mpmu_vcpu *vcpu, u32 pmc)
  * say so: it stays until the guest clears it, and on AMD the guest sets it
  * without an exit.
  */
-static bool switch_just_overflowed(struct mpmu_vcpu *vcpu, mpmu_pmcs status)
+static bool switch_just_overflowed(struct mpmu_vcpu *vcpu, u64 status)
 {
 	u32 pmc;
 
-	mpmu_for_each_pmc(pmc, status) {
+	mpmu_for_each_pmc(pmc, status & vcpu->host->pmcs) {
 		if (mpmu_interrupts(vcpu, pmc) && mpmu_may_have_counted(vcpu, pmc) &&
 		    switch_has_wrapped(vcpu, pmc))
 			return true;
@@ -293,7 +298,7 @@ static bool switch_just_overflowed(struct mpmu_vcpu *vcpu, mpmu_pmcs status)
 	return false;
 }
 
-static void switch_drain(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, mpmu_pmcs status)
+static void switch_drain(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 status)
 {
 	bool briefly = vcpu->drain_debt >= VAIN_DEBT;
 
@@ -307,7 +312,7 @@ static void switch_drain(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, mpmu_pmcs
 /* A guest without status registers cannot clear a bit: drop it. */
 static inline u32 switch_save_status(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
-	mpmu_pmcs status = switch_read_status(vcpu);
+	u64 status = switch_read_status(vcpu);
 
 	vcpu->global_status = 0;
 	if (!status)

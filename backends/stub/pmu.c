@@ -249,10 +249,10 @@ static u64 writable(const struct mpmu_caps *caps, struct reg reg)
 	case REG_GLOBAL_CTRL:
 		return stub_pmcs(caps);
 	case REG_STATUS_CLEAR:
-		/* A freeze's, OvfBuf, CondChgd. */
-		return stub_pmcs(caps) | (is_amd(caps) ? 0 : 0x33ull << 58);
+		/* Intel: and OvfBuf, CondChgd. */
+		return stub_pmcs(caps) | (is_amd(caps) ? STUB_STATUS_FROZEN : 0x33ull << 58);
 	case REG_STATUS_SET:
-		return stub_pmcs(caps);
+		return stub_pmcs(caps) | (is_amd(caps) ? STUB_STATUS_FROZEN : 0);
 	case REG_STATUS:
 	case REG_INUSE:
 	case REG_NONE:
@@ -324,12 +324,17 @@ bool stub_pmu_wrmsr(struct stub_pmu *pmu, u32 msr, u64 value)
 	return true;
 }
 
-/* Status bits that are not counters are the host's, whoever owns the rest. */
+/*
+ * Status bits that are not counters are the host's, whoever owns the rest.  But what
+ * a guest of AMD has set has to be cleared.
+ */
 static bool is_strange(const struct stub_pmu *pmu, struct reg reg, u64 value)
 {
-	bool status = reg.kind == REG_STATUS_CLEAR || reg.kind == REG_STATUS_SET;
+	u64 mask = writable(&pmu->caps, reg);
 
-	return value & ~(status ? stub_pmcs(&pmu->caps) : writable(&pmu->caps, reg));
+	if (reg.kind == REG_STATUS_SET || (reg.kind == REG_STATUS_CLEAR && !is_amd(&pmu->caps)))
+		mask &= stub_pmcs(&pmu->caps);
+	return value & ~mask;
 }
 
 void stub_pmu_wrmsr_strict(struct stub_pmu *pmu, u32 msr, u64 value)

@@ -103,6 +103,8 @@ const struct stub_model *stub_model_find(const char *name);
 
 /* Status bit of Intel PT: never a counter's, always the host's. */
 #define STUB_STATUS_PT           (1ull << 55)
+/* Those of a freeze, of LBRs and of counters.  AMD's STATUS_SET sets them. */
+#define STUB_STATUS_FROZEN       (3ull << 58)
 
 /* What RDPMC of an index above the core counters yields where it is valid. */
 #define STUB_UNCORE_SECRET       0x5ec4e7ull

@@ -10,7 +10,7 @@
 . "$MPMU_TOP/tests/kernel/vpmu.sh"
 
 vpmu_prepare
-for personality in ${MPMU_PERSONALITIES:-intel-spr}; do
+for personality in ${MPMU_PERSONALITIES:-intel-spr amd-zen4}; do
 	vpmu_test "$personality" "$personality" soak:--scale:50 'vpmu.mediated=Y' --cpus 2
 done
 done_testing

@@ -195,8 +195,9 @@ mutant "counters not saved" switch.c '*saved = mpmu_call(vcpu, rdmsr, msr);
 mutant "selectors not scrubbed" switch.c 'switch_for_each(i, vcpu->nonzero_eventsels) {' 'switch_for_each(i, 0) {'
 mutant "FIXED_CTR_CTRL not scrubbed" switch.c 'if (vcpu->fixed_ctrl_hw) {' 'if (0) {'
 mutant "status not scrubbed" switch.c 'mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->status_clear, status);' ';'
-mutant "status of the host taken" switch.c 'mpmu_desc(vcpu)->status) & vcpu->host->pmcs' 'mpmu_desc(vcpu)->status)'
-mutant "status beyond the model stays" switch.c 'mpmu_desc(vcpu)->status) & vcpu->host->pmcs' 'mpmu_desc(vcpu)->status) & mpmu_all_pmcs(&vcpu->caps)'
+mutant "status of the host taken" switch.c '(vcpu->host->pmcs | desc->status_settable)' '~0ull'
+mutant "status beyond the model stays" switch.c '(vcpu->host->pmcs | desc->status_settable)' '(mpmu_all_pmcs(&vcpu->caps) | desc->status_settable)'
+mutant "status of no counter that a guest sets stays" switch.c '(vcpu->host->pmcs | desc->status_settable)' 'vcpu->host->pmcs'
 mutant "bits beyond the model are saved" registers.c 'mpmu_of_model(vcpu, mpmu_call(vcpu, get_global_ctrl))' 'mpmu_call(vcpu, get_global_ctrl)'
 mutant "a write of slots loses metrics" registers.c 'pmc == MPMU_SLOTS && mpmu_has(&vcpu->caps, MPMU_FEAT_METRICS)' 0
 mutant "status bits never go away" switch.c 'vcpu->global_status = 0;' ''

@@ -58,7 +58,7 @@ struct twin {
 	struct stub_vcpu *vcpu;
 	struct stub_pmu bare;
 	u32 bare_pmis;
-	/* Policy direct: bits beyond the model that the guest has written. */
+	/* Bits beyond the model that the guest has written. */
 	u64 beyond;
 	u64 filter[8];
 	/* What this comparison has seen; lenient: done, though the model lacks it. */
@@ -268,15 +268,20 @@ static inline void twin_print(const struct op *op)
 		    op->work.edges, op->work.cpl);
 }
 
-/* Bits of the host's that one of the global registers has beyond the model's. */
+/*
+ * Bits that one of the global registers has beyond the model's: the host's counters,
+ * and those of no counter that AMD's status takes where it is direct.
+ */
 static inline u64 bits_beyond(const struct twin *twin, u32 msr)
 {
 	const struct mpmu_caps *model = &twin->bare.caps, *host = &twin->vcpu->mpmu.host->caps;
+	u64 beyond = twin_is_amd(twin) ? STUB_STATUS_FROZEN : 0;
 
-	if (!(twin->vcpu->mpmu.flags & MPMU_VCPU_DIRECT) || !stub_msr_is_global(model, msr) ||
-	    !stub_msr_is_data(model, msr))
+	if (!stub_msr_is_global(model, msr) || !stub_msr_is_data(model, msr))
 		return 0;
-	return stub_pmcs(host) & ~stub_pmcs(model);
+	if (twin->vcpu->mpmu.flags & MPMU_VCPU_DIRECT)
+		beyond |= stub_pmcs(host) & ~stub_pmcs(model);
+	return beyond;
 }
 
 /* What RDPMC reads of an index that the model lacks, where it is direct. */
@@ -291,8 +296,8 @@ static inline bool reads_beyond(const struct twin *twin, u32 ecx, u64 value)
 }
 
 /*
- * Policy direct: where the mediated PMU has done what the bare one refuses, it may
- * have; then the bare one does the part that its model has.
+ * Where the mediated PMU has done what the model lacks, it may have; then the bare
+ * one does the part that its model has.
  */
 static inline void make_lenient(struct twin *twin, struct op *op, bool done, u64 *value)
 {
@@ -300,7 +305,7 @@ static inline void make_lenient(struct twin *twin, struct op *op, bool done, u64
 
 	if (op->kind == OP_WRMSR && done) {
 		twin->beyond |= op->value & beyond;
-		twin->lenient += !!(op->value & beyond);
+		twin->lenient += !!(op->value & beyond & ~STUB_STATUS_FROZEN);
 		op->value &= ~beyond;
 	} else if (op->kind == OP_RDMSR && done) {
 		*value &= ~(beyond & twin->beyond);

@@ -58,6 +58,9 @@ static const u32 globals[] = {
 	[SET] = IS_AMD ? 0xc0000303 : 0x391,
 };
 
+/* Bits of no counter that the guest sets, where SET is direct. */
+static const u64 status_settable = IS_AMD ? 3ull << 58 : 0;
+
 /* A register that holds what was written. */
 static u64 *plain_register(u32 msr)
 {
@@ -350,8 +353,8 @@ void no_denied_event_by_reprogramming(void)
 }
 
 /*
- * Counters of the model; what else they hold is the host's.  Every status bit: with
- * policy direct the guest writes them all.
+ * Counters of the model; what else they hold is the host's.  Every status bit that a
+ * guest writes: with policy direct, those of all counters.
  */
 static bool is_clean(void)
 {
@@ -365,7 +368,7 @@ static bool is_clean(void)
 		if (counters >> (MPMU_FIXED_BASE + i) & 1 && hw.fixed[i])
 			return false;
 	return !(has_metrics(&vcpu.caps) && hw.metrics) && !hw.fixed_ctrl && !hw.global_ctrl &&
-	       !(hw.status & mpmu_all_pmcs(&host.caps));
+	       !(hw.status & (mpmu_all_pmcs(&host.caps) | status_settable));
 }
 
 /*
@@ -401,7 +404,7 @@ static void guest_runs(void)
 			hw.fixed[i] = nondet_u64();
 	if (has_metrics(&vcpu.caps))
 		hw.metrics = nondet_u64();
-	hw.status ^= (hw.status ^ nondet_u64()) & mpmu_all_pmcs(&host.caps);
+	hw.status ^= (hw.status ^ nondet_u64()) & (mpmu_all_pmcs(&host.caps) | status_settable);
 	if (IS_AMD)
 		hw.global_ctrl = nondet_u64();
 	else

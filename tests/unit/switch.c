@@ -593,6 +593,22 @@ static void foreign_status(struct unit_world *world, const struct map *map)
 	assert_int_equal(vcpu->cpu->pmu.status, 0);
 }
 
+/* Bits of no counter that a guest of AMD sets without an exit: no other finds them. */
+static void settable_status(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = count(world, map, 0xfffffffffff0);
+	u64 *status = &vcpu->cpu->pmu.status;
+
+	assert_int_equal(mpmu_msr_intercepts(&vcpu->mpmu, 0xc0000303), 0);
+	unit_wrmsr(vcpu, 0xc0000303, STUB_STATUS_FROZEN | 0x2);
+	assert_int_equal(*status, STUB_STATUS_FROZEN | 0x2);
+	stub_vcpu_put(vcpu);
+	assert_int_equal(*status, 0);
+	stub_vcpu_load(vcpu, &world->machine.cpus[0]);
+	stub_enter(vcpu);
+	assert_int_equal(*status, 0x2);
+}
+
 static void masked_lvtpc(struct unit_world *world, const struct map *map)
 {
 	struct stub_vcpu *vcpu = count(world, map, 0xfffffffffff0);
@@ -672,6 +688,7 @@ static const struct row rows[] = {
 	BOTH("E4 two vCPUs on one CPU", two_on_one_cpu),
 	BOTH("E4 entry without put takes over", taken_over),
 	{"E3 PT status bit", foreign_status, &intel},
+	{"E3 status bits of no counter that a guest sets", settable_status, &amd},
 	BOTH("D10 CPU reset forgets", reset_forgets),
 	BOTH("A11 reclaim forgets", reclaim_forgets),
 	BOTH("A11 reclaim of nobody", reclaim_of_nobody),
