@@ -10,26 +10,16 @@
 . "$MPMU_TOP/tests/lib/tap.sh"
 . "$MPMU_TOP/tests/rig/machine.sh"
 . "$MPMU_TOP/tests/kernel/mutants.sh"
+. "$MPMU_TOP/tests/kernel/debug.sh"
 
-here=$MPMU_TOP/tests/kernel
-tree=$("$here/build" mpmu-debug)
-rows=$("$here/rows/build" mpmu-debug)
+tree=$("$MPMU_TOP/tests/kernel/build" mpmu-debug)
 vpmu=$("$MPMU_TOP/tests/l1/vpmu/build")
 mapfile -t modules < <(kernel_modules "$tree")
 personalities=${MPMU_PERSONALITIES:-intel-v5-8-4 amd-v2}
 
-machine_prepare "$tree" "$here/main-debug" "$here/rows/main:/tests/inner" \
-	"$rows/rows" "$rows/perfrow.ko"
 for personality in $personalities; do
-	machine_test "$personality, rows" "$personality" --cpus 2 --timeout 900 \
-		--append 'mpmu.parts=exclusion,displace,vector,reclaim,nmi,lockdep'
-done
-
-machine_prepare "$tree" "$here/main-debug" "$MPMU_TOP/tests/l1/main-vpmu:/tests/inner" \
-	"$vpmu" "${modules[@]}"
-for personality in $personalities; do
-	machine_test "$personality, VMs" "$personality" --cpus 2 --timeout 900 \
-		--append 'vpmu.mediated=Y vpmu.run=smoke,state,count:--scale:10,pmi:--scale:20,live:--scale:10,trace:--only:reclaims'
+	debug_rows debug "$personality" exclusion,failures,displace,cgroup,vector,reclaim,nmi,lockdep
+	debug_vms debug "$personality" VMs smoke,state,count:--scale:10,pmi:--scale:20,live:--scale:10,power:--scale:4,trace:--only:reclaims
 done
 
 # mutant	file	what sed makes of it

@@ -12,7 +12,7 @@
 rows_prepare
 for personality in intel-spr amd-zen4; do
 	rows_test "$personality" \
-		capability,exclusion,failures,displace,times,vector,reclaim,nmi,watchdog 300
+		capability,exclusion,failures,displace,cgroup,times,vector,reclaim,nmi,watchdog 300
 done
 rows_test intel-v4-tfa capability 300
 done_testing

@@ -320,6 +320,31 @@ static void set_status(struct perfrow *row)
 	wrmsrl(status_set(), row->arg);
 }
 
+/* On all CPUs at once, for a kernel that looks for races. */
+static noinline void perfrow_spoil_count(void *count)
+{
+	unsigned long *at = count;
+	int i;
+
+	for (i = 0; i < 100000; i++) {
+		++*at;
+		barrier();
+	}
+}
+
+/* For a kernel that checks itself: does it? */
+static noinline long perfrow_spoil(void)
+{
+	static unsigned long raced;
+	long *freed = kmalloc(64, GFP_KERNEL), value;
+
+	on_each_cpu(perfrow_spoil_count, &raced, 1);
+	OPTIMIZER_HIDE_VAR(freed);
+	kfree(freed);
+	value = READ_ONCE(*freed);
+	return value;
+}
+
 /*
  * The guest on that CPU, if any, leaves its registers as they are.  In an interrupt
  * an oops is a crash; panic() would say first that all is over.
@@ -346,6 +371,7 @@ static void dispatch(unsigned int call, struct perfrow *row)
 	case PERFROW_COUNTER: row->result = counter_call(row); break;
 	case PERFROW_CAPABILITY: capability(row); break;
 	case PERFROW_STATUS: set_status(row); break;
+	case PERFROW_SPOIL: row->result = perfrow_spoil(); break;
 	case PERFROW_CRASH: smp_call_function_single(row->arg, crash_here, NULL, 0); break;
 	default: row->result = -ENOTTY;
 	}

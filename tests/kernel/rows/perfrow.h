@@ -51,7 +51,8 @@ struct perfrow {
 #define PERFROW_COUNTER		_IOWR('m', 12, struct perfrow)	/* arg 1 create, 0 release */
 #define PERFROW_CAPABILITY	_IOWR('m', 13, struct perfrow)
 #define PERFROW_STATUS		_IOWR('m', 14, struct perfrow)	/* set bits arg */
-#define PERFROW_CRASH		_IOWR('m', 15, struct perfrow)	/* of CPU arg, by an interrupt */
+#define PERFROW_SPOIL		_IOWR('m', 15, struct perfrow)	/* race, read freed memory */
+#define PERFROW_CRASH		_IOWR('m', 16, struct perfrow)	/* of CPU arg, by an interrupt */
 
 /* The type of the PMU that cannot be mediated, from sysfs */
 #define PERFROW_PMU		"perfrow"

@@ -221,6 +221,7 @@ static const struct {
 	{ "exclusion", test_exclusion },
 	{ "failures", test_failures },
 	{ "displace", test_displace },
+	{ "cgroup", test_cgroup },
 	{ "times", test_times },
 	{ "vector", test_vector },
 	{ "reclaim", test_reclaim },
@@ -228,10 +229,18 @@ static const struct {
 	{ "watchdog", test_watchdog },
 	{ "lockup", test_lockup },
 	{ "lockdep", test_lockdep },
+	{ "spoil", test_spoil },
 	{ "load", test_load },
 	{ "crash", test_crash },
 	{ "crashed", test_crashed },
 };
+
+/* The kernel's complaint is looked for by who runs this. */
+void test_spoil(void)
+{
+	check(call_row(PERFROW_SPOIL, (struct perfrow){ 0 }).result != -ENOTTY,
+	      "CPUs race, and memory is read after it was freed");
+}
 
 static bool wanted(int argc, char **argv, const char *name)
 {
