@@ -87,7 +87,7 @@ state()
 {
 	inside "$work/cache" sh -c '
 		find /boot /etc /lib/modules /usr/src /var/lib/initramfs-tools /vmlinuz* /initrd.img* -printf "%p %y %m %l\n" 2>/dev/null | sort
-		sha256sum /boot/* /etc/initramfs-tools/*
+		find /boot /etc/initramfs-tools -type f -exec sha256sum {} + | sort -k 2
 		dpkg-query -W -f "\${db:Status-Abbrev} \${Package} \${Version}\n" | grep ^ii'
 }
 
