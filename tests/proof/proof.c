@@ -216,7 +216,7 @@ static void begin(void)
 	suppose(!mpmu_vcpu_configure(&vcpu, &model));
 }
 
-/* Any registers, as far as each write has been checked. */
+/* Any registers, as far as each write has been checked, of a vCPU that owns no PMU. */
 static void any_registers(void)
 {
 	struct mpmu_vcpu any = nondet_vcpu();
@@ -224,6 +224,7 @@ static void any_registers(void)
 	any.host = vcpu.host;
 	any.caps = vcpu.caps;
 	any.stats = vcpu.stats;
+	any.held = false;
 	vcpu = any;
 }
 
@@ -440,6 +441,7 @@ void nothing_is_left(void)
 	hw.owned = true;
 	guest_runs();
 	cpu.owner = &vcpu;
+	vcpu.held = true;
 	cpu.zero_counters = nondet_u64();
 	cpu.zero_eventsels = nondet_u32();
 	suppose(knowledge_is_true());
