@@ -11,6 +11,7 @@
 
 vpmu_prepare
 for personality in ${MPMU_PERSONALITIES:-intel-spr amd-zen4}; do
-	vpmu_test "$personality" "$personality" soak:--scale:50 'vpmu.mediated=Y' --cpus 2
+	vpmu_test "$personality" "$personality" soak:--scale:50 \
+		'vpmu.mediated=Y vpmu.mutate=leak-counter=soak:--scale:500' --cpus 2
 done
 done_testing

@@ -433,6 +433,7 @@ static void make_workers(void)
 
 static void start_workers(void)
 {
+	const struct sched_param first = { .sched_priority = 1 };
 	int i;
 
 	for (i = 0; i < NR_WORKERS; i++)
@@ -441,6 +442,9 @@ static void start_workers(void)
 	for (i = 0; i < NR_WORKERS; i++)
 		while (!workers[i].tid)
 			usleep(100);
+	/* Who disturbs does not wait for his turn. */
+	if (pthread_setschedparam(pthread_self(), SCHED_FIFO, &first))
+		fatal("no priority");
 }
 
 static void stop_all(void)
