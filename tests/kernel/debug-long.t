@@ -19,7 +19,7 @@ personalities=${MPMU_PERSONALITIES:-intel-v5-8-4 amd-v2}
 
 for personality in $personalities; do
 	debug_rows debug "$personality" exclusion,failures,displace,cgroup,vector,reclaim,nmi,lockdep
-	debug_vms debug "$personality" VMs smoke,state,count:--scale:10,pmi:--scale:20,live:--scale:10,power:--scale:4,trace:--only:reclaims
+	debug_vms debug "$personality" VMs smoke,state,count:--scale:10,pmi:--scale:20,live:--scale:10,power:--scale:2,trace:--only:reclaims
 done
 
 # mutant	file	what sed makes of it
