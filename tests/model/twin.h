@@ -268,20 +268,28 @@ static inline void twin_print(const struct op *op)
 		    op->work.edges, op->work.cpl);
 }
 
-/*
- * Bits that one of the global registers has beyond the model's: the host's counters,
- * and those of no counter that AMD's status takes where it is direct.
- */
+/* Bits of the host's that one of the global registers has beyond the model's. */
 static inline u64 bits_beyond(const struct twin *twin, u32 msr)
 {
 	const struct mpmu_caps *model = &twin->bare.caps, *host = &twin->vcpu->mpmu.host->caps;
-	u64 beyond = twin_is_amd(twin) ? STUB_STATUS_FROZEN : 0;
 
-	if (!stub_msr_is_global(model, msr) || !stub_msr_is_data(model, msr))
+	if (!(twin->vcpu->mpmu.flags & MPMU_VCPU_DIRECT) || !stub_msr_is_global(model, msr) ||
+	    !stub_msr_is_data(model, msr))
 		return 0;
-	if (twin->vcpu->mpmu.flags & MPMU_VCPU_DIRECT)
-		beyond |= stub_pmcs(host) & ~stub_pmcs(model);
-	return beyond;
+	return stub_pmcs(host) & ~stub_pmcs(model);
+}
+
+/* Bits of no counter that AMD's STATUS_SET takes where it is direct; no model has them. */
+static inline u64 bits_frozen(const struct twin *twin, u32 msr)
+{
+	return twin_is_amd(twin) && stub_msr_is_global(&twin->bare.caps, msr) ? STUB_STATUS_FROZEN : 0;
+}
+
+static inline u64 sets_frozen(const struct twin *twin, const struct op *op)
+{
+	bool direct = !(mpmu_msr_intercepts(&twin->vcpu->mpmu, op->reg) & MPMU_WRITE);
+
+	return op->reg == 0xc0000303 && direct ? op->value & STUB_STATUS_FROZEN : 0;
 }
 
 /* What RDPMC reads of an index that the model lacks, where it is direct. */
@@ -301,14 +309,14 @@ static inline bool reads_beyond(const struct twin *twin, u32 ecx, u64 value)
  */
 static inline void make_lenient(struct twin *twin, struct op *op, bool done, u64 *value)
 {
-	u64 beyond = bits_beyond(twin, op->reg);
+	u64 beyond = bits_beyond(twin, op->reg), frozen = bits_frozen(twin, op->reg);
 
 	if (op->kind == OP_WRMSR && done) {
-		twin->beyond |= op->value & beyond;
-		twin->lenient += !!(op->value & beyond & ~STUB_STATUS_FROZEN);
-		op->value &= ~beyond;
+		twin->beyond |= (op->value & beyond) | sets_frozen(twin, op);
+		twin->lenient += !!(op->value & beyond);
+		op->value &= ~(beyond | frozen);
 	} else if (op->kind == OP_RDMSR && done) {
-		*value &= ~(beyond & twin->beyond);
+		*value &= ~((beyond | frozen) & twin->beyond);
 	}
 }
 
