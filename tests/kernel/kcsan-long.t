@@ -6,7 +6,8 @@
 # theirs behind, parked, filters that change, guests that are saved and restored in other
 # VMs, the VMs before them that end, and a CPU that goes and comes.  It notices a race
 # that is planted.  The list pmi is not in it, as reclaims must come near overflows, and
-# on AMD's machine few do here; nor is host, which does not end in five minutes.
+# on AMD's machine few do here; nor is host, which says nothing in five minutes: why is
+# not known.
 
 . "$(dirname "$0")/../lib/common.sh"
 . "$MPMU_TOP/tests/lib/tap.sh"
