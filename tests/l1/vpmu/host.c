@@ -14,6 +14,13 @@
 
 #include "vpmu.h"
 
+static int open_event(const struct perf_event_attr *attr, int pid, int cpu, unsigned long flags)
+{
+	int fd = (int)syscall(SYS_perf_event_open, attr, pid, cpu, -1, flags | PERF_FLAG_FD_CLOEXEC);
+
+	return fd < 0 ? -errno : fd;
+}
+
 int host_event_of(int pid, int cpu, unsigned int flags, uint64_t period)
 {
 	struct perf_event_attr attr = {
@@ -26,10 +33,8 @@ int host_event_of(int pid, int cpu, unsigned int flags, uint64_t period)
 		.exclude_kernel = !!(flags & HOST_EXCLUDE_KERNEL),
 		.pinned = !!(flags & HOST_PINNED),
 	};
-	unsigned long open = PERF_FLAG_FD_CLOEXEC | (flags & HOST_CGROUP ? PERF_FLAG_PID_CGROUP : 0);
-	int fd = (int)syscall(SYS_perf_event_open, &attr, pid, cpu, -1, open);
 
-	return fd < 0 ? -errno : fd;
+	return open_event(&attr, pid, cpu, flags & HOST_CGROUP ? PERF_FLAG_PID_CGROUP : 0);
 }
 
 int host_event(int cpu, unsigned int flags, uint64_t period)
@@ -65,8 +70,8 @@ static int open_trace(int cpu)
 	if (!type || fscanf(type, "%u", &attr.type) != 1)
 		return -ENOENT;
 	fclose(type);
-	fd = (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
-	return fd < 0 ? -errno : map_buffers(fd);
+	fd = open_event(&attr, -1, cpu, 0);
+	return fd < 0 ? fd : map_buffers(fd);
 }
 
 /* There can be one only, and its mappings keep it. */
@@ -77,6 +82,68 @@ int host_trace(int cpu)
 	if (fd < 0)
 		fd = open_trace(cpu);
 	return fd;
+}
+
+/* 4,000 samples a second at 3 GHz. */
+#define PROFILER_PERIOD	750000
+
+static const struct host_kind {
+	const char *name, *title;
+	bool watchdog;
+	int events;
+	uint64_t period;
+} host_kinds[] = {
+	{ "none", "no event", false, 0, 0 },
+	{ "watchdog", "NMI watchdog", true, 0, 0 },
+	{ "event", "one event", false, 1, PROFILER_PERIOD },
+	{ "both", "watchdog, event", true, 1, PROFILER_PERIOD },
+	{ "9", "9 events", false, 9, 0 },
+};
+
+static const struct host_kind *find_host(const char *name)
+{
+	size_t i;
+
+	for (i = 0; i < sizeof(host_kinds) / sizeof(host_kinds[0]); i++)
+		if (!strcmp(name, host_kinds[i].name))
+			return &host_kinds[i];
+	return NULL;
+}
+
+const char *host_title(const char *name)
+{
+	const struct host_kind *kind = find_host(name);
+
+	return kind ? kind->title : NULL;
+}
+
+/* The first is of cycles; none counts guests. */
+static int open_events(const struct host_kind *kind, int cpu)
+{
+	static const uint64_t events[] = {
+		PERF_COUNT_HW_CPU_CYCLES, PERF_COUNT_HW_INSTRUCTIONS,
+		PERF_COUNT_HW_BRANCH_INSTRUCTIONS, PERF_COUNT_HW_BRANCH_MISSES,
+	};
+	int i, fd = 0;
+
+	for (i = 0; i < kind->events && fd >= 0; i++) {
+		struct perf_event_attr attr = {
+			.type = PERF_TYPE_HARDWARE, .size = sizeof(attr), .config = events[i % 4],
+			.sample_period = kind->period, .exclude_guest = 1,
+		};
+
+		fd = open_event(&attr, -1, cpu, 0);
+	}
+	return fd < 0 ? fd : 0;
+}
+
+int host_begin(const char *name, int cpu)
+{
+	const struct host_kind *kind = find_host(name);
+
+	if (kind->watchdog && !write_file("/proc/sys/kernel/nmi_watchdog", "1"))
+		return -ENODEV;
+	return open_events(kind, cpu);
 }
 
 void host_event_enable(int fd, bool on)

@@ -344,6 +344,24 @@ static void do_cr2(struct guest_cpu *cpu)
 	__asm__ volatile("mov %%cr2, %0" : "=r"(cpu->result.cr2));
 }
 
+static void set_up(struct guest_cpu *cpu)
+{
+	const struct guest_job *job = &cpu->job;
+	unsigned int i;
+
+	for (i = 0; i < job->nr_setup; i++)
+		safe_access(job->setup[i].op, job->setup[i].index, job->setup[i].value,
+			    &cpu->result.read[0]);
+}
+
+static void do_repeat(struct guest_cpu *cpu)
+{
+	uint64_t turn;
+
+	for (turn = 0; turn < cpu->job.count; turn++)
+		set_up(cpu);
+}
+
 static void (*const programs[])(struct guest_cpu *cpu) = {
 	[PROGRAM_WINDOW] = do_window,
 	[PROGRAM_ACCESS] = do_access,
@@ -351,6 +369,7 @@ static void (*const programs[])(struct guest_cpu *cpu) = {
 	[PROGRAM_LOOP_ONCE] = do_loop_once,
 	[PROGRAM_WATCH] = do_watch,
 	[PROGRAM_CR2] = do_cr2,
+	[PROGRAM_REPEAT] = do_repeat,
 };
 
 static void set_pce(int on)
@@ -372,9 +391,7 @@ static void do_job(struct guest_cpu *cpu)
 	memset(result, 0, sizeof(*result));
 	MPMU_MAGIC_NOP_RDI(MPMU_CMD_PRESENT, 0, &result->present);
 	set_pce(job->flags & JOB_PCE);
-	for (i = 0; i < job->nr_setup; i++)
-		safe_access(job->setup[i].op, job->setup[i].index, job->setup[i].value,
-			    &result->read[0]);
+	set_up(cpu);
 	result->setup_faults = result->access_faults;
 	result->access_faults = 0;
 	read_region(job->region, &cpu->region[0]);

@@ -77,6 +77,7 @@ enum guest_program {
 	PROGRAM_LOOP_ONCE,	/* run the body; counters are left as they are */
 	PROGRAM_WATCH,		/* read counters until told to stop */
 	PROGRAM_CR2,		/* keep job.pointer in CR2 across the body */
+	PROGRAM_REPEAT,		/* the setup, count times */
 };
 
 enum guest_op {

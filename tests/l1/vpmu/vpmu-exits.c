@@ -3,57 +3,24 @@
  * What a CPUID exit costs the host, and a pause of the vCPU: PMU register accesses
  * and instructions in root mode, counted by the emulator.  A figure is the slope
  * between N and 2N exits; the median of several, with the spread, since the host's
- * timer falls into some of them.  The list "exits" judges the accesses; "peer" prints
- * what any kernel costs.
+ * timer falls into some of them.
  */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "vpmu.h"
+#include "exits.h"
 
 #define HALT_POLL	"/sys/module/kvm/parameters/halt_poll_ns"
-#define SLOPES		7
 
-/* Of one exit. */
-struct figures {
-	double wrmsr, rdpmc, rdmsr, instructions;
-};
-
-/* One counter, or all that can count the event of a fixed counter, that one among them. */
-struct use {
-	const char *name;
-	bool no_pmu, counts, all;
-	int fixed;
-};
-
-static const struct use uses[] = {
+const struct use exit_uses[NR_USES] = {
 	{ .name = "no PMU", .no_pmu = true },
 	{ .name = "untouched" },
+	{ .name = "idle after use", .fixed = 1, .counts = true, .all = true, .idle = true },
 	{ .name = "1, cycles", .fixed = 1, .counts = true },
 	{ .name = "all, cycles", .fixed = 1, .counts = true, .all = true },
 	{ .name = "1, instructions", .fixed = 0, .counts = true },
 	{ .name = "all, instructions", .fixed = 0, .counts = true, .all = true },
-};
-
-/* What is done N times. */
-struct op {
-	const char *name, *column;
-	enum guest_body body;
-	uint64_t times;
-	/* Another vCPU that does the same has its turn each time. */
-	bool turns;
-};
-
-static const struct op op_cpuid = { "a CPUID exit", "", BODY_CPUID, 2000, false };
-
-static const struct op pauses[] = {
-	{ "an exit to user space", "user space, ", BODY_PORT_USER, 400, false },
-	{ "HLT and wake-up", "HLT, ", BODY_HLT, 100, false },
-};
-
-static const struct op op_turns = {
-	.name = "a change of vCPU", .body = BODY_PORT_USER, .times = 400, .turns = true
 };
 
 /* The same, with the values taken out each time as without parking. */
@@ -66,7 +33,7 @@ static const struct pause_use {
 	{ { .name = "1, cycles, not parked", .fixed = 1, .counts = true }, true },
 };
 
-static uint64_t use_counters(const struct use *use, const struct pmu *pmu)
+uint64_t use_counters(const struct use *use, const struct pmu *pmu)
 {
 	if (!use->counts)
 		return 0;
@@ -80,9 +47,19 @@ static uint64_t use_counters(const struct use *use, const struct pmu *pmu)
  */
 static double use_accesses(const struct use *use, const struct pmu *pmu)
 {
-	if (!use->counts || pmu_fixed_event(use->fixed) != EVENT_INSTRUCTIONS)
+	if (!use->counts || use->idle || pmu_fixed_event(use->fixed) != EVENT_INSTRUCTIONS)
 		return 0;
 	return 2 * __builtin_popcountll(use_counters(use, pmu)) + !pmu->intel;
+}
+
+/* What counted keeps its value. */
+static void stop(const struct pmu *pmu, struct guest_job *job, uint64_t counters)
+{
+	job_write(job, pmu->ctrl, 0);
+	for (counters &= 0xffffffff; counters; counters &= counters - 1)
+		job_write(job, pmu_eventsel(pmu, __builtin_ctzll(counters)), 0);
+	if (pmu->nr_fixed)
+		job_write(job, 0x38d, 0);
 }
 
 static void program_use(const struct pmu *pmu, struct guest_job *job, const struct use *use)
@@ -105,8 +82,41 @@ static void program_use(const struct pmu *pmu, struct guest_job *job, const stru
 	if (pmu->nr_fixed)
 		job_write(job, 0x38d, fixed);
 	job_write(job, pmu->ctrl, counters);
+	if (use->idle)
+		stop(pmu, job, counters);
 	job_read(job, OP_RDMSR, pmu_counter(pmu, 0));
 }
+
+static void give_loop(const struct pmu *pmu, struct guest_job *job, const struct op *op,
+		      const struct use *use, uint64_t times)
+{
+	program_use(pmu, job, use);
+	job->program = PROGRAM_LOOP_ONCE;
+	job->body = op->body;
+	job->count = times;
+	job->pointer = 500000;	/* of the timer: long enough to fall asleep */
+}
+
+/* By what its first counter has. */
+static bool loop_done(const struct guest_cpu *area, const struct use *use, uint64_t times)
+{
+	return !use->counts || area->result.read[0] >= (use->idle ? 1 : times);
+}
+
+const struct op op_cpuid = {
+	.give = give_loop, .done = loop_done, .name = "a CPUID exit", .column = "", .body = BODY_CPUID,
+	.times = 2000
+};
+
+const struct op op_port = {
+	.give = give_loop, .done = loop_done, .name = "an exit to user space",
+	.column = "user space, ", .body = BODY_PORT_USER, .times = 400
+};
+
+const struct op op_hlt = {
+	.give = give_loop, .done = loop_done, .name = "HLT and wake-up", .column = "HLT, ",
+	.body = BODY_HLT, .times = 100
+};
 
 static double accesses(const struct figures *figures)
 {
@@ -119,13 +129,14 @@ static void give_job(struct machine *machine, struct vcpu *vcpu, const struct op
 	struct guest_job *job = &vcpu->area->job;
 
 	memset(job, 0, sizeof(*job));
-	program_use(&machine->pmu, job, use);
-	job->program = PROGRAM_LOOP_ONCE;
+	op->give(&machine->pmu, job, op, use, times);
 	job->region = (uint32_t)vcpu->index;
-	job->body = op->body;
-	job->count = times;
-	job->pointer = 500000;	/* of the timer: long enough to fall asleep */
 }
+
+const struct op op_turns = {
+	.give = give_loop, .done = loop_done, .name = "a change of vCPU", .body = BODY_PORT_USER,
+	.times = 400, .turns = true
+};
 
 static void take_turns(struct vcpu *vcpu)
 {
@@ -133,11 +144,29 @@ static void take_turns(struct vcpu *vcpu)
 		fatal("the second guest ended");
 }
 
+static double instructions(const struct mpmu_region *from, const struct mpmu_region *to, int mode)
+{
+	return (double)(to->instructions[mode][0] + to->instructions[mode][1] -
+			from->instructions[mode][0] - from->instructions[mode][1]);
+}
+
+static struct figures difference(const struct mpmu_region *from, const struct mpmu_region *to)
+{
+	return (struct figures){
+		.wrmsr = (double)(to->pmu_wrmsr[MPMU_ROOT] - from->pmu_wrmsr[MPMU_ROOT] +
+				  to->lvtpc_writes - from->lvtpc_writes),
+		.rdpmc = (double)(to->rdpmc[MPMU_ROOT] - from->rdpmc[MPMU_ROOT]),
+		.rdmsr = (double)(to->pmu_rdmsr[MPMU_ROOT] - from->pmu_rdmsr[MPMU_ROOT]),
+		.root = instructions(from, to, MPMU_ROOT),
+		.guest = instructions(from, to, MPMU_GUEST),
+		.exits = (double)(to->vmexits_total - from->vmexits_total),
+	};
+}
+
 static struct figures run(struct machine *machine, const struct op *op, const struct use *use,
 			  uint64_t times)
 {
 	struct vcpu *vcpu = machine->vm.cpu;
-	const struct mpmu_region *from = &vcpu->area->region[0], *to = &vcpu->area->region[1];
 
 	give_job(machine, vcpu, op, use, times);
 	vcpu->on_user_exit = op->turns ? take_turns : NULL;
@@ -146,30 +175,22 @@ static struct figures run(struct machine *machine, const struct op *op, const st
 		give_job(machine, vcpu + 1, op, use, times + 1);
 	if (machine_run(machine) || (op->turns && vcpu_run_job(vcpu + 1)))
 		fatal("the guest ended");
-	if (use->counts && vcpu->area->result.read[0] < times)
-		fatal("%s: the counter does not count", use->name);
-	return (struct figures){
-		.wrmsr = (double)(to->pmu_wrmsr[MPMU_ROOT] - from->pmu_wrmsr[MPMU_ROOT] +
-				  to->lvtpc_writes - from->lvtpc_writes),
-		.rdpmc = (double)(to->rdpmc[MPMU_ROOT] - from->rdpmc[MPMU_ROOT]),
-		.rdmsr = (double)(to->pmu_rdmsr[MPMU_ROOT] - from->pmu_rdmsr[MPMU_ROOT]),
-		.instructions = (double)(to->instructions[MPMU_ROOT][0] + to->instructions[MPMU_ROOT][1] -
-					 from->instructions[MPMU_ROOT][0] -
-					 from->instructions[MPMU_ROOT][1]),
-	};
+	if (!op->done(vcpu->area, use, times))
+		fatal("%s, %s: the counter does not count", op->name, use->name);
+	return difference(&vcpu->area->region[0], &vcpu->area->region[1]);
 }
 
 static int compare(const void *a, const void *b)
 {
 	const struct figures *x = a, *y = b;
 
-	return (x->instructions > y->instructions) - (x->instructions < y->instructions);
+	return (x->root > y->root) - (x->root < y->root);
 }
 
 static void slopes(struct machine *machine, const struct op *op, const struct use *use,
 		   struct figures out[SLOPES])
 {
-	const uint64_t turns = op->times / (unsigned int)options.scale;
+	const uint64_t scaled = op->times / (unsigned int)options.scale, turns = scaled > 1 ? scaled : 2;
 	/* In turn, both vCPUs exit each time. */
 	const double times = (double)turns * (op->turns ? 2 : 1);
 	int i;
@@ -183,39 +204,52 @@ static void slopes(struct machine *machine, const struct op *op, const struct us
 			.wrmsr = (twice.wrmsr - once.wrmsr) / times,
 			.rdpmc = (twice.rdpmc - once.rdpmc) / times,
 			.rdmsr = (twice.rdmsr - once.rdmsr) / times,
-			.instructions = (twice.instructions - once.instructions) / times,
+			.root = (twice.root - once.root) / times,
+			.guest = (twice.guest - once.guest) / times,
+			.exits = (twice.exits - once.exits) / times,
 		};
 	}
 	qsort(out, SLOPES, sizeof(out[0]), compare);
 }
 
-/* Of a new VM; the median is in the middle.  How many accesses a CPUID exit may have. */
-static double measure(const struct op *op, const struct use *use, struct figures s[SLOPES])
+int measure(const struct op *op, const struct use *use, struct figures s[SLOPES],
+	    struct pmu *pmu)
 {
+	const struct vm_config config = { .no_pmu = use->no_pmu, .nr_cpus = op->turns ? 2 : 1 };
 	struct machine machine;
-	double right;
+	int status = vm_create(&machine.vm, &config);
 
-	machine_start(&machine, &(struct vm_config){ .no_pmu = use->no_pmu,
-						     .nr_cpus = op->turns ? 2 : 1 });
+	if (status)
+		return status;
+	pmu_detect(&machine.pmu, &machine.vm);
+	*pmu = machine.pmu;
 	slopes(&machine, op, use, s);
-	right = use_accesses(use, &machine.pmu);
 	machine_stop(&machine);
-	return right;
+	return 0;
+}
+
+void halts_sleep(bool sleep)
+{
+	/* Or KVM waits for so short a time without leaving the CPU. */
+	write_file(HALT_POLL, sleep ? "0" : "200000");
 }
 
 /* A row of the table, and its accesses. */
 static double measure_row(const struct op *op, const struct use *use, double *base, double *right)
 {
 	struct figures s[SLOPES], *median = &s[SLOPES / 2];
+	struct pmu pmu;
 	char row[40];
+	int status = measure(op, use, s, &pmu);
 
-	*right = measure(op, use, s);
+	if (status)
+		fatal("no VM: %s", strerror(-status));
+	*right = use_accesses(use, &pmu);
 	if (use->no_pmu)
-		*base = median->instructions;
+		*base = median->root;
 	snprintf(row, sizeof(row), "%s%s", op->column, use->name);
 	printf("# table: %-34s %10.2f %14.1f %7.3f   %.1f to %.1f\n", row, accesses(median),
-	       median->instructions, median->instructions / *base, s[0].instructions,
-	       s[SLOPES - 1].instructions);
+	       median->root, median->root / *base, s[0].root, s[SLOPES - 1].root);
 	return accesses(median);
 }
 
@@ -224,11 +258,11 @@ static void measure_cpuid(void)
 	double base = 0, right;
 	size_t i;
 
-	for (i = 0; i < sizeof(uses) / sizeof(uses[0]); i++) {
-		double found = measure_row(&op_cpuid, &uses[i], &base, &right);
+	for (i = 0; i < NR_USES; i++) {
+		double found = measure_row(&op_cpuid, &exit_uses[i], &base, &right);
 
 		check(found > right - 0.05 && found < right + 0.05,
-		      "E5 %s with %s: %.0f accesses to PMU registers", op_cpuid.name, uses[i].name,
+		      "E5 %s with %s: %.0f accesses to PMU registers", op_cpuid.name, exit_uses[i].name,
 		      right);
 	}
 }
@@ -254,38 +288,12 @@ static void measure_pause(const struct op *op)
 
 int test_exits(void)
 {
-	size_t i;
-
 	if (!emu_present())
 		fatal("the emulator counts");
 	measure_cpuid();
-	/* Or KVM waits for so short a time without leaving the CPU. */
-	write_file(HALT_POLL, "0");
-	for (i = 0; i < sizeof(pauses) / sizeof(pauses[0]); i++)
-		measure_pause(&pauses[i]);
-	write_file(HALT_POLL, "200000");
-	return 0;
-}
-
-int test_peer(void)
-{
-	const struct op *ops[] = { &op_cpuid, &pauses[0], &pauses[1], &op_turns };
-	struct figures s[SLOPES], *median = &s[SLOPES / 2];
-	size_t i, j;
-
-	if (!emu_present())
-		fatal("the emulator counts");
-	write_file(HALT_POLL, "0");
-	for (i = 0; i < sizeof(ops) / sizeof(ops[0]); i++) {
-		for (j = 0; j < sizeof(uses) / sizeof(uses[0]); j++) {
-			measure(ops[i], &uses[j], s);
-			printf("# cost: %s|%s|%s|%.2f|%.2f|%.2f|%.1f\n",
-			       options.host_event ? "one event" : "no event", ops[i]->name,
-			       uses[j].name, median->wrmsr, median->rdpmc, median->rdmsr,
-			       median->instructions);
-		}
-	}
-	write_file(HALT_POLL, "200000");
-	check(true, "E5 what an exit costs is printed");
+	halts_sleep(true);
+	measure_pause(&op_port);
+	measure_pause(&op_hlt);
+	halts_sleep(false);
 	return 0;
 }

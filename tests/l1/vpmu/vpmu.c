@@ -8,7 +8,7 @@
 #include "../mutations.h"
 #include "vpmu.h"
 
-struct options options = { .seed = 1, .scale = 1, .only = "" };
+struct options options = { .seed = 1, .scale = 1, .only = "", .host = "none" };
 
 static int checks, failures;
 static uint64_t random_state;
@@ -25,7 +25,7 @@ static const struct {
 	{ "park", test_park, "what a vCPU leaves in hardware is free, safe and found" },
 	{ "cost", test_cost, "what a guest can make its switches cost" },
 	{ "exits", test_exits, "what an exit costs the host" },
-	{ "peer", test_peer, "what exits of each kind cost any host, for comparison" },
+	{ "peer", test_peer, "what exits, counters and samples cost any host, for comparison" },
 	{ "metrics", test_metrics, "PERF_METRICS of a guest, exact, its own, and free" },
 	{ "host", test_host, "host events beside a counting guest" },
 	{ "windows", test_windows, "host events lack only what displaced windows hide" },
@@ -149,7 +149,7 @@ static int usage(void)
 	size_t i;
 
 	fprintf(stderr, "usage: vpmu LIST [--seed N] [--cpu N] [--scale N] [--gp N] "
-			"[--host-event] [--mutate NAME] [--only PART]\n");
+			"[--host-event] [--host NAME] [--mutate NAME] [--only PART]\n");
 	for (i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
 		fprintf(stderr, "  %-8s %s\n", lists[i].name, lists[i].what);
 	return 2;
@@ -176,6 +176,8 @@ static bool option(const char *name, const char *value)
 		options.scale = atoi(value);
 	else if (!strcmp(name, "--gp"))
 		options.nr_gp = atoi(value);
+	else if (!strcmp(name, "--host"))
+		return host_title(options.host = value);
 	else if (!strcmp(name, "--mutate"))
 		return mutation_find(value, &options.mutate);
 	else if (!strcmp(name, "--only"))
@@ -208,6 +210,9 @@ static int run_list(int (*run)(void))
 		fd = host_event(options.cpu, HOST_EXCLUDE_GUEST | HOST_PINNED, 0);
 	if (options.host_event && fd < 0)
 		fatal("no host event: %s", strerror(-fd));
+	status = host_begin(options.host, options.cpu);
+	if (status)
+		fatal("no host with %s: %s", host_title(options.host), strerror(-status));
 	emu_mutate(options.mutate);
 	status = run();
 	emu_mutate(0);

@@ -15,6 +15,7 @@ struct options {
 	int cpu;
 	int scale;		/* divides the length of long tests */
 	bool host_event;	/* a host event is on the CPU all the time */
+	const char *host;	/* what else of the host is there, see host_title() */
 	uint64_t mutate;	/* MPMU_MUTATE_*, once the test list starts */
 	int nr_gp;		/* general counters of a guest, 0: any number */
 	const char *only;	/* part of the name of what is to run, or "" */
@@ -63,6 +64,13 @@ void host_event_enable(int fd, bool on);
 uint64_t host_event_read(int fd);
 void host_event_close(int fd);
 void spin_between_reclaims(void);
+
+/*
+ * What a host has on its PMU for as long as it runs: none, watchdog, event (one, that
+ * samples), both, 9 (events).  How a table calls it, or NULL; -errno on failure.
+ */
+const char *host_title(const char *name);
+int host_begin(const char *name, int cpu);
 
 /* All of a text into a file of the kernel's. */
 bool write_file(const char *path, const char *text);
