@@ -50,6 +50,8 @@ tests/model/mutate switch.c decode.c:find	tests/model/mutate-long.t	mutate --tes
 tests/rig/machine --personality amd-zen4 --kernel BZIMAGE --initrd CPIO	tests/rig/machine.t	--personality|--kernel|--initrd
 tests/releases/root RELEASE	tests/releases/check-long.t	"$here/root" "$release"
 vpmu-check	tests/commands/vpmu-check.t
+tests/bench/peer amd-zen4	tests/bench/peer-long.t	/tests/bench/peer"
+tests/bench/peer --report	tests/commands/peer.t
 perf stat	tests/l2/perf-long.t tests/l2/guest-perf
 perf stat -d	tests/l2/perf-long.t tests/l2/guest-perf
 perf stat --topdown	tests/l2/perf-long.t tests/l2/guest-perf
@@ -74,7 +76,7 @@ backends/kvm/package --config bare --out DIR	owed: hours of compiling; package-l
 tests/model/mutate --show '"'switch.c mpmu_exit b0c6e1f7 if never'"'	owed: it prints a difference, and no test reads it
 tests/model/mutate --keep	owed: it writes tests/model/mutants, which no test may
 tests/bench/core --write	owed: it writes docs/performance.md, which no test may; core.t runs it without
-tests/bench/peer --write	owed: it writes docs/performance.md, which no test may; peer-long.t runs it without
+tests/bench/peer --write	owed: it writes docs/figures.md, which no test may; peer-long.t runs it without
 '
 
 # commands FILE...: of blocks without a language each line, of others those after "$ ";

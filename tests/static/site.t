@@ -99,6 +99,16 @@ hook()
 	PARAMETER=$work/parameter sh "$work/hook" "$@" && cat "$work/parameter"
 }
 
+# Each picture of a guide is with the pages, and one of them shows it.
+pictures()
+{
+	local picture
+
+	{ grep -hoE '^!\[[^]]*\]\([^)]+' docs/*.md || true; } | sed 's/.*(//' | while read -r picture; do
+		[ -s "$work/good/html/$picture" ] && grep -q "=\"$picture\"" "$work"/good/html/*.html || echo "$picture is not shown"
+	done
+}
+
 broken_link()
 {
 	mkdir -p "$work/broken/html"
@@ -112,6 +122,8 @@ try "the site builds without a warning" site good
 silent "each guide is a page" pages
 silent "links of the pages hold" links "$work/good"
 silent "links of the files hold" file_links
+try "guides have pictures" grep -q '^!\[' docs/*.md
+silent "they are shown" pictures
 silent "a link that leads nowhere is noticed" broken_link
 try "the hook of docs/guests.md: mediated for a domain by name" test "$(hook perf-1 prepare begin -)" = Y
 try "the hook: emulated for another" test "$(hook web prepare begin -)" = N
