@@ -78,7 +78,7 @@ bool write_file(const char *path, const char *text);
 void park_guests(bool park);
 
 /* Does the kernel's log have that text? */
-bool log_has(const char *text);
+int log_count(const char *text);
 
 /*
  * Between two instructions of the guest, a vCPU goes on in a new VM; of one vCPU at a
