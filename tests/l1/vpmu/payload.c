@@ -204,13 +204,24 @@ static int fix_up(struct frame *frame)
 	return 1;
 }
 
+/* A fault in here is none of the access that was interrupted. */
+static void pmi_alone(void)
+{
+	struct guest_cpu *cpu = self();
+	uint64_t fixup = cpu->fixup;
+
+	cpu->fixup = 0;
+	pmi();
+	cpu->fixup = fixup;
+}
+
 void interrupt(struct frame *frame)
 {
 	if (frame->vector == GUEST_VECTOR_TIMER) {
 		self()->result.timers++;
 		wrmsr(MSR_X2APIC_EOI, 0);
 	} else if (frame->vector == GUEST_VECTOR_NMI || frame->vector == GUEST_VECTOR_PMI) {
-		pmi();
+		pmi_alone();
 	} else if (!fix_up(frame)) {
 		crash(frame);
 	}
