@@ -94,7 +94,7 @@ static enum mpmu_result access_check_whole_status(const struct mpmu_vcpu *vcpu,
 }
 
 /* All that can fail; makes *value what access_commit() stores. */
-static enum mpmu_result access_check(const struct mpmu_vcpu *vcpu, struct mpmu_reg reg,
+static MPMU_COLD enum mpmu_result access_check(const struct mpmu_vcpu *vcpu, struct mpmu_reg reg,
 				     enum mpmu_initiator by, u64 *value)
 {
 	const struct mpmu_caps *caps = &vcpu->caps;
@@ -181,7 +181,7 @@ static void access_commit_status(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, e
 		mpmu_status_set(cpu, vcpu, value);
 }
 
-static void access_commit(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mpmu_reg reg,
+static MPMU_COLD void access_commit(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mpmu_reg reg,
 			  enum mpmu_initiator by, u64 value)
 {
 	switch (reg.kind) {
@@ -287,7 +287,7 @@ static const u8 classes[] = {
 };
 
 /* The register that the guest, or somebody else, wants. */
-static struct mpmu_reg access_find(struct mpmu_vcpu *vcpu, u32 msr, enum mpmu_initiator by)
+static MPMU_NOINLINE struct mpmu_reg access_find(struct mpmu_vcpu *vcpu, u32 msr, enum mpmu_initiator by)
 {
 	struct mpmu_reg reg = mpmu_decode(vcpu, msr);
 
@@ -329,7 +329,7 @@ static void access_write(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mp
 	access_commit(cpu, vcpu, reg, by, value);
 }
 
-static enum mpmu_result access_check_and_write(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
+static MPMU_NOINLINE enum mpmu_result access_check_and_write(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
 					       u32 msr, enum mpmu_initiator by, u64 value)
 {
 	struct mpmu_reg reg = access_find(vcpu, msr, by);

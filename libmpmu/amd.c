@@ -92,7 +92,7 @@ static u32 amd_gp(const struct mpmu_cpuid *leaves, bool v2)
 	return leaves->leaf_80000001_ecx & AMD_LEAF_1_ECX_CORE ? AMD_CORE_GP : AMD_K7_GP;
 }
 
-static int amd_decode(struct mpmu_caps *caps, const struct mpmu_cpuid *leaves)
+static MPMU_COLD int amd_decode(struct mpmu_caps *caps, const struct mpmu_cpuid *leaves)
 {
 	bool v2 = leaves->leaf_80000022[0] & AMD_LEAF_22_EAX_V2;
 	u32 gp = amd_gp(leaves, v2);
@@ -121,7 +121,7 @@ static u32 amd_encode_features(u32 features)
 }
 
 /* Before version 2 the number of counters follows from the features. */
-static void amd_encode(struct mpmu_cpuid *leaves, const struct mpmu_caps *caps)
+static MPMU_COLD void amd_encode(struct mpmu_cpuid *leaves, const struct mpmu_caps *caps)
 {
 	leaves->leaf_80000001_ecx = amd_encode_features(caps->features);
 	if (caps->version < 2)
@@ -131,7 +131,7 @@ static void amd_encode(struct mpmu_cpuid *leaves, const struct mpmu_caps *caps)
 }
 
 /* PERFCTR_CORE is older than version 2, and stays. */
-static void amd_match_version(struct mpmu_caps *caps)
+static MPMU_COLD void amd_match_version(struct mpmu_caps *caps)
 {
 	if (caps->version >= 2 && !mpmu_has(caps, AMD_V2 | MPMU_FEAT_PERFCTR_CORE))
 		caps->version = 1;
@@ -139,7 +139,7 @@ static void amd_match_version(struct mpmu_caps *caps)
 		caps->features &= ~AMD_V2;
 }
 
-static const char *amd_missing(const struct mpmu_caps *host)
+static MPMU_COLD const char *amd_missing(const struct mpmu_caps *host)
 {
 	if (!mpmu_has(host, AMD_V2 | MPMU_FEAT_PERFCTR_CORE))
 		return "PerfMonV2";

@@ -72,7 +72,7 @@ static void caps_make_valid(struct mpmu_caps *caps, const struct mpmu_desc *desc
 		caps_no_pmu(caps, caps->vendor);
 }
 
-bool mpmu_caps_valid(const struct mpmu_caps *caps)
+MPMU_COLD bool mpmu_caps_valid(const struct mpmu_caps *caps)
 {
 	const struct mpmu_desc *desc = caps ? mpmu_desc_of(caps->vendor) : NULL;
 	struct mpmu_caps copy;
@@ -84,7 +84,7 @@ bool mpmu_caps_valid(const struct mpmu_caps *caps)
 	return caps_same(&copy, caps);
 }
 
-int mpmu_caps_decode(struct mpmu_caps *caps, const struct mpmu_cpuid *leaves)
+MPMU_COLD int mpmu_caps_decode(struct mpmu_caps *caps, const struct mpmu_cpuid *leaves)
 {
 	const struct mpmu_desc *desc = leaves ? mpmu_desc_of(leaves->vendor) : NULL;
 	struct mpmu_caps found;
@@ -115,7 +115,7 @@ static bool caps_says(const struct mpmu_cpuid *leaves, const struct mpmu_caps *c
 	return !mpmu_caps_decode(&found, leaves) && caps_same(&found, &wanted);
 }
 
-int mpmu_caps_encode(struct mpmu_cpuid *leaves, const struct mpmu_caps *caps)
+MPMU_COLD int mpmu_caps_encode(struct mpmu_cpuid *leaves, const struct mpmu_caps *caps)
 {
 	const struct mpmu_desc *desc;
 	struct mpmu_cpuid made;
@@ -132,7 +132,7 @@ int mpmu_caps_encode(struct mpmu_cpuid *leaves, const struct mpmu_caps *caps)
 	return 0;
 }
 
-const char *mpmu_caps_missing(const struct mpmu_caps *host)
+MPMU_COLD const char *mpmu_caps_missing(const struct mpmu_caps *host)
 {
 	const struct mpmu_desc *desc = host ? mpmu_desc_of(host->vendor) : NULL;
 
@@ -163,7 +163,7 @@ static u8 caps_smaller(u8 a, u8 b)
 	return a < b ? a : b;
 }
 
-void mpmu_caps_offer(struct mpmu_caps *offer, const struct mpmu_caps *host, enum mpmu_policy policy)
+MPMU_COLD void mpmu_caps_offer(struct mpmu_caps *offer, const struct mpmu_caps *host, enum mpmu_policy policy)
 {
 	const struct mpmu_desc *desc;
 
@@ -180,7 +180,7 @@ void mpmu_caps_offer(struct mpmu_caps *offer, const struct mpmu_caps *host, enum
 	caps_make_valid(offer, desc);
 }
 
-void mpmu_caps_clamp(struct mpmu_caps *guest, const struct mpmu_caps *offer)
+MPMU_COLD void mpmu_caps_clamp(struct mpmu_caps *guest, const struct mpmu_caps *offer)
 {
 	const struct mpmu_desc *desc;
 
@@ -259,7 +259,7 @@ static const char *caps_lacks_event(const struct mpmu_caps *guest, const struct 
 	return guest->arch_events & ~offer->arch_events ? "an architectural event" : NULL;
 }
 
-const char *mpmu_caps_obstacle(const struct mpmu_caps *guest, const struct mpmu_caps *host,
+MPMU_COLD const char *mpmu_caps_obstacle(const struct mpmu_caps *guest, const struct mpmu_caps *host,
 			       enum mpmu_policy policy)
 {
 	struct mpmu_caps offer;

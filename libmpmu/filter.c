@@ -95,12 +95,12 @@ static u16 filter_collect(struct mpmu_filter_entry *entries, const struct mpmu_d
 	return count;
 }
 
-u64 mpmu_filter_size(u32 nr_events)
+MPMU_COLD u64 mpmu_filter_size(u32 nr_events)
 {
 	return sizeof(struct mpmu_filter) + (u64)nr_events * sizeof(struct mpmu_filter_entry);
 }
 
-int mpmu_filter_compile(struct mpmu_filter *filter, enum mpmu_vendor vendor,
+MPMU_COLD int mpmu_filter_compile(struct mpmu_filter *filter, enum mpmu_vendor vendor,
 			const struct mpmu_filter_spec *spec)
 {
 	const struct mpmu_desc *desc = mpmu_desc_of(vendor);

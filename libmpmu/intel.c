@@ -168,7 +168,7 @@ static u32 intel_features(const struct mpmu_cpuid *leaves, u32 version)
 	return features;
 }
 
-static int intel_decode(struct mpmu_caps *caps, const struct mpmu_cpuid *leaves)
+static MPMU_COLD int intel_decode(struct mpmu_caps *caps, const struct mpmu_cpuid *leaves)
 {
 	u32 version = leaves->leaf_0a[0] & 0xff;
 	u64 gp = intel_gp(leaves);
@@ -214,7 +214,7 @@ static void intel_encode_features(struct mpmu_cpuid *leaves, u32 features)
 		leaves->leaf_07_ebx = INTEL_LEAF_07_EBX_RTM;
 }
 
-static void intel_encode(struct mpmu_cpuid *leaves, const struct mpmu_caps *caps)
+static MPMU_COLD void intel_encode(struct mpmu_cpuid *leaves, const struct mpmu_caps *caps)
 {
 	u32 gp = caps->counters, fixed = caps->counters >> MPMU_FIXED_BASE;
 	u32 gps = intel_contiguous(gp), fixeds = intel_contiguous(fixed);
@@ -233,7 +233,7 @@ static void intel_encode(struct mpmu_cpuid *leaves, const struct mpmu_caps *caps
 	intel_encode_features(leaves, caps->features);
 }
 
-static void intel_match_version(struct mpmu_caps *caps)
+static MPMU_COLD void intel_match_version(struct mpmu_caps *caps)
 {
 	if (caps->version >= 2 && !mpmu_has(caps, MPMU_FEAT_GLOBAL))
 		caps->version = 1;
@@ -245,7 +245,7 @@ static void intel_match_version(struct mpmu_caps *caps)
 		caps->features &= ~(u32)MPMU_FEAT_STATUS_SET;
 }
 
-static const char *intel_missing(const struct mpmu_caps *host)
+static MPMU_COLD const char *intel_missing(const struct mpmu_caps *host)
 {
 	if (!mpmu_has(host, MPMU_FEAT_GLOBAL | MPMU_FEAT_STATUS_SET))
 		return "PMU version 4 or later";

@@ -177,6 +177,8 @@ extern const struct mpmu_desc mpmu_amd;
 
 /* Spelled so that a host may have a macro "noinline". */
 #define MPMU_NOINLINE __attribute__((__noinline__))
+/* Off the way of entries and exits, or rare on it: small rather than fast. */
+#define MPMU_COLD __attribute__((__cold__))
 
 #define MPMU_ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
@@ -238,6 +240,18 @@ static inline mpmu_pmcs mpmu_all_pmcs(const struct mpmu_caps *caps)
 	return caps->counters | caps->global_ctrl_extra;
 }
 
+/* PERF_METRICS counts with fixed counter 3, and goes where that goes. */
+static inline mpmu_pmcs mpmu_with_metrics(mpmu_pmcs pmcs, mpmu_pmcs of)
+{
+	return pmcs & mpmu_bit(MPMU_SLOTS) ? pmcs | (of & mpmu_bit(MPMU_METRICS)) : pmcs;
+}
+
+/* Both sides want these: the guest has them while it runs, the host otherwise. */
+static inline mpmu_pmcs mpmu_contended(const struct mpmu_vcpu *vcpu)
+{
+	return mpmu_with_metrics(vcpu->lent & vcpu->enabled, vcpu->lent);
+}
+
 /* The PMC whose control decides. */
 static inline u32 mpmu_controlling(u32 pmc)
 {
@@ -295,6 +309,11 @@ static inline const struct mpmu_desc *mpmu_desc(const struct mpmu_vcpu *vcpu)
 u32 mpmu_counter_msr(const struct mpmu_desc *desc, u32 pmc);
 u32 mpmu_eventsel_msr(const struct mpmu_desc *desc, u32 pmc);
 bool mpmu_global_ctrl_in_vmcs(const struct mpmu_vcpu *vcpu);
+mpmu_pmcs mpmu_absent(const struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu);
+u64 *mpmu_saved_counter(struct mpmu_vcpu *vcpu, u32 pmc);
+void mpmu_save_counter(struct mpmu_vcpu *vcpu, u32 pmc, u64 value);
+void mpmu_merge(const struct mpmu_vcpu *vcpu, u32 msr, u64 value, u64 others);
+void mpmu_merge_fixed_ctrl(const struct mpmu_vcpu *vcpu, u64 value, mpmu_pmcs others);
 u64 mpmu_counter_read(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc);
 void mpmu_counter_write(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc, u64 value);
 u64 mpmu_global_ctrl_read(const struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu);
@@ -302,8 +321,8 @@ void mpmu_global_ctrl_write(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, 
 u64 mpmu_status_read(const struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu);
 void mpmu_status_set(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 bits);
 void mpmu_status_clear(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 bits);
-void mpmu_eventsel_hw_write(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc, u64 hw);
-void mpmu_fixed_ctrl_hw_write(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 hw);
+void mpmu_eventsel_hw_write(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc, u64 hw);
+void mpmu_fixed_ctrl_hw_write(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 hw);
 
 /* access.c */
 enum mpmu_result mpmu_check_write(const struct mpmu_vcpu *vcpu, u32 msr, enum mpmu_initiator by,
@@ -319,6 +338,7 @@ void mpmu_request_reprogram(struct mpmu_vcpu *vcpu, mpmu_pmcs pmcs);
 void mpmu_cancel_reprogram(struct mpmu_vcpu *vcpu, mpmu_pmcs pmcs);
 
 /* vcpu.c */
+void mpmu_count_registers(struct mpmu_vcpu *vcpu);
 void mpmu_touch(struct mpmu_vcpu *vcpu);
 void mpmu_untouch(struct mpmu_vcpu *vcpu);
 

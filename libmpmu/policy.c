@@ -31,8 +31,8 @@ static bool policy_beyond_is_inert(const struct mpmu_vcpu *vcpu)
 /* One register speaks for all PMCs: the guest has them all, or reaches none beyond. */
 static bool policy_may_reach_all(const struct mpmu_vcpu *vcpu)
 {
-	return mpmu_all_pmcs(&vcpu->caps) == mpmu_all_pmcs(&vcpu->host->caps) ||
-	       policy_beyond_is_inert(vcpu);
+	return !vcpu->lent && (mpmu_all_pmcs(&vcpu->caps) == mpmu_all_pmcs(&vcpu->host->caps) ||
+			       policy_beyond_is_inert(vcpu));
 }
 
 static bool policy_status_direct(const struct mpmu_vcpu *vcpu)
@@ -49,7 +49,7 @@ static bool policy_direct(const struct mpmu_vcpu *vcpu, struct mpmu_reg reg)
 	case MPMU_KIND_GP_LEGACY:
 	case MPMU_KIND_FIXED:
 	case MPMU_KIND_METRICS:
-		return policy_width_matches(vcpu, reg.pmc);
+		return !(vcpu->lent & mpmu_bit(reg.pmc)) && policy_width_matches(vcpu, reg.pmc);
 	case MPMU_KIND_GLOBAL_CTRL:
 		return policy_may_reach_all(vcpu);
 	case MPMU_KIND_STATUS:
@@ -112,7 +112,7 @@ bool mpmu_nested_rdpmc_intercepted(const struct mpmu_vcpu *vcpu, bool l1)
 	return l1 || mpmu_rdpmc_intercepted(vcpu);
 }
 
-void mpmu_vcpu_update_intercepts(const struct mpmu_vcpu *vcpu)
+MPMU_COLD void mpmu_vcpu_update_intercepts(const struct mpmu_vcpu *vcpu)
 {
 	u32 msr;
 

@@ -20,7 +20,13 @@ u32 mpmu_eventsel_msr(const struct mpmu_desc *desc, u32 pmc)
 	return desc->eventsel + pmc * desc->gp_stride;
 }
 
-static u64 *registers_saved_counter(struct mpmu_vcpu *vcpu, u32 pmc)
+/* The PMCs whose values are saved: of an owner the lent ones that it does not have now. */
+MPMU_NOINLINE mpmu_pmcs mpmu_absent(const struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
+{
+	return mpmu_live(cpu, vcpu) ? vcpu->lent & ~cpu->displaced : ~0ull;
+}
+
+MPMU_NOINLINE u64 *mpmu_saved_counter(struct mpmu_vcpu *vcpu, u32 pmc)
 {
 	if (pmc == MPMU_METRICS)
 		return &vcpu->metrics;
@@ -31,10 +37,10 @@ u64 mpmu_counter_read(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pm
 {
 	u64 value;
 
-	if (mpmu_live(cpu, vcpu))
-		value = mpmu_call(vcpu, rdmsr, mpmu_counter_msr(mpmu_desc(vcpu), pmc));
+	if (mpmu_absent(cpu, vcpu) & mpmu_bit(pmc))
+		value = *mpmu_saved_counter(vcpu, pmc);
 	else
-		value = *registers_saved_counter(vcpu, pmc);
+		value = mpmu_call(vcpu, rdmsr, mpmu_counter_msr(mpmu_desc(vcpu), pmc));
 	return value & mpmu_mask(mpmu_width(&vcpu->caps, pmc));
 }
 
@@ -44,7 +50,7 @@ static void registers_write_live(const struct mpmu_vcpu *vcpu, u32 pmc, u64 valu
 }
 
 /* Hardware derives PERF_METRICS from fixed counter 3, and wants that written first. */
-static void registers_write_slots(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 value)
+static MPMU_NOINLINE MPMU_COLD void registers_write_slots(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 value)
 {
 	u64 metrics = mpmu_counter_read(cpu, vcpu, MPMU_METRICS);
 
@@ -52,16 +58,16 @@ static void registers_write_slots(const struct mpmu_cpu *cpu, struct mpmu_vcpu *
 	registers_write_live(vcpu, MPMU_METRICS, metrics);
 }
 
-static void registers_write_saved(struct mpmu_vcpu *vcpu, u32 pmc, u64 value)
+MPMU_NOINLINE void mpmu_save_counter(struct mpmu_vcpu *vcpu, u32 pmc, u64 value)
 {
-	*registers_saved_counter(vcpu, pmc) = value;
+	*mpmu_saved_counter(vcpu, pmc) = value;
 	mpmu_assign(&vcpu->nonzero_counters, mpmu_bit(pmc), value);
 }
 
 void mpmu_counter_write(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc, u64 value)
 {
-	if (!mpmu_live(cpu, vcpu))
-		registers_write_saved(vcpu, pmc, value);
+	if (mpmu_absent(cpu, vcpu) & mpmu_bit(pmc))
+		mpmu_save_counter(vcpu, pmc, value);
 	else if (pmc == MPMU_SLOTS && mpmu_has(&vcpu->caps, MPMU_FEAT_METRICS))
 		registers_write_slots(cpu, vcpu, value);
 	else
@@ -74,8 +80,11 @@ bool mpmu_global_ctrl_in_vmcs(const struct mpmu_vcpu *vcpu)
 	return mpmu_touched(vcpu) && mpmu_has(&vcpu->host->caps, MPMU_FEAT_VMCS_GLOBAL_CTRL);
 }
 
+/* With a bit of a lent counter the guest would start what is the host's. */
 u64 mpmu_global_ctrl_read(const struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
 {
+	if (vcpu->lent)
+		return vcpu->global_ctrl;
 	if (mpmu_global_ctrl_in_vmcs(vcpu))
 		return mpmu_of_model(vcpu, mpmu_call(vcpu, get_global_ctrl));
 	if (mpmu_live(cpu, vcpu))
@@ -85,65 +94,109 @@ u64 mpmu_global_ctrl_read(const struct mpmu_cpu *cpu, const struct mpmu_vcpu *vc
 
 void mpmu_global_ctrl_write(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 value)
 {
-	if (mpmu_global_ctrl_in_vmcs(vcpu))
-		mpmu_call(vcpu, set_global_ctrl, value);
-	else if (mpmu_live(cpu, vcpu))
-		mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->global_ctrl, value);
-	else
+	bool in_vmcs = mpmu_global_ctrl_in_vmcs(vcpu);
+
+	if (vcpu->lent || !(in_vmcs || mpmu_live(cpu, vcpu)))
 		vcpu->global_ctrl = value;
+	if (in_vmcs)
+		mpmu_call(vcpu, set_global_ctrl, value & (~vcpu->lent | mpmu_contended(vcpu)));
+	else if (mpmu_live(cpu, vcpu))
+		mpmu_merge(vcpu, mpmu_desc(vcpu)->global_ctrl, value, mpmu_absent(cpu, vcpu));
 }
 
-/* Only the bits of its PMCs are the guest's in the live status. */
-u64 mpmu_status_read(const struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
+/* Only the bits of its PMCs are the guest's in the live status; lent ones are saved. */
+MPMU_COLD u64 mpmu_status_read(const struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
 {
-	if (mpmu_live(cpu, vcpu))
-		return mpmu_of_model(vcpu, mpmu_call(vcpu, rdmsr, mpmu_desc(vcpu)->status));
-	return vcpu->global_status;
+	mpmu_pmcs absent = mpmu_absent(cpu, vcpu);
+
+	if (!~absent)
+		return vcpu->global_status;
+	return (mpmu_of_model(vcpu, mpmu_call(vcpu, rdmsr, mpmu_desc(vcpu)->status)) & ~absent) |
+	       (vcpu->global_status & vcpu->lent);
 }
 
-void mpmu_status_set(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 bits)
+/* What software sets raises no interrupt. */
+MPMU_COLD void mpmu_status_set(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 bits)
 {
-	if (!mpmu_live(cpu, vcpu))
-		vcpu->global_status |= bits;
-	else
-		mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->status_set, bits);
+	mpmu_pmcs absent = mpmu_absent(cpu, vcpu);
+
+	vcpu->signalled |= bits;
+	vcpu->global_status |= bits & absent;
+	if (~absent)
+		mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->status_set, bits & ~absent);
 }
 
-void mpmu_status_clear(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 bits)
+MPMU_COLD void mpmu_status_clear(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 bits)
 {
-	if (!mpmu_live(cpu, vcpu))
-		vcpu->global_status &= ~bits;
-	else
-		mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->status_clear, bits);
+	mpmu_pmcs absent = mpmu_absent(cpu, vcpu);
+
+	vcpu->global_status &= ~bits;
+	if (~absent)
+		mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->status_clear, bits & ~absent);
+	vcpu->signalled &= ~bits;
 }
 
-void mpmu_eventsel_hw_write(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc, u64 hw)
+/* Bits of others stay as they are. */
+MPMU_NOINLINE MPMU_COLD void mpmu_merge(const struct mpmu_vcpu *vcpu, u32 msr, u64 value, u64 others)
+{
+	if (others)
+		value = (value & ~others) | (mpmu_call(vcpu, rdmsr, msr) & others);
+	mpmu_call(vcpu, wrmsr, msr, value);
+}
+
+MPMU_NOINLINE MPMU_COLD void mpmu_merge_fixed_ctrl(const struct mpmu_vcpu *vcpu, u64 value, mpmu_pmcs others)
+{
+	u64 fields = 0;
+	u32 pmc;
+
+	mpmu_for_each_pmc(pmc, others & MPMU_FIXED_MASK)
+		fields |= mpmu_fixed_bits(pmc, MPMU_FIXED_FIELD);
+	mpmu_merge(vcpu, mpmu_desc(vcpu)->fixed_ctrl, value, fields);
+}
+
+/*
+ * An owner that starts or stops a lent counter has to swap it, or no longer.  What has
+ * overflowed by now did so by the control that changes: see switch_signal().
+ */
+static MPMU_NOINLINE MPMU_COLD mpmu_pmcs registers_image_changed(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
+					 mpmu_pmcs pmcs)
+{
+	vcpu->disabled |= vcpu->enabled & pmcs;
+	if (mpmu_live(cpu, vcpu) && vcpu->lent) {
+		vcpu->signalled |= mpmu_call(vcpu, rdmsr, mpmu_desc(vcpu)->status);
+		if (vcpu->lent & pmcs)
+			cpu->settled = NULL;
+	}
+	return mpmu_absent(cpu, vcpu);
+}
+
+void mpmu_eventsel_hw_write(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc, u64 hw)
 {
 	mpmu_pmcs bit = mpmu_bit(pmc);
 
 	if (vcpu->eventsel_hw[pmc] == hw)
 		return;
-	vcpu->disabled |= vcpu->enabled & bit;
 	vcpu->eventsel_hw[pmc] = hw;
 	vcpu->nonzero_eventsels &= ~(u32)bit;
 	if (hw)
 		vcpu->nonzero_eventsels |= (u32)bit;
-	mpmu_assign(&vcpu->enabled, bit, hw & MPMU_SEL_ENABLE);
-	if (mpmu_live(cpu, vcpu))
+	if (!(registers_image_changed(cpu, vcpu, bit) & bit))
 		mpmu_call(vcpu, wrmsr, mpmu_eventsel_msr(mpmu_desc(vcpu), pmc), hw);
+	mpmu_assign(&vcpu->enabled, bit, hw & MPMU_SEL_ENABLE);
 }
 
-void mpmu_fixed_ctrl_hw_write(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 hw)
+void mpmu_fixed_ctrl_hw_write(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 hw)
 {
+	mpmu_pmcs absent;
 	u32 pmc;
 
 	if (vcpu->fixed_ctrl_hw == hw)
 		return;
-	vcpu->disabled |= vcpu->enabled & MPMU_FIXED_MASK;
 	vcpu->fixed_ctrl_hw = hw;
+	absent = registers_image_changed(cpu, vcpu, MPMU_FIXED_MASK);
+	if (~absent)
+		mpmu_merge_fixed_ctrl(vcpu, hw, absent);
 	mpmu_for_each_pmc(pmc, vcpu->caps.counters & MPMU_FIXED_MASK)
 		mpmu_assign(&vcpu->enabled, mpmu_bit(pmc),
 			    mpmu_fixed_field(hw, pmc) & (MPMU_FIXED_OS | MPMU_FIXED_USR));
-	if (mpmu_live(cpu, vcpu))
-		mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->fixed_ctrl, hw);
 }

@@ -198,7 +198,7 @@ void mpmu_vcpu_reprogram(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
 		mpmu_touch(vcpu);
 }
 
-void mpmu_vcpu_filter_changed(struct mpmu_vcpu *vcpu)
+MPMU_COLD void mpmu_vcpu_filter_changed(struct mpmu_vcpu *vcpu)
 {
 	mpmu_assert_vcpu(vcpu);
 	mpmu_request_reprogram(vcpu, mpmu_enabled_by_guest(vcpu));

@@ -63,13 +63,13 @@ static u32 snapshot_list_all(const struct mpmu_vcpu *vcpu, struct mpmu_msr *list
 	return count;
 }
 
-u32 mpmu_snapshot_size(const struct mpmu_vcpu *vcpu)
+MPMU_COLD u32 mpmu_snapshot_size(const struct mpmu_vcpu *vcpu)
 {
 	mpmu_assert_vcpu(vcpu);
 	return snapshot_list_all(vcpu, NULL);
 }
 
-void mpmu_snapshot_save(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mpmu_msr *list)
+MPMU_COLD void mpmu_snapshot_save(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mpmu_msr *list)
 {
 	u32 count, i;
 
@@ -93,7 +93,7 @@ static u32 snapshot_first_bad(const struct mpmu_vcpu *vcpu, const struct mpmu_ms
 	return i;
 }
 
-int mpmu_snapshot_restore(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, const struct mpmu_msr *list,
+MPMU_COLD int mpmu_snapshot_restore(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, const struct mpmu_msr *list,
 			  u32 count, u32 *err_msr)
 {
 	u32 i;

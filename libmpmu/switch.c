@@ -18,6 +18,9 @@
 #define VAIN_WAIT 32
 #define VAIN_DEBT (4 * VAIN_WAIT)
 
+/* Events of the host beyond the lent counters are off the PMU: a bit that no PMC has. */
+#define ALL_DISPLACED (1ull << 63)
+
 static void switch_forget(struct mpmu_cpu *cpu)
 {
 	cpu->zero_counters = 0;
@@ -48,7 +51,7 @@ static void switch_count_moves(struct mpmu_vcpu *vcpu, u32 read, u32 written)
  * whoever takes the marks cleans.  Under policy direct the next owner can read them,
  * by RDPMC, and start them, by GLOBAL_CTRL.
  */
-static MPMU_NOINLINE void switch_clean(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
+static MPMU_NOINLINE MPMU_COLD void switch_clean(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
 				       mpmu_pmcs beyond)
 {
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);
@@ -72,7 +75,7 @@ static MPMU_NOINLINE void switch_clean(struct mpmu_cpu *cpu, struct mpmu_vcpu *v
  */
 static void switch_take_dirty(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
-	mpmu_pmcs reachable = vcpu->host->reachable;
+	mpmu_pmcs reachable = vcpu->host->reachable & ~vcpu->lent;
 	mpmu_pmcs dirty = mpmu_call(vcpu, take_dirty, reachable) | (reachable & ~cpu->cleaned);
 
 	if (!dirty)
@@ -103,10 +106,10 @@ static mpmu_pmcs switch_with_metrics(struct mpmu_cpu *cpu, const struct mpmu_vcp
 static void switch_learn(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, const struct mpmu_vcpu *from)
 {
 	mpmu_pmcs left = from->nonzero_counters | from->nonzero_eventsels;
-	mpmu_pmcs beyond = left & ~mpmu_all_pmcs(&vcpu->caps);
+	mpmu_pmcs beyond = left & ~(mpmu_all_pmcs(&vcpu->caps) | vcpu->lent);
 
-	cpu->zero_counters |= mpmu_all_pmcs(&from->caps) & ~from->nonzero_counters;
-	cpu->zero_eventsels |= (u32)from->caps.counters & ~from->nonzero_eventsels;
+	cpu->zero_counters |= from->moved & ~from->nonzero_counters;
+	cpu->zero_eventsels |= (u32)from->moved & ~from->nonzero_eventsels;
 	if (beyond)
 		switch_clean(cpu, vcpu, beyond);
 }
@@ -115,7 +118,7 @@ static void switch_learn(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, const str
 static inline u32 switch_load_counters(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);
-	mpmu_pmcs mine = mpmu_all_pmcs(&vcpu->caps), pmcs;
+	mpmu_pmcs mine = vcpu->moved, pmcs;
 	u32 i, written = 0;
 
 	pmcs = switch_with_metrics(cpu, vcpu,
@@ -136,11 +139,20 @@ static inline u32 switch_load_counters(struct mpmu_cpu *cpu, struct mpmu_vcpu *v
 	return written;
 }
 
+/* As mpmu_merge_fixed_ctrl() would, but at once where there is nothing to merge. */
+static inline void switch_write_fixed_ctrl(const struct mpmu_vcpu *vcpu, u64 hw)
+{
+	if (!vcpu->lent)
+		mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->fixed_ctrl, hw);
+	else
+		mpmu_merge_fixed_ctrl(vcpu, hw, vcpu->lent);
+}
+
 static inline u32 switch_load_controls(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
 				       const struct mpmu_vcpu *from)
 {
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);
-	u32 mine = (u32)vcpu->caps.counters;
+	u32 mine = (u32)vcpu->moved;
 	u32 gps = mine & (vcpu->nonzero_eventsels | ~cpu->zero_eventsels);
 	u32 i, written = 0;
 
@@ -155,7 +167,7 @@ static inline u32 switch_load_controls(struct mpmu_cpu *cpu, struct mpmu_vcpu *v
 		written++;
 	}
 	if (desc->fixed_ctrl && !(from && from->fixed_ctrl_hw == vcpu->fixed_ctrl_hw)) {
-		mpmu_call(vcpu, wrmsr, desc->fixed_ctrl, vcpu->fixed_ctrl_hw);
+		switch_write_fixed_ctrl(vcpu, vcpu->fixed_ctrl_hw);
 		written++;
 	}
 	return written;
@@ -170,14 +182,19 @@ static bool switch_moves_global_ctrl(const struct mpmu_vcpu *vcpu)
 static inline u32 switch_load_globals(struct mpmu_vcpu *vcpu)
 {
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);
+	mpmu_pmcs status = vcpu->global_status;
 	u32 written = 0;
 
-	if (vcpu->global_status) {
-		mpmu_call(vcpu, wrmsr, desc->status_set, vcpu->global_status);
+	vcpu->signalled = status;
+	if (status) {
+		mpmu_call(vcpu, wrmsr, desc->status_set, status & ~vcpu->lent);
 		written++;
 	}
 	if (switch_moves_global_ctrl(vcpu)) {
-		mpmu_call(vcpu, wrmsr, desc->global_ctrl, vcpu->global_ctrl);
+		if (!vcpu->lent)
+			mpmu_call(vcpu, wrmsr, desc->global_ctrl, vcpu->global_ctrl);
+		else
+			mpmu_merge(vcpu, desc->global_ctrl, vcpu->global_ctrl, vcpu->lent);
 		written++;
 	}
 	return written;
@@ -215,29 +232,32 @@ static inline bool switch_save_counter(struct mpmu_vcpu *vcpu, u32 msr, u64 *sav
 static inline u32 switch_save_counters(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, bool scrub)
 {
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);
-	bool metrics = mpmu_has(&vcpu->caps, MPMU_FEAT_METRICS);
+	mpmu_pmcs mine = vcpu->moved;
+	bool metrics = mine & mpmu_bit(MPMU_METRICS);
 	u32 i, gps = 0, fixed = 0, written = 0;
 
 	if (metrics)
 		vcpu->metrics = mpmu_call(vcpu, rdmsr, desc->metrics);
-	switch_for_each(i, (u32)vcpu->caps.counters) {
+	switch_for_each(i, (u32)mine) {
 		if (switch_save_counter(vcpu, desc->gp + i * desc->gp_stride, &vcpu->gp[i],
 					scrub)) {
 			gps |= 1u << i;
 			written++;
 		}
 	}
-	switch_for_each(i, switch_fixed_of(vcpu->caps.counters)) {
+	switch_for_each(i, switch_fixed_of(mine)) {
 		if (switch_save_counter(vcpu, desc->fixed + i, &vcpu->fixed[i], scrub)) {
 			fixed |= 1u << i;
 			written++;
 		}
 	}
-	vcpu->nonzero_counters = gps | (mpmu_pmcs)fixed << MPMU_FIXED_BASE;
-	mpmu_assign(&vcpu->nonzero_counters, mpmu_bit(MPMU_METRICS), vcpu->metrics);
+	vcpu->nonzero_counters = (vcpu->nonzero_counters & vcpu->lent) | gps |
+				 (mpmu_pmcs)fixed << MPMU_FIXED_BASE;
+	if (metrics)
+		mpmu_assign(&vcpu->nonzero_counters, mpmu_bit(MPMU_METRICS), vcpu->metrics);
 	if (!scrub)
 		return 0;
-	cpu->zero_counters |= mpmu_all_pmcs(&vcpu->caps);
+	cpu->zero_counters |= mine;
 	if (!metrics || !(vcpu->nonzero_counters & (mpmu_bit(MPMU_SLOTS) | mpmu_bit(MPMU_METRICS))))
 		return written;
 	mpmu_call(vcpu, wrmsr, desc->metrics, 0);
@@ -249,27 +269,28 @@ static inline u32 switch_scrub_controls(struct mpmu_cpu *cpu, struct mpmu_vcpu *
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);
 	u32 i, written = 0;
 
-	cpu->zero_eventsels |= (u32)vcpu->caps.counters;
-	switch_for_each(i, vcpu->nonzero_eventsels) {
+	cpu->zero_eventsels |= (u32)vcpu->moved;
+	switch_for_each(i, vcpu->nonzero_eventsels & ~(u32)vcpu->lent) {
 		mpmu_call(vcpu, wrmsr, desc->eventsel + i * desc->gp_stride, 0);
 		written++;
 	}
 	if (vcpu->fixed_ctrl_hw) {
-		mpmu_call(vcpu, wrmsr, desc->fixed_ctrl, 0);
+		switch_write_fixed_ctrl(vcpu, 0);
 		written++;
 	}
 	return written;
 }
 
 /*
- * All of these are the guest's while it owns the PMU: bits beyond its model, and
+ * All but the lent are the guest's while it owns the PMU: bits beyond its model, and
  * those of no counter that it may set without an exit, too.
  */
 static u64 switch_read_status(const struct mpmu_vcpu *vcpu)
 {
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);
 
-	return mpmu_call(vcpu, rdmsr, desc->status) & (vcpu->host->pmcs | desc->status_settable);
+	return mpmu_call(vcpu, rdmsr, desc->status) &
+	       ((vcpu->host->pmcs & ~vcpu->lent) | desc->status_settable);
 }
 
 /* PERF_METRICS does not tell by its value; its overflow is rare. */
@@ -298,7 +319,7 @@ static bool switch_just_overflowed(struct mpmu_vcpu *vcpu, u64 status)
 	return false;
 }
 
-static void switch_drain(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 status)
+static MPMU_COLD void switch_drain(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 status)
 {
 	bool briefly = vcpu->drain_debt >= VAIN_DEBT;
 
@@ -309,18 +330,45 @@ static void switch_drain(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 statu
 	cpu->pmi_latched = true;
 }
 
+/*
+ * While counters are lent the interrupts of all are the host's, and guests set and
+ * clear no status bit unseen.  So a bit that is not @old is an overflow of which the
+ * guest has to be told, here or by mpmu_nmi(), whichever finds it first.
+ */
+static MPMU_NOINLINE MPMU_COLD bool switch_signal(struct mpmu_vcpu *vcpu, mpmu_pmcs status, mpmu_pmcs old)
+{
+	u32 pmc;
+
+	vcpu->signalled |= status;
+	mpmu_for_each_pmc(pmc, mpmu_of_model(vcpu, status & ~old)) {
+		if (mpmu_interrupts(vcpu, pmc)) {
+			mpmu_raise_pmi(vcpu);
+			return true;
+		}
+	}
+	return false;
+}
+
 /* A guest without status registers cannot clear a bit: drop it. */
+static MPMU_NOINLINE MPMU_COLD void switch_clear_status(struct mpmu_vcpu *vcpu, u64 status)
+{
+	mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->status_clear, status);
+	if (mpmu_has(&vcpu->caps, MPMU_FEAT_GLOBAL))
+		vcpu->global_status |= mpmu_of_model(vcpu, status);
+}
+
 static inline u32 switch_save_status(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
 	u64 status = switch_read_status(vcpu);
 
-	vcpu->global_status = 0;
+	vcpu->global_status &= vcpu->lent;
 	if (!status)
 		return 0;
-	switch_drain(cpu, vcpu, status);
-	mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->status_clear, status);
-	if (mpmu_has(&vcpu->caps, MPMU_FEAT_GLOBAL))
-		vcpu->global_status = mpmu_of_model(vcpu, status);
+	if (vcpu->lent)
+		switch_signal(vcpu, status, vcpu->signalled);
+	else
+		switch_drain(cpu, vcpu, status);
+	switch_clear_status(vcpu, status);
 	return 1;
 }
 
@@ -331,11 +379,15 @@ static inline u32 switch_stop(struct mpmu_vcpu *vcpu, bool scrub)
 
 	if (!switch_moves_global_ctrl(vcpu))
 		return 0;
-	vcpu->global_ctrl = mpmu_of_model(vcpu, mpmu_call(vcpu, rdmsr, msr));
-	if (!scrub)
-		return 0;
-	mpmu_call(vcpu, wrmsr, msr, 0);
-	return 1;
+	if (vcpu->lent) {
+		if (scrub)
+			mpmu_merge(vcpu, msr, 0, vcpu->lent);
+		return scrub;
+	}
+	vcpu->global_ctrl = mpmu_call(vcpu, rdmsr, msr) & vcpu->moved;
+	if (scrub)
+		mpmu_call(vcpu, wrmsr, msr, 0);
+	return scrub;
 }
 
 /* @before: the registers moved up to this change, which is complete. */
@@ -365,19 +417,82 @@ static void switch_let_go(struct mpmu_vcpu *vcpu)
 }
 
 /*
+ * Counters that both sides want: the guest has had them, and the host gets them
+ * back.  All accesses of the guest to these exit: a value that is less than before
+ * has wrapped.
+ */
+static MPMU_NOINLINE MPMU_COLD void switch_swap_out(struct mpmu_cpu *cpu)
+{
+	struct mpmu_vcpu *vcpu = cpu->owner;
+	const struct mpmu_desc *desc = mpmu_desc(vcpu);
+	mpmu_pmcs swapped = cpu->displaced & ~ALL_DISPLACED, wrapped = swapped & mpmu_bit(MPMU_METRICS);
+	u32 pmc;
+
+	mpmu_for_each_pmc(pmc, swapped) {
+		u64 value = mpmu_call(vcpu, rdmsr, mpmu_counter_msr(desc, pmc));
+
+		if (value < *mpmu_saved_counter(vcpu, pmc))
+			wrapped |= mpmu_bit(pmc);
+		mpmu_save_counter(vcpu, pmc, value);
+		vcpu->stats->registers.read++;
+	}
+	if (swapped & mpmu_bit(MPMU_METRICS))
+		mpmu_call(vcpu, wrmsr, desc->metrics, 0);
+	if (wrapped)
+		wrapped &= mpmu_call(vcpu, rdmsr, desc->status);
+	if (wrapped) {
+		switch_signal(vcpu, wrapped, vcpu->signalled);
+		switch_clear_status(vcpu, wrapped);
+	}
+	cpu->displaced &= ALL_DISPLACED;
+	mpmu_call(vcpu, share, vcpu->lent);
+}
+
+/*
+ * The guest has enabled these though they are lent: they are its own until the exit.
+ * -EAGAIN: one of the host's that is in the way has overflowed just now.
+ */
+static MPMU_NOINLINE MPMU_COLD int switch_swap_in(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
+{
+	const struct mpmu_desc *desc = mpmu_desc(vcpu);
+	mpmu_pmcs swapped = mpmu_contended(vcpu);
+	u32 pmc;
+
+	cpu->settled = swapped ? NULL : vcpu;
+	if (swapped && !mpmu_call(vcpu, share, vcpu->lent & ~swapped)) {
+		mpmu_exit(cpu, vcpu);
+		return -EAGAIN;
+	}
+	cpu->displaced |= swapped;
+	vcpu->signalled &= ~swapped;
+	mpmu_for_each_pmc(pmc, swapped) {
+		mpmu_counter_write(cpu, vcpu, pmc, *mpmu_saved_counter(vcpu, pmc));
+		if (pmc < MPMU_FIXED_BASE)
+			mpmu_call(vcpu, wrmsr, mpmu_eventsel_msr(desc, pmc), vcpu->eventsel_hw[pmc]);
+		vcpu->stats->registers.written++;
+	}
+	if (swapped & MPMU_FIXED_MASK)
+		mpmu_merge_fixed_ctrl(vcpu, vcpu->fixed_ctrl_hw, mpmu_absent(cpu, vcpu));
+	mpmu_global_ctrl_write(cpu, vcpu, vcpu->global_ctrl);
+	return 0;
+}
+
+/*
  * Save the owner's values.  For @next, who enters, they stay in the registers, and
- * the owner is still held, unless an interrupt is in the way: then false, as for
- * the host, who gets the PMU back scrubbed.  Late interrupts stay the guest's.  The
- * status comes first, while the counters still show which of them has overflowed
- * just now.
+ * it is still held, unless an interrupt is in the way: then false, as for the host,
+ * who gets the PMU back scrubbed.  Late interrupts stay the guest's.  The status
+ * comes first, while the counters still show which of them has overflowed just now.
  */
 static MPMU_NOINLINE bool switch_take_out(struct mpmu_cpu *cpu, enum mpmu_cause cause,
 					  const struct mpmu_vcpu *next)
 {
 	struct mpmu_vcpu *vcpu = cpu->owner;
 	const struct mpmu_moves before = vcpu->stats->registers;
-	u32 written = switch_save_status(cpu, vcpu);
+	u32 written;
 
+	if (cpu->displaced & ~ALL_DISPLACED)
+		switch_swap_out(cpu);
+	written = switch_save_status(cpu, vcpu);
 	if (next && switch_owed_to_another(cpu, next))
 		next = NULL;
 	written += switch_stop(vcpu, !next);
@@ -388,6 +503,7 @@ static MPMU_NOINLINE bool switch_take_out(struct mpmu_cpu *cpu, enum mpmu_cause 
 	if (!next)
 		mpmu_call(vcpu, disown);
 	cpu->owner = NULL;
+	cpu->settled = NULL;
 	switch_owner_changed(vcpu, cause, &before);
 	if (!next)
 		switch_let_go(vcpu);
@@ -404,7 +520,7 @@ void mpmu_release(struct mpmu_cpu *cpu, enum mpmu_cause cause)
 static void switch_displace(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
 {
 	mpmu_call(vcpu, displace);
-	cpu->displaced = true;
+	cpu->displaced = ALL_DISPLACED;
 }
 
 /* The host writes its registers again: what was known is not. */
@@ -413,7 +529,7 @@ static void switch_restore(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
 	if (!cpu->displaced)
 		return;
 	switch_forget(cpu);
-	cpu->displaced = false;
+	cpu->displaced = 0;
 	mpmu_call(vcpu, restore);
 }
 
@@ -431,13 +547,16 @@ static int switch_acquire(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct m
 	switch_load(cpu, vcpu, from);
 	if (from)
 		switch_let_go(from);
-	mpmu_call(vcpu, route_pmi);
 	vcpu->flags |= MPMU_VCPU_ENTERED;
-	vcpu->drain_debt -= !!vcpu->drain_debt;
+	if (vcpu->drain_debt)
+		vcpu->drain_debt--;
 	vcpu->held = true;
-	cpu->owner = vcpu;
+	cpu->settled = cpu->owner = vcpu;
 	cpu->pmi_target = vcpu;
 	switch_owner_changed(vcpu, MPMU_CAUSE_ENTRY, &before);
+	if (vcpu->lent)
+		return switch_swap_in(cpu, vcpu);
+	mpmu_call(vcpu, route_pmi);
 	return 0;
 }
 
@@ -445,7 +564,7 @@ static int switch_acquire(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct m
  * A PMU that counts nothing for some switches is not worth switching.  Where it
  * was owned since the last time; true: it becomes untouched.
  */
-static bool switch_account_idle(struct mpmu_vcpu *vcpu)
+static MPMU_NOINLINE bool switch_account_idle(struct mpmu_vcpu *vcpu)
 {
 	if (!(vcpu->flags & MPMU_VCPU_ENTERED))
 		return false;
@@ -460,6 +579,29 @@ static bool switch_account_idle(struct mpmu_vcpu *vcpu)
 	return true;
 }
 
+/* The values are in memory, and GLOBAL_CTRL stays what it is; its place may not. */
+static MPMU_NOINLINE MPMU_COLD void switch_set_lent(struct mpmu_vcpu *vcpu, mpmu_pmcs lent)
+{
+	u64 ctrl = mpmu_global_ctrl_read(NULL, vcpu);
+
+	vcpu->lent = lent;
+	mpmu_count_registers(vcpu);
+	mpmu_global_ctrl_write(NULL, vcpu, ctrl);
+	mpmu_call(vcpu, share, lent);
+	mpmu_call(vcpu, request_intercepts);
+}
+
+/* True: here the host has other counters than where the vCPU entered last. */
+static bool switch_adopt_lent(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
+{
+	mpmu_pmcs lent = cpu->lent & vcpu->host->pmcs;
+
+	if (vcpu->lent == lent)
+		return false;
+	switch_set_lent(vcpu, lent);
+	return true;
+}
+
 /*
  * Apart from mpmu_enter(), which most of the time has nothing to do.  Whoever
  * lost the PMU by a reclaim has not been accounted for it.
@@ -469,12 +611,13 @@ static MPMU_NOINLINE int switch_change_owner(struct mpmu_cpu *cpu, struct mpmu_v
 	struct mpmu_vcpu *from = cpu->owner;
 
 	if (mpmu_held(vcpu))
-		return -EINVAL;
+		return from == vcpu ? switch_swap_in(cpu, vcpu) : -EINVAL;
 	if (!mpmu_touched(vcpu)) {
 		mpmu_release(cpu, MPMU_CAUSE_OTHER);
 		return 0;
 	}
-	if (switch_account_idle(vcpu)) {
+	if ((vcpu->flags & MPMU_VCPU_ENTERED && switch_account_idle(vcpu)) ||
+	    switch_adopt_lent(cpu, vcpu)) {
 		mpmu_release(cpu, MPMU_CAUSE_OTHER);
 		return -EAGAIN;
 	}
@@ -484,23 +627,32 @@ static MPMU_NOINLINE int switch_change_owner(struct mpmu_cpu *cpu, struct mpmu_v
 	return switch_acquire(cpu, vcpu, from);
 }
 
-/* An owner has no event of the host beside it, as the host reclaims first. */
+/* A settled owner has no event of the host in its way, as the host reclaims first. */
 int mpmu_enter(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
 	mpmu_assert_cpu(cpu, vcpu);
-	if (cpu->owner == vcpu || !(cpu->owner || mpmu_touched(vcpu)))
+	if (cpu->settled == vcpu || !(cpu->owner || mpmu_touched(vcpu)))
 		return 0;
 	return switch_change_owner(cpu, vcpu);
+}
+
+/* Apart from mpmu_exit(), which most of the time has nothing to do. */
+static MPMU_NOINLINE void switch_hand_back(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
+{
+	if (!(cpu->displaced & ALL_DISPLACED)) {
+		switch_swap_out(cpu);
+		return;
+	}
+	mpmu_release(cpu, MPMU_CAUSE_DISPLACED);
+	switch_restore(cpu, vcpu);
+	switch_account_idle(vcpu);
 }
 
 void mpmu_exit(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
 	mpmu_assert_cpu(cpu, vcpu);
-	if (!cpu->displaced)
-		return;
-	mpmu_release(cpu, MPMU_CAUSE_DISPLACED);
-	switch_restore(cpu, vcpu);
-	switch_account_idle(vcpu);
+	if (cpu->displaced)
+		switch_hand_back(cpu, vcpu);
 }
 
 void mpmu_put(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
@@ -533,10 +685,22 @@ void mpmu_reclaim(struct mpmu_cpu *cpu)
 	switch_forget(cpu);
 }
 
-void mpmu_drain(struct mpmu_cpu *cpu)
+MPMU_COLD void mpmu_share(struct mpmu_cpu *cpu, mpmu_pmcs host)
 {
 	mpmu_assert(cpu);
-	if (cpu->owner)
+	host = mpmu_with_metrics(host, ~0ull);
+	if (cpu->lent == host)
+		return;
+	mpmu_release(cpu, MPMU_CAUSE_RECLAIM);
+	cpu->lent = host;
+	cpu->zero_counters &= ~host;
+	cpu->zero_eventsels &= ~(u32)host;
+}
+
+MPMU_COLD void mpmu_drain(struct mpmu_cpu *cpu)
+{
+	mpmu_assert(cpu);
+	if (cpu->owner && !cpu->owner->lent)
 		switch_drain(cpu, cpu->owner, switch_read_status(cpu->owner));
 }
 
@@ -549,15 +713,30 @@ void mpmu_pmi(struct mpmu_cpu *cpu)
 	cpu->pmi_latched = false;
 }
 
+MPMU_COLD bool mpmu_nmi(struct mpmu_cpu *cpu, bool host)
+{
+	struct mpmu_vcpu *vcpu;
+	mpmu_pmcs status;
+
+	mpmu_assert(cpu);
+	vcpu = cpu->owner;
+	if (!vcpu || !vcpu->lent)
+		return false;
+	status = mpmu_call(vcpu, rdmsr, mpmu_desc(vcpu)->status) & ~mpmu_absent(cpu, vcpu);
+	/* A bit that was set before says nothing; but if it is not the host, who else? */
+	return switch_signal(vcpu, status, host ? vcpu->signalled : 0);
+}
+
 /* The owner's values are gone: nobody has to be asked for them. */
 static void switch_lose(struct mpmu_cpu *cpu)
 {
 	if (cpu->owner)
 		cpu->owner->held = false;
 	cpu->owner = NULL;
+	cpu->settled = NULL;
 }
 
-void mpmu_cpu_forget_vcpu(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
+MPMU_COLD void mpmu_cpu_forget_vcpu(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
 {
 	mpmu_assert(cpu && vcpu);
 	if (cpu->owner == vcpu)
@@ -566,7 +745,7 @@ void mpmu_cpu_forget_vcpu(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
 		cpu->pmi_target = NULL;
 }
 
-void mpmu_cpu_reset(struct mpmu_cpu *cpu)
+MPMU_COLD void mpmu_cpu_reset(struct mpmu_cpu *cpu)
 {
 	mpmu_assert(cpu);
 	switch_lose(cpu);

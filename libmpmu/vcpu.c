@@ -21,7 +21,7 @@ static bool vcpu_ops_complete(const struct mpmu_ops *ops)
 	return true;
 }
 
-int mpmu_host_init(struct mpmu_host *host, const struct mpmu_ops *ops, const struct mpmu_caps *caps)
+MPMU_COLD int mpmu_host_init(struct mpmu_host *host, const struct mpmu_ops *ops, const struct mpmu_caps *caps)
 {
 	if (!host || !ops || !caps || !vcpu_ops_complete(ops))
 		return -EINVAL;
@@ -37,7 +37,7 @@ int mpmu_host_init(struct mpmu_host *host, const struct mpmu_ops *ops, const str
 	return 0;
 }
 
-void mpmu_vcpu_init(struct mpmu_vcpu *vcpu, const struct mpmu_host *host, struct mpmu_stats *stats)
+MPMU_COLD void mpmu_vcpu_init(struct mpmu_vcpu *vcpu, const struct mpmu_host *host, struct mpmu_stats *stats)
 {
 	mpmu_assert(vcpu && host && stats);
 	memset(vcpu, 0, sizeof(*vcpu));
@@ -56,12 +56,13 @@ static u32 vcpu_count_pmcs(mpmu_pmcs set)
 }
 
 /* Counters and the status are read; selectors and FIXED_CTR_CTRL are known. */
-static void vcpu_count_registers(struct mpmu_vcpu *vcpu)
+MPMU_COLD void mpmu_count_registers(struct mpmu_vcpu *vcpu)
 {
 	bool in_vmcs = mpmu_has(&vcpu->host->caps, MPMU_FEAT_VMCS_GLOBAL_CTRL);
 
-	vcpu->readable = vcpu_count_pmcs(mpmu_all_pmcs(&vcpu->caps)) + 1 + !in_vmcs;
-	vcpu->writable = vcpu->readable + vcpu_count_pmcs(vcpu->caps.counters & MPMU_GP_MASK) +
+	vcpu->moved = mpmu_all_pmcs(&vcpu->caps) & ~vcpu->lent;
+	vcpu->readable = vcpu_count_pmcs(vcpu->moved) + 1 + !in_vmcs;
+	vcpu->writable = vcpu->readable + vcpu_count_pmcs(vcpu->moved & MPMU_GP_MASK) +
 			 !!mpmu_desc(vcpu)->fixed_ctrl;
 }
 
@@ -72,19 +73,22 @@ static void vcpu_reset_registers(struct mpmu_vcpu *vcpu)
 	struct mpmu_stats *stats = vcpu->stats;
 	struct mpmu_caps caps = vcpu->caps;
 	u32 flags = vcpu->flags & OUTSIDE_FLAGS;
+	mpmu_pmcs lent = vcpu->lent;
 
 	memset(vcpu, 0, sizeof(*vcpu));
 	vcpu->host = host;
 	vcpu->caps = caps;
 	vcpu->stats = stats;
 	vcpu->flags = flags;
+	/* The port has been told, and goes by that. */
+	vcpu->lent = lent;
 	/* Also of a model without the register, which has GP counters alone. */
 	vcpu->global_ctrl = caps.counters & MPMU_GP_MASK;
-	vcpu_count_registers(vcpu);
+	mpmu_count_registers(vcpu);
 }
 
 /* The first use: from here on the registers are worth switching. */
-void mpmu_touch(struct mpmu_vcpu *vcpu)
+MPMU_COLD void mpmu_touch(struct mpmu_vcpu *vcpu)
 {
 	if (mpmu_touched(vcpu))
 		return;
@@ -93,23 +97,23 @@ void mpmu_touch(struct mpmu_vcpu *vcpu)
 	/* First: with it the port makes the place that GLOBAL_CTRL is put in. */
 	mpmu_call(vcpu, set_touched, true);
 	if (mpmu_global_ctrl_in_vmcs(vcpu))
-		mpmu_call(vcpu, set_global_ctrl, vcpu->global_ctrl);
+		mpmu_global_ctrl_write(NULL, vcpu, vcpu->global_ctrl);
 	mpmu_call(vcpu, request_intercepts);
 }
 
-void mpmu_untouch(struct mpmu_vcpu *vcpu)
+MPMU_COLD void mpmu_untouch(struct mpmu_vcpu *vcpu)
 {
 	if (!mpmu_touched(vcpu))
 		return;
 	/* The reverse: that place, and who reads it, are gone after set_touched. */
 	if (mpmu_global_ctrl_in_vmcs(vcpu))
-		vcpu->global_ctrl = mpmu_of_model(vcpu, mpmu_call(vcpu, get_global_ctrl));
+		vcpu->global_ctrl = mpmu_global_ctrl_read(NULL, vcpu);
 	vcpu->flags &= ~(u32)MPMU_VCPU_TOUCHED;
 	mpmu_call(vcpu, set_touched, false);
 	mpmu_call(vcpu, request_intercepts);
 }
 
-int mpmu_vcpu_configure(struct mpmu_vcpu *vcpu, const struct mpmu_caps *caps)
+MPMU_COLD int mpmu_vcpu_configure(struct mpmu_vcpu *vcpu, const struct mpmu_caps *caps)
 {
 	struct mpmu_caps offer;
 
@@ -127,7 +131,7 @@ int mpmu_vcpu_configure(struct mpmu_vcpu *vcpu, const struct mpmu_caps *caps)
 	return 0;
 }
 
-void mpmu_vcpu_reset(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
+MPMU_COLD void mpmu_vcpu_reset(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
 	mpmu_assert_vcpu(vcpu);
 	/* The values go, but hardware would keep them: scrub it. */
@@ -146,7 +150,7 @@ static mpmu_pmcs vcpu_mode_dependent(const struct mpmu_vcpu *vcpu)
 	return mpmu_enabled_by_guest(vcpu) & mpmu_pmcs_with(vcpu, modes, 0);
 }
 
-void mpmu_vcpu_set_flags(struct mpmu_vcpu *vcpu, u32 set, u32 clear)
+MPMU_COLD void mpmu_vcpu_set_flags(struct mpmu_vcpu *vcpu, u32 set, u32 clear)
 {
 	u32 flags, changed;
 

@@ -140,6 +140,12 @@ static void op_set_touched(const struct mpmu_vcpu *vcpu, bool touched)
 		vcpu_of(vcpu)->global_ctrl = 0;
 }
 
+/* Not called, as this port lends the host no counter: it displaces. */
+static bool op_share(const struct mpmu_vcpu *vcpu, mpmu_pmcs host)
+{
+	return true;
+}
+
 /* A status bit is an interrupt of the host that is late. */
 static bool op_own(const struct mpmu_vcpu *vcpu)
 {

@@ -92,6 +92,12 @@ void mpmu_kvm_restore(const struct mpmu_vcpu *core)
 	perf_put_guest_context();
 }
 
+/* Not called, as this port lends the host no counter: it displaces. */
+bool mpmu_kvm_share(const struct mpmu_vcpu *core, mpmu_pmcs host)
+{
+	return true;
+}
+
 bool mpmu_kvm_own(const struct mpmu_vcpu *core)
 {
 	return x86_perf_guest_own();

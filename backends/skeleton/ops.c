@@ -94,6 +94,13 @@ static void op_restore(const struct mpmu_vcpu *vcpu)
 {
 }
 
+/* --- And goes on beside it, if the host calls mpmu_share(). --- */
+
+static bool op_share(const struct mpmu_vcpu *vcpu, mpmu_pmcs host)
+{
+	return true;
+}
+
 const struct mpmu_ops port_ops = {
 #define MPMU_OP(ret, name, args) .name = op_##name,
 #include <mpmu/ops.def>

@@ -53,7 +53,7 @@ void stub_take_interrupts(struct stub_machine *machine)
 {
 	struct stub_cpu *cpu = machine->here;
 
-	stub_perf_take_nmi(cpu);
+	stub_perf_take_nmi(machine);
 	if (!cpu->pmu.pending[STUB_VECTOR_OF_GUEST] || cpu->late_pmi)
 		return;
 	cpu->pmu.pending[STUB_VECTOR_OF_GUEST] = false;
@@ -202,7 +202,7 @@ static void deliver_pmi(struct stub_vcpu *vcpu)
 
 void stub_sync_lvtpc(struct stub_vcpu *vcpu)
 {
-	if (mpmu_resident(&vcpu->cpu->mpmu, &vcpu->mpmu))
+	if (mpmu_resident(&vcpu->cpu->mpmu, &vcpu->mpmu) && !vcpu->cpu->perf.lent)
 		vcpu->cpu->pmu.lvtpc.masked = vcpu->lvtpc_masked;
 }
 
@@ -227,7 +227,7 @@ static mpmu_pmcs exposed(const struct stub_vcpu *vcpu)
 	const struct stub_cpu *cpu = vcpu->cpu;
 	mpmu_pmcs hidden = vcpu->rdpmc_direct ? 0 : cpu->perf.dirty & ~stub_pmcs(&vcpu->mpmu.caps);
 
-	return stub_pmu_counters_of(&cpu->pmu, STUB_OF_HOST) & ~hidden;
+	return stub_pmu_counters_of(&cpu->pmu, STUB_OF_HOST) & ~hidden & ~cpu->pmu.lent;
 }
 
 /* Does the guest reach by one register what the machine has beyond its model? */
@@ -251,10 +251,10 @@ static mpmu_pmcs not_zero(const struct stub_pmu *pmu)
 void stub_check_beyond(const struct stub_vcpu *vcpu)
 {
 	const struct stub_pmu *pmu = &vcpu->cpu->pmu;
-	mpmu_pmcs beyond = not_zero(pmu) & ~stub_pmcs(&vcpu->mpmu.caps);
+	mpmu_pmcs beyond = not_zero(pmu) & ~stub_pmcs(&vcpu->mpmu.caps) & ~pmu->lent;
 	u32 i;
 
-	if (!pmu->owned || !reaches_beyond(vcpu))
+	if (!pmu->owned || pmu->lent || !reaches_beyond(vcpu))
 		return;
 	for (i = 0; i < MPMU_MAX_FIXED; i++)
 		if (pmu->fixed_ctrl.value >> (4 * i) & 0xf &&
@@ -265,6 +265,14 @@ void stub_check_beyond(const struct stub_vcpu *vcpu)
 	if (beyond)
 		stub_fault("counters %#llx are not 0, and not in the model",
 			   (unsigned long long)beyond);
+}
+
+/* What the guest counts with, and the host has an event on. */
+static mpmu_pmcs contended(const struct stub_vcpu *vcpu)
+{
+	mpmu_pmcs lent = vcpu->cpu->perf.lent, pmcs = lent & vcpu->mpmu.enabled;
+
+	return pmcs | (stub_has(pmcs, STUB_SLOTS) ? lent & STUB_METRICS_BIT : 0);
 }
 
 /* Nothing of the host may be where the guest can read it. */
@@ -286,6 +294,8 @@ static void check_entry(const struct stub_vcpu *vcpu)
 		stub_fault("enter: PERF_METRICS was not written after fixed counter 3");
 	if (resident && stub_perf_active(vcpu->cpu))
 		stub_fault("enter: host events are on the guest's PMU");
+	if (resident && pmu->lent != (vcpu->cpu->perf.lent & ~contended(vcpu)))
+		stub_fault("enter: the host has other counters than the guest leaves it");
 }
 
 /* An untouched guest: the host's own switch keeps its events out. */
@@ -307,8 +317,8 @@ static void unload_global_ctrl(struct stub_vcpu *vcpu)
 		return;
 	if (vcpu->touched)
 		vcpu->vmcs_global_ctrl = reg->value;
-	reg->value = vcpu->touched ? 0 : vcpu->cpu->perf.global_ctrl;
-	reg->origin = vcpu->touched ? STUB_OF_NOBODY : STUB_OF_HOST;
+	reg->value = vcpu->touched ? vcpu->vmcs_host_global_ctrl : vcpu->cpu->perf.global_ctrl;
+	reg->origin = reg->value ? STUB_OF_HOST : STUB_OF_NOBODY;
 }
 
 static void vm_enter(struct stub_vcpu *vcpu)
@@ -349,6 +359,9 @@ static void vm_exit(struct stub_vcpu *vcpu)
 	vcpu->exits++;
 	vcpu->cpu->pmu.guest_mode = false;
 	unload_global_ctrl(vcpu);
+	/* No IRQ, and so at once. */
+	if (vcpu->cpu->perf.lent && !vcpu->cpu->late_nmi)
+		stub_perf_take_nmi(vcpu->machine);
 }
 
 /* The rest: out of the section with IRQs off. */

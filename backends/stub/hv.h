@@ -16,6 +16,8 @@
 /* An event of the host on one counter; it never counts a guest. */
 struct stub_host_event {
 	bool installed;
+	/* It stays on its counter while a guest runs. */
+	bool plain;
 	u32 pmc;
 	u64 eventsel;
 	u64 start;
@@ -27,15 +29,19 @@ struct stub_host_event {
 /* The host's user of a CPU's PMU. */
 struct stub_perf {
 	struct stub_host_event events[STUB_HOST_EVENTS];
-	/* Events are in hardware. */
+	/* Events that are not plain are in hardware. */
 	bool running;
 	bool displaced;
+	/* Counters of plain events. */
+	mpmu_pmcs lent;
 	/* What the host believes the control registers to hold. */
 	u64 global_ctrl;
 	u64 fixed_ctrl;
 	/* Counters that the host has used and left as they were. */
 	mpmu_pmcs dirty;
 	u32 samples;
+	/* NMIs that came when the guest had been told already. */
+	u32 strays;
 };
 
 struct stub_cpu {
@@ -50,6 +56,11 @@ struct stub_cpu {
 	bool reclaiming;
 	/* The performance interrupt is late: on its way to the local APIC. */
 	bool late_pmi;
+	/* The NMI of a guest's overflow comes some time after the exit. */
+	bool late_nmi;
+	/* Times that plain events were stopped for a guest, or one of them refused that. */
+	u64 swaps;
+	u64 refusals;
 	/* Late ones that were waited for, and polls for some that did not come. */
 	u64 drained;
 	u64 polls;
@@ -74,6 +85,8 @@ struct stub_vcpu {
 	bool in_guest;
 	const struct mpmu_filter *filter;
 	u64 vmcs_global_ctrl;
+	/* What VM-exit loads. */
+	u64 vmcs_host_global_ctrl;
 	/* VM-entry and VM-exit load GLOBAL_CTRL. */
 	bool touched;
 	bool lvtpc_masked;
@@ -99,6 +112,8 @@ struct stub_machine {
 	bool irqs_off;
 	/* A vCPU that leaves a CPU leaves its registers there, until somebody wants it. */
 	bool parks;
+	/* Events of the host that are installed from now on are plain. */
+	bool shares;
 	/* Called wherever an interrupt or preemption may come in, IRQs on. */
 	void (*interruptible)(struct stub_machine *machine, void *data);
 	void *data;
@@ -183,9 +198,11 @@ void stub_perf_init(struct stub_cpu *cpu);
 void stub_perf_install(struct stub_machine *machine, u32 slot, u32 pmc, u64 eventsel, u64 start);
 void stub_perf_remove(struct stub_machine *machine, u32 slot);
 bool stub_perf_active(const struct stub_cpu *cpu);
+/* While a guest runs, plain events go on on these counters alone; false: not yet. */
+bool stub_perf_share(struct stub_machine *machine, mpmu_pmcs host);
 void stub_perf_displace(struct stub_machine *machine);
 void stub_perf_restore(struct stub_machine *machine);
-void stub_perf_take_nmi(struct stub_cpu *cpu);
+void stub_perf_take_nmi(struct stub_machine *machine);
 /* Host code runs; host events are checked against the truth. */
 void stub_perf_run(struct stub_machine *machine, const struct stub_work *work);
 /* The hook before each use of the PMU by the host. */

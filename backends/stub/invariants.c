@@ -36,7 +36,8 @@ static void check_gp(const struct stub_vcpu *vcpu, const struct stub_pmu *pmu, u
 
 	if (hw & STUB_EVENTSEL_ENABLE && !stub_has(vcpu->mpmu.reprogram, i) && !may_count(vcpu, i))
 		stub_fault("invariant 1: selector %u is enabled in hardware", i);
-	if (pmu && stub_has(vcpu->mpmu.caps.counters, i) && pmu->eventsel[i].value != hw)
+	if (pmu && stub_has(vcpu->mpmu.caps.counters, i) && stub_pmu_of_guest(pmu, i) &&
+	    pmu->eventsel[i].value != hw)
 		stub_fault("invariant 1: selector %u differs from its image", i);
 }
 
@@ -59,7 +60,7 @@ static void check_images(const struct stub_vcpu *vcpu, const struct stub_pmu *pm
 		check_gp(vcpu, pmu, i);
 	for (i = 0; i < MPMU_MAX_FIXED; i++)
 		check_fixed(vcpu, i);
-	if (pmu && pmu->fixed_ctrl.value != vcpu->mpmu.fixed_ctrl_hw)
+	if (pmu && (pmu->fixed_ctrl.value ^ vcpu->mpmu.fixed_ctrl_hw) & ~stub_fixed_fields(pmu->lent))
 		stub_fault("invariant 1: FIXED_CTR_CTRL differs from its image");
 }
 
@@ -83,7 +84,7 @@ static void check_sets(const struct stub_vcpu *vcpu, bool resident)
 		nonzero |= STUB_METRICS_BIT;
 	if (core->enabled != enabled || core->nonzero_eventsels != eventsels)
 		stub_fault("the sets of images differ from the images");
-	if (!resident && core->nonzero_counters != nonzero)
+	if ((core->nonzero_counters ^ nonzero) & (resident ? core->lent : ~0ull))
 		stub_fault("the set of saved counters differs from the values");
 }
 
@@ -93,6 +94,9 @@ static void check_clean(const struct stub_cpu *cpu)
 
 	if (pmu->owned != (cpu->mpmu.owner != NULL))
 		stub_fault("invariant 2: owner and hardware disagree");
+	if (stub_pmu_counters_of(pmu, STUB_OF_GUEST) & pmu->lent ||
+	    stub_pmu_eventsels_of(pmu, STUB_OF_GUEST) & pmu->lent || pmu->status_of_guest & pmu->lent)
+		stub_fault("invariant 2: a value of a guest is in a counter of the host");
 	if (pmu->owned || pmu->guest_mode)
 		return;
 	if (stub_pmu_counters_of(pmu, STUB_OF_GUEST) || stub_pmu_eventsels_of(pmu, STUB_OF_GUEST) ||
@@ -111,6 +115,9 @@ static void check_msr(const struct stub_vcpu *vcpu, u32 msr)
 		stub_fault("invariant 4: MSR %#x of an untouched PMU is direct", msr);
 	if (!stub_msr_is_data(guest, msr))
 		stub_fault("invariant 4: MSR %#x is direct, not a data register", msr);
+	if (vcpu->mpmu.lent && (stub_msr_is_global(guest, msr) ||
+				stub_has(vcpu->mpmu.lent, stub_msr_pmc(guest, msr))))
+		stub_fault("invariant 4: MSR %#x is direct, and the host's", msr);
 	if (stub_msr_writable(guest, msr) != stub_msr_writable(&vcpu->mpmu.host->caps, msr) &&
 	    !(vcpu->mpmu.flags & MPMU_VCPU_DIRECT && stub_msr_is_global(guest, msr)))
 		stub_fault("invariant 4: MSR %#x is direct, a write needs a check", msr);
@@ -133,6 +140,8 @@ static void check_rdpmc(const struct stub_vcpu *vcpu)
 		stub_fault("invariant 4: RDPMC reads counters of the whole host");
 	if (!(vcpu->mpmu.flags & MPMU_VCPU_TOUCHED))
 		stub_fault("invariant 4: RDPMC of an untouched PMU is direct");
+	if (vcpu->mpmu.lent)
+		stub_fault("invariant 4: RDPMC reads counters of the host");
 }
 
 /* One CPU at most, and that is where it entered last. */

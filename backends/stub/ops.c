@@ -106,6 +106,19 @@ static void op_restore(const struct mpmu_vcpu *vcpu)
 	stub_perf_restore(stub_vcpu_of(vcpu)->machine);
 }
 
+static bool op_share(const struct mpmu_vcpu *vcpu, mpmu_pmcs host)
+{
+	struct stub_cpu *cpu = here_no_reclaim(vcpu, "share");
+	struct stub_vcpu *v = stub_vcpu_of(vcpu);
+
+	if (host & ~cpu->perf.lent)
+		stub_fault("share: counters that are not lent");
+	if (!stub_perf_share(v->machine, host))
+		return false;
+	v->vmcs_host_global_ctrl = host;
+	return true;
+}
+
 static bool op_own(const struct mpmu_vcpu *vcpu)
 {
 	struct stub_cpu *cpu = here_no_reclaim(vcpu, "own");
@@ -115,10 +128,11 @@ static bool op_own(const struct mpmu_vcpu *vcpu)
 	if (stub_perf_active(cpu))
 		stub_fault("own: host events are on the PMU");
 	/* Its interrupt is late, and the host's to take. */
-	if (cpu->pmu.status & stub_pmcs(&cpu->pmu.caps))
+	if (cpu->pmu.status & stub_pmcs(&cpu->pmu.caps) & ~cpu->perf.lent)
 		return false;
 	cpu->pmu.owned = true;
-	cpu->pmu.global_ctrl = (struct stub_reg){0};
+	cpu->pmu.lent = cpu->perf.lent;
+	stub_pmu_set_global_ctrl(&cpu->pmu, cpu->perf.lent & cpu->perf.global_ctrl);
 	cpu->pmu.metrics_unsettled = false;
 	return true;
 }
@@ -151,7 +165,10 @@ static void op_disown(const struct mpmu_vcpu *vcpu)
 	if (cpu->late_pmi && pmu->pending[STUB_VECTOR_OF_GUEST])
 		stub_fault("disown: an interrupt of the guest is on its way");
 	check_scrubbed(pmu);
+	if (pmu->lent != cpu->perf.lent)
+		stub_fault("disown: plain events of the host do not count");
 	pmu->owned = false;
+	pmu->lent = 0;
 	pmu->global_ctrl = (struct stub_reg){cpu->perf.global_ctrl, STUB_OF_HOST};
 	pmu->fixed_ctrl = (struct stub_reg){cpu->perf.fixed_ctrl, STUB_OF_HOST};
 	pmu->lvtpc.route = STUB_NMI_OF_HOST;
@@ -173,6 +190,8 @@ static void op_route_pmi(const struct mpmu_vcpu *vcpu)
 
 	if (!cpu->pmu.owned)
 		stub_fault("route_pmi: the host owns the PMU");
+	if (cpu->pmu.lent)
+		stub_fault("route_pmi: the interrupt is the host's");
 	cpu->routes++;
 	cpu->pmu.lvtpc.route = STUB_VECTOR_OF_GUEST;
 	cpu->pmu.lvtpc.masked = stub_vcpu_of(vcpu)->lvtpc_masked;

@@ -38,6 +38,7 @@ static void check_free(const struct stub_cpu *cpu)
 static void set_control(struct stub_cpu *cpu, const struct stub_host_event *event, bool enable)
 {
 	u32 shift = 4 * (event->pmc - MPMU_FIXED_BASE);
+	u64 others;
 
 	if (event->pmc < MPMU_FIXED_BASE) {
 		put_value(&cpu->pmu.eventsel[event->pmc],
@@ -47,7 +48,8 @@ static void set_control(struct stub_cpu *cpu, const struct stub_host_event *even
 	cpu->perf.fixed_ctrl &= ~(0xfull << shift);
 	if (enable)
 		cpu->perf.fixed_ctrl |= 0xbull << shift;
-	put_value(&cpu->pmu.fixed_ctrl, cpu->perf.fixed_ctrl);
+	others = cpu->pmu.fixed_ctrl.value & ~(0xfull << shift);
+	stub_pmu_set_fixed_ctrl(&cpu->pmu, others | (cpu->perf.fixed_ctrl & 0xfull << shift));
 }
 
 static void start_event(struct stub_cpu *cpu, const struct stub_host_event *event)
@@ -80,7 +82,7 @@ static void set_running(struct stub_cpu *cpu, bool running)
 	for (i = 0; i < STUB_HOST_EVENTS; i++) {
 		struct stub_host_event *event = &cpu->perf.events[i];
 
-		if (!event->installed)
+		if (!event->installed || event->plain)
 			continue;
 		if (running)
 			start_event(cpu, event);
@@ -94,7 +96,7 @@ bool stub_perf_active(const struct stub_cpu *cpu)
 	u32 i;
 
 	for (i = 0; i < STUB_HOST_EVENTS; i++)
-		if (cpu->perf.events[i].installed)
+		if (cpu->perf.events[i].installed && !cpu->perf.events[i].plain)
 			return cpu->perf.running;
 	return false;
 }
@@ -113,18 +115,97 @@ void stub_perf_reclaim(struct stub_machine *machine)
 		stub_take_interrupts(machine);
 }
 
-void stub_perf_install(struct stub_machine *machine, u32 slot, u32 pmc, u64 eventsel, u64 start)
+/* A plain event: its counter is lent from now on, or no longer. */
+static void lend(struct stub_machine *machine, u32 pmc, bool lent)
+{
+	struct stub_cpu *cpu = machine->here;
+	mpmu_pmcs pmcs = 1ull << pmc;
+	bool irqs_off = machine->irqs_off;
+
+	if (pmc == STUB_SLOTS)
+		pmcs |= STUB_METRICS_BIT & stub_pmcs(&cpu->pmu.caps);
+	pmcs = lent ? cpu->perf.lent | pmcs : cpu->perf.lent & ~pmcs;
+	machine->irqs_off = cpu->reclaiming = true;
+	mpmu_share(&cpu->mpmu, pmcs);
+	cpu->perf.lent = pmcs;
+	cpu->reclaiming = false;
+	machine->irqs_off = irqs_off;
+	check_free(cpu);
+	if (!irqs_off)
+		stub_take_interrupts(machine);
+}
+
+static void remove_plain(struct stub_machine *machine, struct stub_host_event *event)
 {
 	struct stub_cpu *cpu = machine->here;
 
-	stub_perf_reclaim(machine);
-	set_running(cpu, false);
-	cpu->perf.events[slot] = (struct stub_host_event){
+	stub_perf_take_nmi(machine);
+	if (stub_pmu_of_guest(&cpu->pmu, event->pmc))
+		stub_fault("a plain event has lost its counter");
+	stop_event(cpu, event);
+	event->installed = false;
+	lend(machine, event->pmc, false);
+}
+
+static bool restart_event(struct stub_cpu *cpu, struct stub_host_event *event, bool start)
+{
+	u64 bit = 1ull << event->pmc, ctrl = cpu->pmu.global_ctrl.value;
+
+	if (start) {
+		start_event(cpu, event);
+		stub_pmu_set_global_ctrl(&cpu->pmu, ctrl | bit);
+	} else {
+		stub_pmu_set_global_ctrl(&cpu->pmu, ctrl & ~bit);
+		stop_event(cpu, event);
+		cpu->swaps++;
+	}
+	return true;
+}
+
+/* The two sides of a contended counter: stopped before the guest's value comes. */
+bool stub_perf_share(struct stub_machine *machine, mpmu_pmcs host)
+{
+	struct stub_cpu *cpu = machine->here;
+	mpmu_pmcs changed = cpu->pmu.lent ^ host;
+	u32 i;
+
+	if (!cpu->pmu.owned)
+		return true;
+	if (cpu->pmu.status & cpu->pmu.lent & ~host) {
+		cpu->refusals++;
+		return false;
+	}
+	for (i = 0; i < STUB_HOST_EVENTS; i++)
+		if (cpu->perf.events[i].installed && !stub_has(host, cpu->perf.events[i].pmc) &&
+		    stub_has(changed, cpu->perf.events[i].pmc))
+			restart_event(cpu, &cpu->perf.events[i], false);
+	cpu->pmu.lent = host;
+	for (i = 0; i < STUB_HOST_EVENTS; i++)
+		if (cpu->perf.events[i].installed && stub_has(host & changed, cpu->perf.events[i].pmc))
+			restart_event(cpu, &cpu->perf.events[i], true);
+	return true;
+}
+
+void stub_perf_install(struct stub_machine *machine, u32 slot, u32 pmc, u64 eventsel, u64 start)
+{
+	struct stub_cpu *cpu = machine->here;
+	struct stub_host_event event = {
 		.installed = true,
+		.plain = machine->shares,
 		.pmc = pmc,
 		.eventsel = eventsel,
 		.start = start,
 	};
+
+	if (event.plain) {
+		lend(machine, pmc, true);
+		cpu->perf.events[slot] = event;
+		start_event(cpu, &cpu->perf.events[slot]);
+		return;
+	}
+	stub_perf_reclaim(machine);
+	set_running(cpu, false);
+	cpu->perf.events[slot] = event;
 	set_running(cpu, true);
 }
 
@@ -132,8 +213,12 @@ void stub_perf_remove(struct stub_machine *machine, u32 slot)
 {
 	struct stub_cpu *cpu = machine->here;
 
+	if (cpu->perf.events[slot].plain && cpu->perf.events[slot].installed) {
+		remove_plain(machine, &cpu->perf.events[slot]);
+		return;
+	}
 	stub_perf_reclaim(machine);
-	stub_perf_take_nmi(cpu);
+	stub_perf_take_nmi(machine);
 	set_running(cpu, false);
 	cpu->perf.events[slot].installed = false;
 	set_running(cpu, true);
@@ -157,20 +242,45 @@ void stub_perf_restore(struct stub_machine *machine)
 }
 
 /* The handler of the host's NMI: what a guest owns is not the host's to see. */
-void stub_perf_take_nmi(struct stub_cpu *cpu)
+void stub_perf_take_nmi(struct stub_machine *machine)
 {
-	mpmu_pmcs overflowed = cpu->pmu.status & stub_pmcs(&cpu->pmu.caps);
+	struct stub_cpu *cpu = machine->here;
+	struct stub_pmu *pmu = &cpu->pmu;
+	mpmu_pmcs overflowed = pmu->status & (pmu->owned ? pmu->lent : stub_pmcs(&pmu->caps));
+	bool of_guest = pmu->nmi_of_guest, irqs_off = machine->irqs_off, told;
 
-	if (!cpu->pmu.pending[STUB_NMI_OF_HOST])
+	if (!pmu->pending[STUB_NMI_OF_HOST])
 		return;
-	cpu->pmu.pending[STUB_NMI_OF_HOST] = false;
-	if (cpu->pmu.owned)
+	pmu->pending[STUB_NMI_OF_HOST] = pmu->nmi_of_guest = false;
+	if (pmu->owned && !pmu->lent && !cpu->perf.lent)
 		return;
-	if (!overflowed)
+	pmu->status &= ~overflowed;
+	pmu->lvtpc.masked = false;
+	cpu->perf.samples += !!overflowed;
+	machine->irqs_off = true;
+	told = mpmu_nmi(&cpu->mpmu, overflowed);
+	machine->irqs_off = irqs_off;
+	if (told || overflowed)
+		return;
+	if (!of_guest)
 		stub_fault("an NMI that nobody asked for");
-	cpu->pmu.status &= ~overflowed;
-	cpu->pmu.lvtpc.masked = false;
-	cpu->perf.samples++;
+	cpu->perf.strays++;
+}
+
+/* What it has to count, whatever hardware holds. */
+static u64 true_events(const struct stub_cpu *cpu, const struct stub_host_event *event,
+		       const struct stub_work *work)
+{
+	struct stub_pmu pmu = cpu->pmu;
+
+	if (!event->installed || !(event->plain || cpu->perf.running))
+		return 0;
+	pmu.global_ctrl.value |= 1ull << event->pmc;
+	if (event->pmc < MPMU_FIXED_BASE)
+		pmu.eventsel[event->pmc].value = event->eventsel;
+	else
+		pmu.fixed_ctrl.value |= 0xbull << (4 * (event->pmc - MPMU_FIXED_BASE));
+	return stub_pmu_events(&pmu, event->pmc, work);
 }
 
 void stub_perf_run(struct stub_machine *machine, const struct stub_work *work)
@@ -178,11 +288,10 @@ void stub_perf_run(struct stub_machine *machine, const struct stub_work *work)
 	struct stub_cpu *cpu = machine->here;
 	u32 i;
 
-	for (i = 0; i < STUB_HOST_EVENTS; i++) {
-		struct stub_host_event *event = &cpu->perf.events[i];
-
-		if (event->installed && cpu->perf.running)
-			event->truth += stub_pmu_events(&cpu->pmu, event->pmc, work);
-	}
+	for (i = 0; i < STUB_HOST_EVENTS; i++)
+		cpu->perf.events[i].truth += true_events(cpu, &cpu->perf.events[i], work);
 	stub_pmu_run(&cpu->pmu, work);
+	/* No IRQ, and so at once: an entry that finds it pending asks own(). */
+	if (cpu->perf.lent)
+		stub_perf_take_nmi(machine);
 }

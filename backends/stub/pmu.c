@@ -153,6 +153,17 @@ bool stub_msr_is_global(const struct mpmu_caps *caps, u32 msr)
 	       kind == REG_STATUS_SET;
 }
 
+u32 stub_msr_pmc(const struct mpmu_caps *caps, u32 msr)
+{
+	struct reg reg = find(caps, msr);
+
+	if (reg.kind == REG_GP || reg.kind == REG_GP_SIGNED)
+		return reg.index;
+	if (reg.kind == REG_FIXED)
+		return MPMU_FIXED_BASE + reg.index;
+	return reg.kind == REG_METRICS ? STUB_METRICS : 63;
+}
+
 void stub_pmu_reset(struct stub_pmu *pmu, const struct mpmu_caps *caps)
 {
 	bool bare = pmu->bare;
@@ -165,17 +176,49 @@ void stub_pmu_reset(struct stub_pmu *pmu, const struct mpmu_caps *caps)
 		pmu->global_ctrl.value = caps->counters & MPMU_GP_MASK;
 }
 
-static void set(struct stub_pmu *pmu, struct stub_reg *reg, u64 value)
+bool stub_pmu_of_guest(const struct stub_pmu *pmu, u32 pmc)
+{
+	return pmu->owned && !stub_has(pmu->lent, pmc);
+}
+
+u64 stub_fixed_fields(mpmu_pmcs pmcs)
+{
+	u64 fields = 0;
+	u32 i;
+
+	for (i = 0; i < MPMU_MAX_FIXED; i++)
+		if (stub_has(pmcs, MPMU_FIXED_BASE + i))
+			fields |= 0xfull << (4 * i);
+	return fields;
+}
+
+static void set(struct stub_reg *reg, u64 value, bool of_guest)
 {
 	reg->value = value;
-	reg->origin = !value ? STUB_OF_NOBODY : pmu->owned ? STUB_OF_GUEST : STUB_OF_HOST;
+	reg->origin = !value ? STUB_OF_NOBODY : of_guest ? STUB_OF_GUEST : STUB_OF_HOST;
+}
+
+static void set_of_pmc(struct stub_pmu *pmu, struct stub_reg *reg, u64 value, u32 pmc)
+{
+	set(reg, value, stub_pmu_of_guest(pmu, pmc));
+}
+
+/* A register of both sides is the guest's while anything of that is in it. */
+void stub_pmu_set_fixed_ctrl(struct stub_pmu *pmu, u64 value)
+{
+	set(&pmu->fixed_ctrl, value, pmu->owned && value & ~stub_fixed_fields(pmu->lent));
+}
+
+void stub_pmu_set_global_ctrl(struct stub_pmu *pmu, u64 value)
+{
+	set(&pmu->global_ctrl, value, pmu->owned && value & ~pmu->lent);
 }
 
 static void set_status(struct stub_pmu *pmu, u64 bits)
 {
 	pmu->status |= bits;
 	if (pmu->owned)
-		pmu->status_of_guest |= bits;
+		pmu->status_of_guest |= bits & ~pmu->lent;
 }
 
 static void clear_status(struct stub_pmu *pmu, u64 bits)
@@ -275,26 +318,27 @@ static void commit(struct stub_pmu *pmu, struct reg reg, u64 value)
 {
 	switch (reg.kind) {
 	case REG_GP:
-		set(pmu, &pmu->gp[reg.index], value);
+		set_of_pmc(pmu, &pmu->gp[reg.index], value, reg.index);
 		break;
 	case REG_GP_SIGNED:
-		set(pmu, &pmu->gp[reg.index], sign_extend(value, pmu->caps.gp_width));
+		set_of_pmc(pmu, &pmu->gp[reg.index], sign_extend(value, pmu->caps.gp_width),
+			   reg.index);
 		break;
 	case REG_FIXED:
-		set(pmu, &pmu->fixed[reg.index], value);
+		set_of_pmc(pmu, &pmu->fixed[reg.index], value, MPMU_FIXED_BASE + reg.index);
 		break;
 	case REG_METRICS:
-		set(pmu, &pmu->metrics, value);
+		set_of_pmc(pmu, &pmu->metrics, value, STUB_METRICS);
 		pmu->metrics_unsettled = false;
 		break;
 	case REG_EVENTSEL:
-		set(pmu, &pmu->eventsel[reg.index], value);
+		set_of_pmc(pmu, &pmu->eventsel[reg.index], value, reg.index);
 		break;
 	case REG_FIXED_CTRL:
-		set(pmu, &pmu->fixed_ctrl, value);
+		stub_pmu_set_fixed_ctrl(pmu, value);
 		break;
 	case REG_GLOBAL_CTRL:
-		set(pmu, &pmu->global_ctrl, value);
+		stub_pmu_set_global_ctrl(pmu, value);
 		break;
 	case REG_STATUS_CLEAR:
 		clear_status(pmu, value);
@@ -337,6 +381,33 @@ static bool is_strange(const struct stub_pmu *pmu, struct reg reg, u64 value)
 	return value & ~mask;
 }
 
+/* Does the write of a guest's value change what is lent to the host? */
+static bool hits_lent(const struct stub_pmu *pmu, struct reg reg, u64 value)
+{
+	switch (reg.kind) {
+	case REG_GP:
+	case REG_GP_SIGNED:
+	case REG_EVENTSEL:
+		return stub_has(pmu->lent, reg.index);
+	case REG_FIXED:
+		return stub_has(pmu->lent, MPMU_FIXED_BASE + reg.index);
+	case REG_METRICS:
+		return stub_has(pmu->lent, STUB_METRICS);
+	case REG_FIXED_CTRL:
+		return (value ^ pmu->fixed_ctrl.value) & stub_fixed_fields(pmu->lent);
+	case REG_GLOBAL_CTRL:
+		return (value ^ pmu->global_ctrl.value) & pmu->lent;
+	case REG_STATUS_CLEAR:
+	case REG_STATUS_SET:
+		return value & pmu->lent;
+	case REG_STATUS:
+	case REG_INUSE:
+	case REG_NONE:
+		break;
+	}
+	return false;
+}
+
 void stub_pmu_wrmsr_strict(struct stub_pmu *pmu, u32 msr, u64 value)
 {
 	struct reg reg = find(&pmu->caps, msr);
@@ -345,6 +416,8 @@ void stub_pmu_wrmsr_strict(struct stub_pmu *pmu, u32 msr, u64 value)
 		stub_fault("WRMSR %#x: no such register", msr);
 	else if (!pmu->owned)
 		stub_fault("WRMSR %#x while the host owns the PMU", msr);
+	else if (hits_lent(pmu, reg, value))
+		stub_fault("WRMSR %#x of what is lent to the host", msr);
 	else if (is_strange(pmu, reg, value))
 		stub_fault("WRMSR %#x: reserved bits in %#llx", msr, (unsigned long long)value);
 	else if (reg.kind == REG_GLOBAL_CTRL && value && !is_amd(&pmu->caps))
@@ -579,7 +652,7 @@ static bool add_to_metrics(struct stub_pmu *pmu, u64 n)
 		value |= (sum & 0xff) << shift;
 		wrapped |= sum > 0xff;
 	}
-	set(pmu, &pmu->metrics, value);
+	set_of_pmc(pmu, &pmu->metrics, value, STUB_METRICS);
 	return wrapped;
 }
 
@@ -599,6 +672,7 @@ static void raise_pmi(struct stub_pmu *pmu)
 	if (pmu->lvtpc.masked)
 		return;
 	pmu->pending[pmu->lvtpc.route] = true;
+	pmu->nmi_of_guest |= pmu->owned && pmu->guest_mode && pmu->lvtpc.route == STUB_NMI_OF_HOST;
 	pmu->lvtpc.masked = !is_amd(&pmu->caps);
 }
 
@@ -614,9 +688,11 @@ static bool interrupts(const struct stub_pmu *pmu, u32 pmc)
 /* Only its owner's code moves a counter. */
 static void check_mode(const struct stub_pmu *pmu, u32 pmc)
 {
-	if (pmu->bare || pmu->owned == pmu->guest_mode)
+	bool of_guest = stub_pmu_of_guest(pmu, pmc);
+
+	if (pmu->bare || of_guest == pmu->guest_mode)
 		return;
-	stub_fault("PMC %u of the %s counts in %s mode", pmc, pmu->owned ? "guest" : "host",
+	stub_fault("PMC %u of the %s counts in %s mode", pmc, of_guest ? "guest" : "host",
 		   pmu->guest_mode ? "guest" : "host");
 }
 
@@ -626,7 +702,7 @@ static bool add(struct stub_pmu *pmu, u32 pmc, u64 n)
 	u64 next = (reg->value + n) & stub_width_mask(stub_width(&pmu->caps, pmc));
 	bool wrapped = next < reg->value;
 
-	set(pmu, reg, next);
+	set_of_pmc(pmu, reg, next, pmc);
 	return wrapped;
 }
 

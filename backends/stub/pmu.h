@@ -47,6 +47,8 @@ struct stub_pmu {
 	bool bare;
 	/* Between the ops own() and disown(). */
 	bool owned;
+	/* PMCs that are the host's all the same. */
+	mpmu_pmcs lent;
 	/* VMX non-root or SVM guest; for AMD with EFER.SVME. */
 	bool guest_mode;
 	bool svme;
@@ -65,8 +67,9 @@ struct stub_pmu {
 		enum stub_route route;
 		bool masked;
 	} lvtpc;
-	/* Interrupts that have been raised and not taken. */
+	/* Interrupts that have been raised and not taken; by PMCs of a guest, too. */
 	bool pending[STUB_NR_ROUTES];
+	bool nmi_of_guest;
 	/* A bare PMU behaves as under an event filter that denies these. */
 	u64 denied_event;
 	u32 denied_fixed;
@@ -129,6 +132,9 @@ bool stub_msr_is_data(const struct mpmu_caps *caps, u32 msr);
 /* Is it one of those that speak for all counters? */
 bool stub_msr_is_global(const struct mpmu_caps *caps, u32 msr);
 
+/* The PMC that @msr is the counter of; 63: none. */
+u32 stub_msr_pmc(const struct mpmu_caps *caps, u32 msr);
+
 /* Bits that a write of @msr may set; 0 where it does not exist. */
 u64 stub_msr_writable(const struct mpmu_caps *caps, u32 msr);
 
@@ -148,6 +154,16 @@ u64 stub_pmu_events(const struct stub_pmu *pmu, u32 pmc, const struct stub_work 
 /* Counters and selectors that hold a non-zero value of @origin. */
 mpmu_pmcs stub_pmu_counters_of(const struct stub_pmu *pmu, enum stub_origin origin);
 u32 stub_pmu_eventsels_of(const struct stub_pmu *pmu, enum stub_origin origin);
+
+/* The fields of FIXED_CTR_CTRL that are of these PMCs. */
+u64 stub_fixed_fields(mpmu_pmcs pmcs);
+
+/* Is the PMC a guest's? */
+bool stub_pmu_of_guest(const struct stub_pmu *pmu, u32 pmc);
+
+/* The host writes a control register, with what is the guest's in it. */
+void stub_pmu_set_fixed_ctrl(struct stub_pmu *pmu, u64 value);
+void stub_pmu_set_global_ctrl(struct stub_pmu *pmu, u64 value);
 
 /* Report what hardware does not forgive: print and abort, or the hook. */
 extern void (*stub_fault_hook)(const char *what);

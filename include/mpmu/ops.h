@@ -45,16 +45,27 @@ enum mpmu_access {
  * - set_rdpmc_intercept: the same for RDPMC.
  * - set_touched: the vCPU uses its PMU from now on (true): load GLOBAL_CTRL at
  *   entry and exit, stop the host's own switch of it; or no longer (false).
- * - host_active: is an event of the host on this CPU's PMU now?  Called only
- *   while no vCPU owns the PMU.  The owner's entry does not ask: the host has to
+ * - host_active: is an event of the host on this CPU's PMU now, on a counter that is
+ *   not lent (mpmu_share())?  Called only while no vCPU owns the PMU.  The owner's entry does not ask: the host has to
  *   call mpmu_reclaim() before it puts an event on the PMU.
- * - displace: take the host's events off this CPU's PMU.  Pairs with restore.
+ * - displace: take these events off this CPU's PMU.  Pairs with restore.
  * - restore: let them run again.
+ * - share: while this vCPU runs, the events of the host that count go on on exactly
+ *   these counters, all lent.  From now on VM-exit loads their bits, and no other,
+ *   into GLOBAL_CTRL, if the host has MPMU_FEAT_VMCS_GLOBAL_CTRL.  If the vCPU owns
+ *   the PMU, events on other lent counters stop now, their counts kept, and those
+ *   that had been stopped go on: the core has written guest values to their registers,
+ *   and to their field of FIXED_CTR_CTRL and bit of GLOBAL_CTRL, or does so next.
+ *   A good time to move such an event to another counter.  False: one that has to
+ *   stop has overflowed, and its interrupt is still to come; nothing changed.  Called
+ *   by mpmu_enter() and, with all lent counters, by mpmu_exit(); by nothing else, and
+ *   never where mpmu_share() is not.
  * - own: the registers of this CPU's PMU hold a guest's values from now on;
  *   NMIs of the host must not read or acknowledge them.  Called before the
- *   first write of a guest value, with no host event on the PMU.  True:
- *   GLOBAL_CTRL is 0 in hardware and no status bit is set of a counter or of
- *   PERF_METRICS, whether guests have it or not; pairs with disown.  False: a
+ *   first write of a guest value, with no host event on the PMU but those on lent
+ *   counters, which go on.  True: but for their bits GLOBAL_CTRL is 0 in hardware and
+ *   no status bit is set of a counter or of PERF_METRICS, whether guests have it or
+ *   not; pairs with disown.  False: a
  *   status bit says that a performance interrupt of the host is still to come;
  *   nothing changed.  The backend bounds how often in a row it says so.
  * - disown (reclaim): they hold none any more, though own may have been called for
@@ -67,7 +78,8 @@ enum mpmu_access {
  *   stay for the host to clean, before one of its tasks may read them, and also
  *   while a vCPU owns the PMU.
  * - route_pmi: route this CPU's performance interrupt to the guest's vector,
- *   masked as the guest's own LVTPC is.
+ *   masked as the guest's own LVTPC is.  Not called while counters are lent: then it
+ *   stays the host's, and not masked.
  * - drain_pmi (reclaim): counters stand still, and a counter of the guest may
  *   have overflowed just now.  Wait until the local APIC has latched the interrupt
  *   that may be on its way.  It still is the guest's vector, so it reaches
@@ -76,7 +88,7 @@ enum mpmu_access {
  *   polls: the guest has made it wait in vain lately.  True: it has waited in vain,
  *   to the end.  Nothing to wait for where LVTPC is masked.
  * - request_pmi: raise a performance interrupt in the vCPU through its LVTPC,
- *   before its next entry; wakes it.
+ *   before its next entry; wakes it.  In the context of mpmu_nmi(), too.
  * - request_reprogram: call mpmu_vcpu_reprogram() before the next entry.
  * - request_intercepts: call mpmu_vcpu_update_intercepts() before the next
  *   entry.

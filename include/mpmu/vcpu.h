@@ -34,6 +34,8 @@ struct mpmu_host {
 
 /** One per physical CPU; zero-initialised. */
 struct mpmu_cpu {
+	/** The owner, if its next entry and exit have nothing to do; NULL: they have. */
+	const struct mpmu_vcpu *settled;
 	/** The vCPU whose values are in the registers, or NULL: the host. */
 	struct mpmu_vcpu *owner;
 	/** The vCPU that a late performance interrupt belongs to, or NULL. */
@@ -42,12 +44,17 @@ struct mpmu_cpu {
 	mpmu_pmcs zero_counters;
 	/** Those that hold nothing of the host but what take_dirty() says. */
 	mpmu_pmcs cleaned;
+	/** Counters of the host, whoever owns the rest: mpmu_share(). */
+	mpmu_pmcs lent;
+	/**
+	 * Of these the owner has some until mpmu_exit(), as it has enabled them; bit
+	 * 63: all other events of the host are off this CPU's PMU until then.
+	 */
+	mpmu_pmcs displaced;
 	/** GP selectors known to hold 0. */
 	u32 zero_eventsels;
 	/** One may be latched by the local APIC, and has not come yet. */
 	bool pmi_latched;
-	/** Host events are off this CPU's PMU until mpmu_exit(). */
-	bool displaced;
 };
 
 /** State of a vCPU that decides intercepts besides its capabilities. */
@@ -156,11 +163,11 @@ struct mpmu_vcpu {
 	u64 eventsel[MPMU_MAX_GP];
 	/** GP selectors as hardware gets them. */
 	u64 eventsel_hw[MPMU_MAX_GP];
-	/** GP counters, valid while not resident. */
+	/** GP counters, valid while not resident, or lent. */
 	u64 gp[MPMU_MAX_GP];
-	/** Fixed counters, valid while not resident. */
+	/** Fixed counters, valid while not resident, or lent. */
 	u64 fixed[MPMU_MAX_FIXED];
-	/** PERF_METRICS, valid while not resident. */
+	/** PERF_METRICS, valid while not resident, or lent. */
 	u64 metrics;
 	/** FIXED_CTR_CTRL as the guest wrote it. */
 	u64 fixed_ctrl;
@@ -169,10 +176,10 @@ struct mpmu_vcpu {
 	/**
 	 * GLOBAL_CTRL, bits of the model.  Not valid while it lives in the VMCS (the
 	 * host has MPMU_FEAT_VMCS_GLOBAL_CTRL and the vCPU is touched) or in
-	 * hardware (resident otherwise).
+	 * hardware (resident otherwise); but always while counters are lent.
 	 */
 	u64 global_ctrl;
-	/** GLOBAL_STATUS, valid while not resident. */
+	/** GLOBAL_STATUS, valid while not resident; bits of lent counters always. */
 	u64 global_status;
 	/** PMCs whose _hw image must be computed before the next entry. */
 	mpmu_pmcs reprogram;
@@ -184,8 +191,14 @@ struct mpmu_vcpu {
 	mpmu_pmcs enabled;
 	/** PMCs whose _hw image was disabled or changed since the vCPU became the owner. */
 	mpmu_pmcs disabled;
-	/** PMCs whose saved value is not 0, valid while not resident. */
+	/** PMCs whose saved value is not 0, valid as that is. */
 	mpmu_pmcs nonzero_counters;
+	/** Counters of the host where the vCPU entered last, beyond the model, too. */
+	mpmu_pmcs lent;
+	/** PMCs that a change of owner moves: those of the model that are not lent. */
+	mpmu_pmcs moved;
+	/** Status bits whose interrupt needs no more telling, while counters are lent. */
+	mpmu_pmcs signalled;
 	/** GP selectors whose _hw image is not 0. */
 	u32 nonzero_eventsels;
 	/** enum mpmu_vcpu_flag bits. */
@@ -452,6 +465,40 @@ static inline bool mpmu_held(const struct mpmu_vcpu *vcpu)
  * look for one.  Asserted: @p cpu.
  */
 void mpmu_reclaim(struct mpmu_cpu *cpu);
+
+/**
+ * From now on exactly these counters of this CPU are the host's, for plain events:
+ * a counter and its control, that count in the host alone.  Guests have the others,
+ * and neither an entry nor an exit stops these events.  The contract of
+ * mpmu_reclaim(), which this takes the place of, if the set changes; no-op
+ * otherwise.  To be called before the first of them is written, and after the last
+ * has been.  Bits that the machine lacks are ignored.  PERF_METRICS goes with fixed
+ * counter 3.
+ *
+ * While a vCPU owns the rest, the host writes the registers of these counters, their
+ * fields of FIXED_CTR_CTRL, and their bits of GLOBAL_CTRL and of the status, and
+ * keeps the others.  LVTPC is the host's then, and mpmu_nmi() finds the guest's
+ * part.  A port that never calls this has none of it, and displaces.
+ * Asserted: @p cpu.
+ */
+void mpmu_share(struct mpmu_cpu *cpu, mpmu_pmcs host);
+
+/**
+ * A performance interrupt of the host has come on this CPU, of which the port has
+ * handled what belongs to lent counters.  Has a counter of the owner caused it, the
+ * guest gets an interrupt through request_pmi.  The status bits of the guest stay.
+ * Any context, NMI too; so is request_pmi then.
+ *
+ * @param cpu  this CPU
+ * @param host a lent counter has overflowed: not every interrupt has to be the
+ *             guest's
+ *
+ * @return true: the guest has got one.  False, and no counter of the host had a bit:
+ *         it came late, after the owner had changed, and was told in time.
+ *
+ * Asserted: @p cpu.
+ */
+bool mpmu_nmi(struct mpmu_cpu *cpu, bool host);
 
 /**
  * The host is about to use LVTPC for an interrupt of its own, while a vCPU goes on

@@ -344,7 +344,7 @@ void test_conform(void)
 	struct conformance_port port = {
 		.host = &pmu_host, .vcpus = { &subjects[0].vcpu.mpmu, &subjects[1].vcpu.mpmu },
 		.without = CONFORMANCE_WITHOUT_HOST_STATUS | CONFORMANCE_WITHOUT_OTHER_LVTPC |
-			   CONFORMANCE_WITHOUT_SVME,
+			   CONFORMANCE_WITHOUT_SVME | CONFORMANCE_WITHOUT_SHARING,
 		.print = take_line, .irqs = irqs, .use_cpu = use_cpu, .use_vcpu = use_vcpu,
 		.raw = raw, .intercepts = intercepts, .rdpmc_intercepted = rdpmc_intercepted,
 		.routed_to_guest = routed_to_guest, .power_cycle = power_cycle, .load = load,

@@ -101,6 +101,11 @@ static bool bench_drain_pmi(const struct mpmu_vcpu *vcpu, bool briefly)
 	return false;
 }
 
+static bool bench_share(const struct mpmu_vcpu *vcpu, mpmu_pmcs host)
+{
+	return vcpu && host;
+}
+
 static const struct mpmu_ops bench_ops = {
 	.rdmsr = bench_rdmsr,
 	.wrmsr = bench_wrmsr,
@@ -112,6 +117,7 @@ static const struct mpmu_ops bench_ops = {
 	.host_active = bench_no,
 	.displace = bench_nothing,
 	.restore = bench_nothing,
+	.share = bench_share,
 	.own = bench_yes,
 	.disown = bench_nothing,
 	.take_dirty = bench_take_dirty,

@@ -1127,6 +1127,64 @@ static bool reclaim_keeps(struct suite *s)
 	return counted(s) == 110ull * scale(s);
 }
 
+/* A plain event of the host on a counter, while PMC 0 of the guest counts. */
+static void beside_plain_event(struct suite *s, u32 pmc)
+{
+	start_counting(s, 0);
+	run_scaled(s, 100);
+	tell(s, host_plain, pmc, true);
+	host_run(s, 50);
+	run_scaled(s, 10);
+	host_run(s, 7);
+	run_scaled(s, 1);
+}
+
+static bool ends_plain_event(struct suite *s, u32 pmc, bool ok)
+{
+	tell(s, host_plain, pmc, false);
+	return ok && host_counted(s, 57);
+}
+
+static bool shares_counters(struct suite *s)
+{
+	beside_plain_event(s, 1);
+	return ends_plain_event(s, 1, s->cpu->owner == s->vcpu && s->cpu->lent == 2) &&
+	       counted(s) == 111ull * scale(s);
+}
+
+static bool shares_one_counter(struct suite *s)
+{
+	beside_plain_event(s, 0);
+	return ends_plain_event(s, 0, s->cpu->owner == s->vcpu && s->cpu->lent == 1) &&
+	       counted(s) == 111ull * scale(s);
+}
+
+static bool shares_no_value(struct suite *s)
+{
+	bool ok;
+
+	beside_plain_event(s, 1);
+	ok = !rdpmc(s, 1) && !rdmsr(s, counter_msr(s, 1));
+	return ends_plain_event(s, 1, ok && ask(s, rdpmc_intercepted));
+}
+
+static bool shares_interrupts(struct suite *s, u32 pmc)
+{
+	u32 before = pmis(s);
+	bool ok;
+
+	tell(s, host_plain, pmc, true);
+	overflow(s);
+	ok = got_pmis(s, before, 1);
+	tell(s, host_plain, pmc, false);
+	return ok;
+}
+
+static bool shares_overflows(struct suite *s)
+{
+	return shares_interrupts(s, 1) && shares_interrupts(s, 0);
+}
+
 static bool filter_holds(struct suite *s)
 {
 	static const u64 event = 0xc0;
@@ -1567,6 +1625,14 @@ static const struct check checks[] = {
 	 0, CONFORMANCE_WITHOUT_OTHER_LVTPC},
 	{"drain: LVTPC is the guest's again after another use", other_use_ends, 0,
 	 CONFORMANCE_WITHOUT_OTHER_LVTPC},
+	{"share: a plain event and a guest count beside each other", shares_counters, 0,
+	 CONFORMANCE_WITHOUT_SHARING},
+	{"share: and take turns on one counter", shares_one_counter, 0,
+	 CONFORMANCE_WITHOUT_SHARING},
+	{"share: the guest reads nothing of the host's", shares_no_value, 0,
+	 CONFORMANCE_WITHOUT_SHARING},
+	{"nmi: an overflow of the guest is told to it", shares_overflows, 0,
+	 CONFORMANCE_WITHOUT_SHARING},
 	{"request_pmi: the guest gets the interrupt", request_pmi_arrives, BESIDE, 0},
 	{"request_pmi: a masked LVTPC lets none through", request_pmi_is_masked, BESIDE, 0},
 	{"LVTPC: the guest's mask holds overflows back", mask_holds_back, BESIDE, 0},

@@ -19,6 +19,8 @@ enum conformance_without {
 	CONFORMANCE_WITHOUT_SVME = 1u << 2,
 	/* The machine has one CPU. */
 	CONFORMANCE_WITHOUT_SECOND_CPU = 1u << 3,
+	/* It lends no counter to its host: no mpmu_share(). */
+	CONFORMANCE_WITHOUT_SHARING = 1u << 4,
 };
 
 /*
@@ -89,6 +91,8 @@ struct conformance_port {
 
 	/* An event of the host counts its kernel's instructions here; or no longer. */
 	void (*host_event)(void *data, bool on);
+	/* A plain one does, on this general counter, that is lent: mpmu_share(). */
+	void (*host_plain)(void *data, u32 pmc, bool on);
 	/* What it has counted; valid until the next one starts. */
 	u64 (*host_count)(void *data);
 	/* Count instructions of the host's kernel. */

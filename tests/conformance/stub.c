@@ -155,6 +155,18 @@ static void request_pmi_twice(const struct mpmu_vcpu *vcpu)
 	stub_vcpu_of(vcpu)->pmis++;
 }
 
+static bool share_nothing(const struct mpmu_vcpu *vcpu, mpmu_pmcs host)
+{
+	(void)host;
+	return stub_ops.share(vcpu, 0);
+}
+
+static bool stop_nothing(const struct mpmu_vcpu *vcpu, mpmu_pmcs host)
+{
+	stub_vcpu_of(vcpu)->vmcs_host_global_ctrl = host;
+	return true;
+}
+
 struct wrong {
 	const char *name;
 	const char *model;
@@ -205,6 +217,10 @@ static const struct wrong wrongs[] = {
 	WRONG("take_dirty knows nothing", AMD, take_dirty, nothing_dirty, "names each counter"),
 	WRONG("take_dirty forgets the others", AMD, take_dirty, forgets_others, "names each counter"),
 	WRONG("route_pmi does nothing", INTEL, route_pmi, nothing, "the interrupt is the guest's"),
+	WRONG("share lets the host's events stand", INTEL, share, share_nothing,
+	      "a plain event and a guest count"),
+	WRONG("share stops nothing (Intel)", INTEL, share, stop_nothing, "and take turns"),
+	WRONG("share stops nothing (AMD)", AMD, share, stop_nothing, "and take turns"),
 	WRONG("drain_pmi does nothing", INTEL, drain_pmi, drain_nothing, "a late interrupt"),
 	WRONG("drain_pmi is never in vain", AMD, drain_pmi, drain_never_in_vain,
 	      "says so after a wait in vain"),
@@ -259,6 +275,26 @@ static void host_event_beside_owner(void *data, bool on)
 	here(data)->perf.running = on;
 }
 
+/* A host that lends itself a counter, and does not tell. */
+static void host_plain_untold(void *data, u32 pmc, bool on)
+{
+	here(data)->perf.events[0] = (struct stub_host_event){.installed = on, .plain = true,
+							      .pmc = pmc};
+}
+
+/* A host that takes an overflow of the guest for nobody's. */
+static void host_plain_untold_nmi(void *data, u32 pmc, bool on)
+{
+	struct subject *subject = data;
+
+	stub_perf_remove(&subject->machine, 0);
+	subject->machine.shares = true;
+	if (on)
+		stub_perf_install(&subject->machine, 0, pmc, 0x4200c0, 0);
+	here(data)->pmu.lvtpc.masked = on;
+	subject->machine.shares = false;
+}
+
 /* A host that traces, and does not tell. */
 static void host_status_untold(void *data, bool on)
 {
@@ -305,6 +341,12 @@ static const struct wrong_place places[] = {
 	      "reclaim: an event of the host has no owner"),
 	PLACE("no reclaim (AMD)", AMD, host_event, host_event_beside_owner,
 	      "reclaim: an event of the host has no owner"),
+	PLACE("no mpmu_share() (Intel)", INTEL, host_plain, host_plain_untold,
+	      "share: a plain event and a guest count"),
+	PLACE("no mpmu_share() (AMD)", AMD, host_plain, host_plain_untold,
+	      "share: a plain event and a guest count"),
+	PLACE("LVTPC is masked beside a plain event", INTEL, host_plain, host_plain_untold_nmi,
+	      "nmi: an overflow of the guest"),
 	PLACE("PT starts, and nobody says so", INTEL, host_status, host_status_untold,
 	      "flags: status registers close"),
 	PLACE("EFER.SVME is set, and nobody says so", AMD, guest_svme, svme_untold,

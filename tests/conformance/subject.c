@@ -258,12 +258,28 @@ static void host_event(void *data, bool on)
 				  eventsel | (amd ? STUB_EVENTSEL_HOST_ONLY : 0), 0);
 }
 
+static void host_plain(void *data, u32 pmc, bool on)
+{
+	struct subject *subject = data;
+	bool amd = subject->machine.host.caps.vendor == MPMU_VENDOR_AMD;
+
+	if (!on) {
+		stub_perf_remove(&subject->machine, 0);
+		return;
+	}
+	stub_perf_remove(&subject->machine, 0);
+	subject->machine.shares = true;
+	stub_perf_install(&subject->machine, 0, pmc,
+			  0x4200c0 | (amd ? STUB_EVENTSEL_HOST_ONLY : 0), 0);
+	subject->machine.shares = false;
+}
+
 static u64 host_count(void *data)
 {
 	struct stub_cpu *cpu = here(data);
 	const struct stub_host_event *event = &cpu->perf.events[0];
 
-	return event->installed && cpu->perf.running ? cpu->pmu.gp[event->pmc].value : event->count;
+	return event->installed && (event->plain || cpu->perf.running) ? cpu->pmu.gp[event->pmc].value : event->count;
 }
 
 static void host_run(void *data, u32 count)
@@ -362,7 +378,7 @@ int subject_init(struct subject *subject, const struct mpmu_caps *caps, const st
 		HOOK(put), HOOK(reset), HOOK(remake), HOOK(guest_run), HOOK(guest_rdmsr),
 		HOOK(guest_wrmsr), HOOK(guest_rdpmc), HOOK(guest_emulated), HOOK(guest_lvtpc),
 		HOOK(guest_pmis), HOOK(guest_svme), HOOK(set_filter), HOOK(save), HOOK(restore),
-		HOOK(host_event), HOOK(host_count), HOOK(host_run), HOOK(host_overflow),
+		HOOK(host_event), HOOK(host_plain), HOOK(host_count), HOOK(host_run), HOOK(host_overflow),
 		HOOK(delay_pmi), HOOK(host_status), HOOK(other_lvtpc),
 #undef HOOK
 	};

@@ -41,6 +41,7 @@ static bool one_in(struct random *random, u32 n)
 struct tally {
 	u64 ops, direct, faults, pmis;
 	u64 reclaims, puts, moves, events, samples, late, migrations, lenient;
+	u64 shared, swaps, refusals;
 };
 
 struct world {
@@ -58,6 +59,8 @@ struct world {
 	u32 focus[FOCUS];
 	u32 nr_focus;
 	bool pt;
+	/* Some of the host's events are plain. */
+	bool shares;
 	struct tally tally;
 };
 
@@ -134,6 +137,7 @@ static void change_host_event(struct world *world)
 
 	if (machine->here->perf.displaced)
 		return;
+	machine->shares = world->shares && one_in(&world->random, 2);
 	if (machine->here->perf.events[slot].installed) {
 		stub_perf_remove(machine, slot);
 		check_host_event(&machine->here->perf.events[slot]);
@@ -576,6 +580,7 @@ static void world_init(struct world *world, const struct pair *pair, u64 round)
 		choose_focus(world);
 	assert_int_equal(stub_machine_init(&world->machine, world->host), 0);
 	world->machine.parks = (seed + round) & 2;
+	world->shares = (seed + round) & 4;
 	for (i = 0; i < VCPUS; i++) {
 		stub_vcpu_init(&world->vcpus[i], &world->machine, world->guest);
 		stub_vcpu_set_flags(&world->vcpus[i], pair->flags, 0);
@@ -605,6 +610,7 @@ static void step(struct world *world)
 	if (!twin_do(world->current, &op))
 		say_position("invariant 6: mediated differs from native");
 	stub_check_invariants(world->current->vcpu);
+	world->tally.shared += op.kind == OP_RUN && world->current->vcpu->cpu->pmu.lent;
 }
 
 static void add_tally(struct tally *sum, const struct world *world)
@@ -618,8 +624,12 @@ static void add_tally(struct tally *sum, const struct world *world)
 	sum->migrations += world->tally.migrations;
 	for (i = 0; i < STUB_CPUS; i++)
 		sum->samples += world->machine.cpus[i].perf.samples;
-	for (i = 0; i < STUB_CPUS; i++)
+	for (i = 0; i < STUB_CPUS; i++) {
 		sum->late += world->machine.cpus[i].drained;
+		sum->swaps += world->machine.cpus[i].swaps;
+		sum->refusals += world->machine.cpus[i].refusals;
+	}
+	sum->shared += world->tally.shared;
 	for (i = 0; i < VCPUS; i++) {
 		sum->direct += world->twins[i].direct;
 		sum->lenient += world->twins[i].lenient;
@@ -635,14 +645,16 @@ static void check_tally(const struct tally *sum, bool lenient)
 	print_message("# %llu operations, %llu direct, %llu #GP, %llu"
 		      " PMIs, %llu reclaims, %llu puts, %llu moves, %llu"
 		      " host events, %llu host samples, %llu late PMIs, %llu"
-		      " migrations, %llu beyond the model\n",
+		      " migrations, %llu beyond the model, %llu runs beside plain events,"
+		      " %llu swaps, %llu refused\n",
 		      sum->ops, sum->direct, sum->faults, sum->pmis, sum->reclaims, sum->puts,
 		      sum->moves, sum->events, sum->samples, sum->late, sum->migrations,
-		      sum->lenient);
+		      sum->lenient, sum->shared, sum->swaps, sum->refusals);
 	if (sum->ops < 10000)
 		return;
 	assert_true(sum->direct && sum->faults && sum->pmis && sum->reclaims && sum->puts);
 	assert_true(sum->moves && sum->events && sum->samples && sum->late && sum->migrations);
+	assert_true(sum->shared && sum->swaps);
 	assert_int_equal(sum->lenient > 0, lenient);
 }
 

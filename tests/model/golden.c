@@ -81,6 +81,14 @@ static bool trace_host_active(const struct mpmu_vcpu *vcpu)
 	return active;
 }
 
+static bool trace_share(const struct mpmu_vcpu *vcpu, mpmu_pmcs host)
+{
+	bool shared = stub_ops.share(vcpu, host);
+
+	note("share: %#llx, %d\n", host, shared);
+	return shared;
+}
+
 static bool trace_own(const struct mpmu_vcpu *vcpu)
 {
 	bool owned = stub_ops.own(vcpu);

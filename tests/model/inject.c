@@ -264,6 +264,66 @@ static void slots_pass(struct world *world)
 	stub_perf_remove(&world->machine, 2);
 }
 
+/* An event that stays while guests run, counts, and is one short of an overflow then. */
+static void plain_comes(struct world *world, u32 pmc)
+{
+	struct stub_work work = {.instructions = 100, .cycles = 100};
+	u64 width = stub_width(&world->machine.host.caps, pmc);
+
+	if (!stub_has(world->machine.host.caps.counters, pmc) ||
+	    world->machine.here->perf.displaced || world->machine.here->perf.events[3].installed)
+		return;
+	world->machine.shares = true;
+	stub_perf_install(&world->machine, 3, pmc, host_event(world), stub_width_mask(width) - 200);
+	stub_perf_run(&world->machine, &work);
+	world->machine.shares = false;
+}
+
+/* On a counter that guests count with, too; on one that they do not use. */
+static void plain_clashes(struct world *world)
+{
+	plain_comes(world, 0);
+}
+
+static void plain_clashes_fixed(struct world *world)
+{
+	plain_comes(world, MPMU_FIXED_BASE);
+}
+
+static void plain_clashes_slots(struct world *world)
+{
+	plain_comes(world, STUB_SLOTS);
+}
+
+static void plain_keeps_off(struct world *world)
+{
+	plain_comes(world, 3);
+}
+
+static void plain_passes(struct world *world)
+{
+	if (world->machine.here->perf.displaced || world->machine.here->perf.events[3].installed)
+		return;
+	plain_comes(world, 0);
+	stub_perf_remove(&world->machine, 3);
+}
+
+/* It overflows, here and at each point to come. */
+static void plain_overflows(struct world *world)
+{
+	struct stub_work work = {.instructions = 300};
+
+	plain_comes(world, 0);
+	stub_perf_run(&world->machine, &work);
+}
+
+/* Interrupts of the guest while its counters are shared come after the exit. */
+static void late_nmi(struct world *world)
+{
+	plain_comes(world, 0);
+	world->machine.here->late_nmi = true;
+}
+
 /* A host event overflows; its NMI is pending when the guest wants to enter. */
 static void host_overflow(struct world *world)
 {
@@ -337,6 +397,13 @@ static const struct {
 	{"copy", copy},
 	{"power off", power_off},
 	{"late PMI", late},
+	{"plain event on GP 0", plain_clashes},
+	{"plain event on GP 3", plain_keeps_off},
+	{"plain event on fixed 0", plain_clashes_fixed},
+	{"plain event on slots", plain_clashes_slots},
+	{"plain event passes", plain_passes},
+	{"plain event overflows", plain_overflows},
+	{"late NMI", late_nmi},
 };
 
 static void at_point(struct stub_machine *machine, void *data)

@@ -151,7 +151,7 @@ mutant "reads of control registers touch" access.c 'by == MPMU_BY_GUEST && acces
 mutant "RDPMC does not touch" access.c 'mpmu_touch(vcpu);
 	*value = mpmu_counter_read' '*value = mpmu_counter_read'
 
-mutant "GLOBAL_CTRL direct with fewer counters" policy.c 'return mpmu_all_pmcs(&vcpu->caps) == mpmu_all_pmcs(&vcpu->host->caps) ||' 'return true ||'
+mutant "GLOBAL_CTRL direct with fewer counters" policy.c '(mpmu_all_pmcs(&vcpu->caps) == mpmu_all_pmcs(&vcpu->host->caps) ||' '(true ||'
 mutant "GLOBAL_CTRL direct beside metrics" policy.c 'mpmu_all_pmcs(&vcpu->caps) == mpmu_all_pmcs(&vcpu->host->caps)' 'vcpu->caps.counters == vcpu->host->caps.counters'
 mutant "STATUS direct beside PT" policy.c '&& !(vcpu->flags & MPMU_VCPU_HOST_STATUS)' ''
 mutant "STATUS_SET direct on Intel" policy.c 'mpmu_desc(vcpu)->status_set_direct &&' ''
@@ -166,11 +166,11 @@ mutant "direct before the first use" policy.c 'if (!mpmu_touched(vcpu))
 mutant "selectors direct" policy.c 'case MPMU_KIND_NONE:
 	case MPMU_KIND_EVENTSEL:' 'case MPMU_KIND_EVENTSEL: return true;
 	case MPMU_KIND_NONE:'
-mutant "GLOBAL_CTRL lost at the first use" vcpu.c 'mpmu_call(vcpu, set_global_ctrl, vcpu->global_ctrl);' ';'
-mutant "GLOBAL_CTRL lost at closing" vcpu.c 'vcpu->global_ctrl = mpmu_of_model(vcpu, mpmu_call(vcpu, get_global_ctrl));' ';'
+mutant "GLOBAL_CTRL lost at the first use" vcpu.c 'mpmu_global_ctrl_write(NULL, vcpu, vcpu->global_ctrl);' ';'
+mutant "GLOBAL_CTRL lost at closing" vcpu.c 'vcpu->global_ctrl = mpmu_global_ctrl_read(NULL, vcpu);' ';'
 mutant "idle changes go on after a new use" vcpu.c 'vcpu->idle_switches = 0;' ''
-mutant "first use requests no intercepts" vcpu.c 'set_global_ctrl, vcpu->global_ctrl);
-	mpmu_call(vcpu, request_intercepts);' 'set_global_ctrl, vcpu->global_ctrl);'
+mutant "first use requests no intercepts" vcpu.c '_write(NULL, vcpu, vcpu->global_ctrl);
+	mpmu_call(vcpu, request_intercepts);' '_write(NULL, vcpu, vcpu->global_ctrl);'
 
 mutant "host's counters exposed" switch.c 'cpu->zero_counters &= ~dirty;' ''
 mutant "every register written" switch.c 'mine & (vcpu->nonzero_counters | ~cpu->zero_counters)' 'mine'
@@ -178,21 +178,21 @@ mutant "selector not loaded" switch.c 'mine & (vcpu->nonzero_eventsels | ~cpu->z
 mutant "dirty counters beyond the model" switch.c 'mpmu_call(vcpu, take_dirty, reachable) |' '(0 & mpmu_call(vcpu, take_dirty, reachable)) |'
 mutant "what firmware left stays" switch.c ' | (reachable & ~cpu->cleaned)' ''
 mutant "selectors beyond the model stay" switch.c 'mpmu_for_each_pmc(pmc, beyond & MPMU_GP_MASK)' 'mpmu_for_each_pmc(pmc, beyond & 0)'
-mutant "metrics saved after slots are scrubbed" switch.c '	vcpu->nonzero_counters = gps' '	if (metrics)
+mutant "metrics saved after slots are scrubbed" switch.c '	vcpu->nonzero_counters = (' '	if (metrics)
 		vcpu->metrics = mpmu_call(vcpu, rdmsr, desc->metrics);
-	vcpu->nonzero_counters = gps'
+	vcpu->nonzero_counters = ('
 mutant "metrics not scrubbed" switch.c 'mpmu_call(vcpu, wrmsr, desc->metrics, 0);' ';'
 mutant "metrics not written after slots" switch.c 'return pmcs | (vcpu->caps.global_ctrl_extra & mpmu_bit(MPMU_METRICS));' 'return pmcs;'
 mutant "an overflow of metrics is not waited for" switch.c 'if (pmc == MPMU_METRICS)
 		return true;' 'if (pmc == MPMU_METRICS)
 		return false;'
-mutant "status not restored" switch.c 'mpmu_call(vcpu, wrmsr, desc->status_set, vcpu->global_status);' ';'
-mutant "FIXED_CTR_CTRL not loaded" switch.c 'mpmu_call(vcpu, wrmsr, desc->fixed_ctrl, vcpu->fixed_ctrl_hw);' ';'
+mutant "status not restored" switch.c 'mpmu_call(vcpu, wrmsr, desc->status_set, status & ~vcpu->lent);' ';'
+mutant "FIXED_CTR_CTRL not loaded" switch.c 'switch_write_fixed_ctrl(vcpu, vcpu->fixed_ctrl_hw);' ';'
 mutant "GLOBAL_CTL not loaded (AMD)" switch.c 'mpmu_call(vcpu, wrmsr, desc->global_ctrl, vcpu->global_ctrl);' ';'
 mutant "counters not scrubbed" switch.c '		mpmu_call(vcpu, wrmsr, msr, 0);' '		;'
 mutant "counters not saved" switch.c '*saved = mpmu_call(vcpu, rdmsr, msr);
 	if (!*saved)' 'if (!mpmu_call(vcpu, rdmsr, msr))'
-mutant "selectors not scrubbed" switch.c 'switch_for_each(i, vcpu->nonzero_eventsels) {' 'switch_for_each(i, 0) {'
+mutant "selectors not scrubbed" switch.c 'switch_for_each(i, vcpu->nonzero_eventsels & ~(u32)vcpu->lent) {' 'switch_for_each(i, 0) {'
 mutant "FIXED_CTR_CTRL not scrubbed" switch.c 'if (vcpu->fixed_ctrl_hw) {' 'if (0) {'
 mutant "status not scrubbed" switch.c 'mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->status_clear, status);' ';'
 mutant "status of the host taken" switch.c '(vcpu->host->pmcs | desc->status_settable)' '~0ull'
@@ -200,9 +200,9 @@ mutant "status beyond the model stays" switch.c '(vcpu->host->pmcs | desc->statu
 mutant "status of no counter that a guest sets stays" switch.c '(vcpu->host->pmcs | desc->status_settable)' 'vcpu->host->pmcs'
 mutant "bits beyond the model are saved" registers.c 'mpmu_of_model(vcpu, mpmu_call(vcpu, get_global_ctrl))' 'mpmu_call(vcpu, get_global_ctrl)'
 mutant "a write of slots loses metrics" registers.c 'pmc == MPMU_SLOTS && mpmu_has(&vcpu->caps, MPMU_FEAT_METRICS)' 0
-mutant "status bits never go away" switch.c 'vcpu->global_status = 0;' ''
+mutant "status bits never go away" switch.c 'vcpu->global_status &= vcpu->lent;' ''
 mutant "interrupt in flight left behind" switch.c 'mpmu_call(vcpu, drain_pmi, briefly)' '0'
-mutant "GLOBAL_CTL not saved (AMD)" switch.c 'vcpu->global_ctrl = mpmu_of_model(vcpu, mpmu_call(vcpu, rdmsr, msr));' ''
+mutant "GLOBAL_CTL not saved (AMD)" switch.c 'vcpu->global_ctrl = mpmu_call(vcpu, rdmsr, msr) & vcpu->moved;' ''
 mutant "no disown" switch.c 'mpmu_call(vcpu, disown);' ''
 mutant "interrupt not routed" switch.c 'mpmu_call(vcpu, route_pmi);' ''
 mutant "interrupt without a target" switch.c 'cpu->pmi_target = vcpu;' ''
@@ -212,7 +212,7 @@ mutant "target lost with the owner" switch.c 'disown);
 mutant "host events ignored" switch.c 'if (!from && mpmu_call(vcpu, host_active))' 'if (0)'
 mutant "refused entry leaves events displaced" switch.c 'switch_restore(cpu, vcpu);
 		return -EAGAIN;' 'return -EAGAIN;'
-mutant "every entry acquires" switch.c 'cpu->owner == vcpu || !(cpu->owner || mpmu_touched(vcpu))' '!(cpu->owner || mpmu_touched(vcpu))'
+mutant "every entry acquires" switch.c 'cpu->settled == vcpu || !(cpu->owner || mpmu_touched(vcpu))' '!(cpu->owner || mpmu_touched(vcpu))'
 mutant "untouched entry leaves the owner" switch.c '!(cpu->owner || mpmu_touched(vcpu))' '!mpmu_touched(vcpu)'
 mutant "untouched entry acquires" switch.c 'if (!mpmu_touched(vcpu)) {' 'if (0) {'
 mutant "a latched interrupt goes to the next owner" switch.c ': switch_owed_to_another(cpu, vcpu)' ': false'
@@ -223,16 +223,16 @@ mutant "drained without an overflow" switch.c 'if (!switch_just_overflowed(vcpu,
 mutant "an old overflow is waited for" switch.c '< JUST_WRAPPED;' '< ~0ull;'
 mutant "a counter that did not count is waited for" switch.c 'mpmu_may_have_counted(vcpu, pmc) &&' ''
 mutant "patience has no end" switch.c 'vcpu->drain_debt += VAIN_WAIT;' ';'
-mutant "patience does not come back" switch.c 'vcpu->drain_debt -= !!vcpu->drain_debt;' ''
+mutant "patience does not come back" switch.c 'vcpu->drain_debt--;' ';'
 mutant "brief waits cost patience" switch.c ' && !briefly)' ')'
 mutant "an interrupt that came is still owed" switch.c 'or there. */
 	cpu->pmi_latched = false;' 'or there. */'
 mutant "an entry is refused for good" switch.c 'cpu->pmi_latched = false;
 	return owed;' 'return owed;'
 mutant "a vCPU waits for its own interrupt" switch.c ' && cpu->pmi_target != vcpu' ''
-mutant "every exit releases" switch.c 'if (!cpu->displaced)
-		return;
-	mpmu_release' 'mpmu_release'
+mutant "every exit releases" switch.c 'if (cpu->displaced)
+		switch_hand_back' 'if (true)
+		switch_hand_back'
 mutant "exit leaves events displaced" switch.c 'mpmu_release(cpu, MPMU_CAUSE_DISPLACED);
 	switch_restore(cpu, vcpu);' 'mpmu_release(cpu, MPMU_CAUSE_DISPLACED);'
 mutant "put keeps the PMU" switch.c 'if (cpu->owner == vcpu)
@@ -247,9 +247,9 @@ mutant "who takes over meets the interrupt of the other one" switch.c 'if (next 
 mutant "taken over: values beyond the model stay" switch.c '	if (beyond)
 		switch_clean(cpu, vcpu, beyond);' ''
 mutant "taken over: selectors beyond the model stay" switch.c 'from->nonzero_counters | from->nonzero_eventsels;' 'from->nonzero_counters;'
-mutant "taken over: what is left of counters is taken for 0" switch.c 'mpmu_all_pmcs(&from->caps) & ~from->nonzero_counters;' 'mpmu_all_pmcs(&from->caps);'
-mutant "taken over: what is left of selectors is taken for 0" switch.c '(u32)from->caps.counters & ~from->nonzero_eventsels;' '(u32)from->caps.counters;'
-mutant "taken over: 0 is not known" switch.c 'cpu->zero_counters |= mpmu_all_pmcs(&from->caps) & ~from->nonzero_counters;' ''
+mutant "taken over: what is left of counters is taken for 0" switch.c 'from->moved & ~from->nonzero_counters;' 'from->moved;'
+mutant "taken over: what is left of selectors is taken for 0" switch.c '(u32)from->moved & ~from->nonzero_eventsels;' '(u32)from->moved;'
+mutant "taken over: 0 is not known" switch.c 'cpu->zero_counters |= from->moved & ~from->nonzero_counters;' ''
 mutant "taken over: another event goes on" switch.c 'from->eventsel_hw[i] == hw' 'true'
 mutant "taken over: one event is written again" switch.c 'from->eventsel_hw[i] == hw' 'false'
 mutant "taken over: FIXED_CTR_CTRL of the other one" switch.c 'from->fixed_ctrl_hw == vcpu->fixed_ctrl_hw' 'true'
@@ -268,7 +268,7 @@ mutant "evicted, whosever it is" switch.c 'if (!vcpu || cpu->owner == vcpu)' 'if
 mutant "evicted by name alone" switch.c 'if (!vcpu || cpu->owner == vcpu)' 'if (cpu->owner == vcpu)'
 mutant "idle beside host events stays" switch.c 'switch_restore(cpu, vcpu);
 	switch_account_idle(vcpu);' 'switch_restore(cpu, vcpu);'
-mutant "idle between reclaims stays" switch.c 'if (switch_account_idle(vcpu)) {' 'if (0) {'
+mutant "idle between reclaims stays" switch.c 'MPMU_VCPU_ENTERED && switch_account_idle(vcpu)' '0'
 mutant "idle PMU never closes" switch.c 'mpmu_untouch(vcpu);' ';'
 mutant "counting PMU closes" switch.c 'vcpu->reprogram | vcpu->enabled' '0'
 mutant "CPU reset remembers" switch.c 'memset(cpu, 0, sizeof(*cpu));' 'cpu->owner = NULL;'
@@ -289,8 +289,8 @@ mutant "reset loses statistics" vcpu.c 'vcpu->stats = stats;' ''
 
 mutant "events with a register of the host count" reprogram.c '(consent || !reprogram_has_extra_register(mpmu_desc(vcpu), eventsel))' '(consent || 1)'
 mutant "a deny list consents" reprogram.c 'filter && filter->action == MPMU_FILTER_ALLOW' 'filter'
-mutant "an overflow before its counter was disabled" registers.c 'vcpu->disabled |= vcpu->enabled & bit;' ''
-mutant "an overflow before its fixed counter was disabled" registers.c 'vcpu->disabled |= vcpu->enabled & MPMU_FIXED_MASK;' ''
+mutant "an overflow before its counter was disabled" registers.c 'vcpu->disabled |= vcpu->enabled & pmcs;' ''
+mutant "an overflow before its fixed counter was disabled" registers.c 'vcpu->disabled |= vcpu->enabled & pmcs;' 'vcpu->disabled |= vcpu->enabled & pmcs & MPMU_GP_MASK;'
 mutant "filter ignored" reprogram.c 'mpmu_filter_allows(filter, eventsel)' 'true'
 mutant "fixed filter ignored" reprogram.c 'mpmu_filter_allows_fixed(filter, pmc - MPMU_FIXED_BASE)' 'true'
 mutant "Host-Only and Guest-Only ignored" reprogram.c '&& reprogram_mode_matches(vcpu, eventsel)' ''
@@ -334,19 +334,78 @@ mutant "status not saved" snapshot.c 'case MPMU_KIND_STATUS:
 	case MPMU_KIND_STATUS:'
 mutant "GLOBAL_CTRL not saved" snapshot.c 'case MPMU_KIND_GLOBAL_CTRL:' 'return true; case MPMU_KIND_GLOBAL_CTRL: return false;'
 
-mutant "resident counters read from memory" registers.c 'if (mpmu_live(cpu, vcpu))
-		value = mpmu_call' 'if (0)
-		value = mpmu_call'
-mutant "resident counters written to memory" registers.c 'if (!mpmu_live(cpu, vcpu))
-		registers_write_saved' 'if (1)
-		registers_write_saved'
-mutant "resident selector not written" registers.c 'if (mpmu_live(cpu, vcpu))
-		mpmu_call(vcpu, wrmsr, mpmu_eventsel_msr' 'if (0)
-		mpmu_call(vcpu, wrmsr, mpmu_eventsel_msr'
+mutant "resident counters read from memory" registers.c 'if (mpmu_absent(cpu, vcpu) & mpmu_bit(pmc))
+		value' 'if (1)
+		value'
+mutant "resident counters written to memory" registers.c 'if (mpmu_absent(cpu, vcpu) & mpmu_bit(pmc))
+		mpmu_save_counter' 'if (1)
+		mpmu_save_counter'
+mutant "resident selector not written" registers.c 'if (!(registers_image_changed(cpu, vcpu, bit) & bit))' 'if (registers_image_changed(cpu, vcpu, bit) & 0)'
 mutant "resident GLOBAL_CTL written to memory (AMD)" registers.c 'else if (mpmu_live(cpu, vcpu))
-		mpmu_call' 'else if (0)
-		mpmu_call'
-mutant "resident FIXED_CTR_CTRL not written" registers.c 'if (mpmu_live(cpu, vcpu))
-		mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->fixed_ctrl' 'if (0)
-		mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->fixed_ctrl'
+		mpmu_merge' 'else if (0)
+		mpmu_merge'
+mutant "resident FIXED_CTR_CTRL not written" registers.c 'if (~absent)
+		mpmu_merge_fixed_ctrl' 'if (0)
+		mpmu_merge_fixed_ctrl'
+
+mutant "lent: RDPMC and GLOBAL_CTRL stay direct" policy.c 'return !vcpu->lent && (' 'return ('
+mutant "lent: a counter of the host is direct" policy.c '!(vcpu->lent & mpmu_bit(reg.pmc)) &&' ''
+mutant "lent: the guest starts the event of the host" registers.c 'value & (~vcpu->lent | mpmu_contended(vcpu))' 'value'
+mutant "lent: the guest does not get what it has enabled" registers.c 'value & (~vcpu->lent | mpmu_contended(vcpu))' 'value & ~vcpu->lent'
+mutant "lent: GLOBAL_CTRL of the guest lacks bits" registers.c 'if (vcpu->lent)
+		return vcpu->global_ctrl;' ''
+mutant "lent: GLOBAL_CTRL of the guest is not kept" registers.c 'if (vcpu->lent || !(in_vmcs' 'if (!(in_vmcs'
+mutant "lent: control bits of the host are overwritten" registers.c 'if (others)
+		value = ' 'if (0)
+		value = '
+mutant "lent: fields of the host are overwritten" registers.c 'fields |= mpmu_fixed_bits(pmc, MPMU_FIXED_FIELD);' ';'
+mutant "lent: an owner that starts a counter is settled" registers.c '		if (vcpu->lent & pmcs)
+			cpu->settled = NULL;' ''
+mutant "lent: an old bit is news once it may interrupt" registers.c '		vcpu->signalled |= mpmu_call(vcpu, rdmsr, mpmu_desc(vcpu)->status);' ''
+mutant "lent: what software sets interrupts" registers.c 'vcpu->signalled |= bits;' ''
+mutant "lent: a bit that was cleared is old" registers.c 'vcpu->signalled &= ~bits;' ''
+mutant "lent: saved status bits cannot be cleared" registers.c 'vcpu->global_status &= ~bits;' ''
+mutant "lent: status bits of the host are the guest's" switch.c 'vcpu->host->pmcs & ~vcpu->lent;
+}' 'vcpu->host->pmcs;
+}'
+mutant "lent: saved values are taken for 0" switch.c '(vcpu->nonzero_counters & vcpu->lent) |' ''
+mutant "lent: the interrupt is routed to the guest" switch.c 'if (vcpu->lent)
+		return switch_swap_in(cpu, vcpu);
+	mpmu_call(vcpu, route_pmi);' 'mpmu_call(vcpu, route_pmi);
+	if (vcpu->lent)
+		return switch_swap_in(cpu, vcpu);'
+mutant "lent: counters of the host are moved" vcpu.c 'vcpu->moved = mpmu_all_pmcs(&vcpu->caps) & ~vcpu->lent;' 'vcpu->moved = mpmu_all_pmcs(&vcpu->caps);'
+mutant "lent: drained for another use" switch.c 'if (cpu->owner && !cpu->owner->lent)' 'if (cpu->owner)'
+mutant "lent: the owner stays when the set changes" switch.c '	mpmu_release(cpu, MPMU_CAUSE_RECLAIM);
+	cpu->lent' '	cpu->lent'
+mutant "lent: the same set releases" switch.c 'if (cpu->lent == host)
+		return;' ''
+mutant "lent: another CPU has the same set" switch.c 'if (vcpu->lent == lent)
+		return false;' 'return false;'
+mutant "lent: new intercepts are not requested" switch.c 'mpmu_call(vcpu, share, lent);
+	mpmu_call(vcpu, request_intercepts);' 'mpmu_call(vcpu, share, lent);'
+mutant "lent: VM-exit does not load what the host has" switch.c 'mpmu_call(vcpu, share, lent);' ';'
+mutant "lent: a refused swap is done" switch.c 'if (swapped && !mpmu_call(vcpu, share, vcpu->lent & ~swapped)) {' 'if (swapped && !mpmu_call(vcpu, share, vcpu->lent & ~swapped) && 0) {'
+mutant "lent: a refused swap leaves events displaced" switch.c '		mpmu_exit(cpu, vcpu);
+		return -EAGAIN;' '		return -EAGAIN;'
+mutant "lent: swapped once" switch.c 'cpu->settled = swapped ? NULL : vcpu;' 'cpu->settled = vcpu;'
+mutant "lent: swapped for good" switch.c 'cpu->settled = swapped ? NULL : vcpu;' 'cpu->settled = NULL;'
+mutant "lent: a swapped counter is not loaded" switch.c '		mpmu_counter_write(cpu, vcpu, pmc, *mpmu_saved_counter(vcpu, pmc));' ''
+mutant "lent: a swapped counter is not saved" switch.c 'mpmu_save_counter(vcpu, pmc, value);' ';'
+mutant "lent: a swapped fixed counter is not started" switch.c 'if (swapped & MPMU_FIXED_MASK)' 'if (0)'
+mutant "lent: a swapped counter that wraps is not noticed" switch.c 'if (value < *mpmu_saved_counter(vcpu, pmc))' 'if (0)'
+mutant "lent: status of a swapped counter stays" switch.c '		switch_clear_status(vcpu, wrapped);' ''
+mutant "lent: metrics of the guest stay" switch.c 'if (swapped & mpmu_bit(MPMU_METRICS))' 'if (0)'
+mutant "lent: an overflow before the put is not told" switch.c '		switch_signal(vcpu, status, vcpu->signalled);
+	else' '		;
+	else'
+mutant "lent: a late NMI finds nobody" switch.c '		switch_signal(vcpu, wrapped, vcpu->signalled);' ''
+mutant "lent: bits without INT interrupt" switch.c 'if (mpmu_interrupts(vcpu, pmc)) {
+			mpmu_raise' 'if (1) {
+			mpmu_raise'
+mutant "lent: an old bit hides an overflow" switch.c 'host ? vcpu->signalled : 0' 'vcpu->signalled'
+mutant "lent: interrupts of the host are the guest's" switch.c 'host ? vcpu->signalled : 0' '0'
+mutant "lent: taken back in the middle" switch.c '	if (cpu->displaced & ~ALL_DISPLACED)
+		switch_swap_out(cpu);' ''
+mutant "lent: forgotten at RESET" vcpu.c 'vcpu->lent = lent;' ''
 done_testing

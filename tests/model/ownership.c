@@ -49,6 +49,9 @@ struct world {
 struct port {
 	const char *name;
 	const char *model;
+	/* The counter of the host's event, which is plain: then guests run beside it. */
+	u32 host_pmc;
+	bool shares;
 	/* A put leaves the registers where they are. */
 	bool forgets_put;
 	/* The host uses the PMU without a reclaim. */
@@ -56,6 +59,7 @@ struct port {
 	/* Operations in place of the stub's. */
 	bool (*drain_pmi)(const struct mpmu_vcpu *vcpu, bool briefly);
 	void (*disown)(const struct mpmu_vcpu *vcpu);
+	bool (*share)(const struct mpmu_vcpu *vcpu, mpmu_pmcs host);
 	/* What the search must find; NULL: nothing. */
 	const char *finds;
 };
@@ -296,7 +300,7 @@ static void do_reclaim(struct place at)
 	stub_perf_reclaim(&world.machine);
 }
 
-/* An event of the host, on the guests' counter. */
+/* An event of the host, on the guests' counter or on another one. */
 static bool can_open(struct place at)
 {
 	return !at.v && !cpu_at(at.c)->perf.events[0].installed;
@@ -307,7 +311,9 @@ static void do_open(struct place at)
 	exit_on(at.c);
 	if (port->forgets_reclaim)
 		cpu_at(at.c)->mpmu.owner = NULL;
-	stub_perf_install(&world.machine, 0, 0, 0x5300c0, START);
+	world.machine.shares = port->shares;
+	stub_perf_install(&world.machine, 0, port->host_pmc,
+			  0x5300c0 | (is_amd() ? STUB_EVENTSEL_HOST_ONLY : 0), START);
 }
 
 static bool has_event(struct place at)
@@ -442,8 +448,11 @@ static void check_hardware(u32 c)
 		stop("something of a guest is left in hardware");
 	go_on_at(c);
 	stub_take_interrupts(&world.machine);
-	stub_perf_displace(&world.machine);
-	if (event->installed && event->count != event->truth)
+	if (event->plain && event->installed)
+		stub_perf_remove(&world.machine, 0);
+	else
+		stub_perf_displace(&world.machine);
+	if (event->count != event->truth)
 		stop("an event of the host does not have its count");
 }
 
@@ -471,6 +480,8 @@ static void make_world(void)
 		ops.drain_pmi = port->drain_pmi;
 	if (port->disown)
 		ops.disown = port->disown;
+	if (port->share)
+		ops.share = port->share;
 	world.machine.host.ops = &ops;
 	for (v = 0; v < VCPUS; v++) {
 		stub_vcpu_init(&world.vcpus[v], &world.machine, unit_caps(port->model));
@@ -520,6 +531,8 @@ static u64 hash_vcpu(u32 v)
 	hash = mix(mix(hash, core->disabled), core->nonzero_counters);
 	hash = mix(mix(hash, core->nonzero_eventsels), core->flags);
 	hash = mix(mix(hash, core->idle_switches), core->held);
+	hash = mix(mix(hash, core->lent), core->signalled);
+	hash = mix(hash, vcpu->vmcs_host_global_ctrl);
 	hash = mix(hash, vcpu->loaded | vcpu->in_guest << 1 | vcpu->touched << 2 |
 				 vcpu->lvtpc_masked << 3 | vcpu->requests.pmi << 4 |
 				 vcpu->requests.reprogram << 5 | vcpu->requests.intercepts << 6 |
@@ -541,7 +554,8 @@ static u64 hash_pmu(u64 hash, const struct stub_pmu *pmu)
 	return mix(hash, pmu->owned | pmu->guest_mode << 1 | pmu->svme << 2 |
 				 pmu->pending[STUB_NMI_OF_HOST] << 3 |
 				 pmu->pending[STUB_VECTOR_OF_GUEST] << 4 |
-				 pmu->lvtpc.masked << 5 | pmu->lvtpc.route << 6);
+				 pmu->lvtpc.masked << 5 | pmu->lvtpc.route << 6 |
+				 pmu->nmi_of_guest << 7 | pmu->lent << 8);
 }
 
 static u64 hash_perf(u64 hash, const struct stub_perf *perf)
@@ -556,7 +570,8 @@ static u64 hash_perf(u64 hash, const struct stub_perf *perf)
 		hash = mix(mix(hash, event->count), event->truth);
 	}
 	hash = mix(mix(hash, perf->global_ctrl), perf->fixed_ctrl);
-	return mix(mix(hash, perf->dirty), perf->running | perf->displaced << 1);
+	hash = mix(mix(hash, perf->lent), perf->dirty);
+	return mix(hash, perf->running | perf->displaced << 1);
 }
 
 static u64 hash_cpu(u32 c)
@@ -565,7 +580,9 @@ static u64 hash_cpu(u32 c)
 	u64 hash;
 
 	hash = mix(mix(0, cpu->mpmu.zero_counters), cpu->mpmu.zero_eventsels);
-	hash = mix(mix(hash, cpu->mpmu.cleaned), cpu->mpmu.pmi_latched | cpu->mpmu.displaced << 1);
+	hash = mix(mix(hash, cpu->mpmu.cleaned), cpu->mpmu.pmi_latched);
+	hash = mix(mix(hash, cpu->mpmu.displaced), cpu->mpmu.lent);
+	hash = mix(hash, cpu->mpmu.settled != NULL);
 	return mix(hash_perf(hash_pmu(hash, &cpu->pmu), &cpu->perf), cpu->late_pmi);
 }
 
@@ -787,9 +804,24 @@ static void forget_target(const struct mpmu_vcpu *vcpu)
 	world.machine.here->mpmu.pmi_target = NULL;
 }
 
+static bool share_nothing(const struct mpmu_vcpu *vcpu, mpmu_pmcs host)
+{
+	(void)host;
+	return stub_ops.share(vcpu, 0);
+}
+
+static bool stop_nothing(const struct mpmu_vcpu *vcpu, mpmu_pmcs host)
+{
+	return vcpu && (host || true);
+}
+
 static const struct port ports[] = {
 	{.name = "Intel", .model = "intel-v5-8-3"},
 	{.name = "AMD", .model = "amd-v2"},
+	{.name = "Intel, shared", .model = "intel-v5-8-3", .shares = true, .host_pmc = 1},
+	{.name = "AMD, shared", .model = "amd-v2", .shares = true, .host_pmc = 1},
+	{.name = "Intel, the same counter", .model = "intel-v5-8-3", .shares = true},
+	{.name = "AMD, the same counter", .model = "amd-v2", .shares = true},
 	{.name = "a vCPU that moves while its registers are elsewhere",
 	 .model = "intel-v5-8-3",
 	 .forgets_put = true,
@@ -806,6 +838,17 @@ static const struct port ports[] = {
 	 .model = "intel-v5-8-3",
 	 .disown = forget_target,
 	 .finds = "an interrupt is lost"},
+	{.name = "an event that is stopped, though it need not be",
+	 .model = "intel-v5-8-3",
+	 .shares = true,
+	 .host_pmc = 1,
+	 .share = share_nothing,
+	 .finds = "an event of the host does not have its count"},
+	{.name = "an event that is not stopped for the guest",
+	 .model = "intel-v5-8-3",
+	 .shares = true,
+	 .share = stop_nothing,
+	 .finds = "of what is lent to the host"},
 };
 
 int main(void)

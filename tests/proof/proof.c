@@ -144,6 +144,12 @@ void proof_restore(const struct mpmu_vcpu *v)
 	changes++;
 }
 
+bool proof_share(const struct mpmu_vcpu *v, mpmu_pmcs host)
+{
+	changes++;
+	return nondet_bool();
+}
+
 bool proof_own(const struct mpmu_vcpu *v)
 {
 	if (hw.status & mpmu_all_pmcs(&host.caps))

@@ -192,6 +192,10 @@ static bool is(const char *got, const char *want)
 	  (mpmu_put(CPU, VCPU), mpmu_vcpu_reset(NULL, VCPU), VCPU->eventsel[0]), 0, true)          \
 	X(evict_any, "mpmu_evict: NULL is any vCPU", (mpmu_evict(CPU, NULL), mpmu_held(VCPU)),     \
 	  false, true)                                                                             \
+	X(share_lacking, "mpmu_share: bits that the machine lacks",                                \
+	  (mpmu_share(CPU, 1ull << 31), mpmu_enter(CPU, VCPU)), 0, true)                           \
+	X(nmi_nobody, "mpmu_nmi: of nobody", mpmu_nmi(&s.world.machine.cpus[1].mpmu, false),       \
+	  false, false)                                                                            \
 	X(enter_elsewhere, "mpmu_enter: another CPU holds it",                                     \
 	  mpmu_enter(&s.world.machine.cpus[1].mpmu, VCPU), -EINVAL, false)                         \
 	X(exists_any, "mpmu_msr_exists: any MSR", mpmu_msr_exists(VCPU, NO_PMU_MSR), false, false) \
@@ -297,6 +301,8 @@ static bool is(const char *got, const char *want)
 	X(a_evict, "mpmu_evict: NULL cpu", mpmu_evict(NULL, VCPU))                                \
 	X(a_held, "mpmu_held: NULL", mpmu_held(NULL))                                             \
 	X(a_reclaim, "mpmu_reclaim: NULL", mpmu_reclaim(NULL))                                    \
+	X(a_share, "mpmu_share: NULL", mpmu_share(NULL, 1))                                       \
+	X(a_nmi, "mpmu_nmi: NULL", mpmu_nmi(NULL, false))                                         \
 	X(a_drain, "mpmu_drain: NULL", mpmu_drain(NULL))                                          \
 	X(a_pmi, "mpmu_pmi: NULL", mpmu_pmi(NULL))                                                \
 	X(a_emulate, "mpmu_emulate: NULL vcpu", mpmu_emulate(CPU, NULL, MPMU_EVENT_BRANCHES, 3))
