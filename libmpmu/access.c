@@ -24,107 +24,70 @@ static u64 access_eventsel_writable(const struct mpmu_vcpu *vcpu, u32 pmc)
 	return writable;
 }
 
-static u64 access_fixed_ctrl_writable(const struct mpmu_vcpu *vcpu)
-{
-	u64 writable = 0;
-	u32 pmc;
-
-	mpmu_for_each_pmc(pmc, vcpu->caps.counters & MPMU_FIXED_MASK)
-		writable |= mpmu_fixed_bits(pmc, MPMU_FIXED_WRITABLE);
-	return writable;
-}
-
-/* Reserved bits fault or are dropped, as the vendor has it. */
-static enum mpmu_result access_check_bits(const struct mpmu_vcpu *vcpu, u64 writable, u64 *value)
-{
-	if (mpmu_desc(vcpu)->strict && *value & ~writable)
-		return MPMU_GP;
-	*value &= writable;
-	return MPMU_DONE;
-}
-
-/* What the owner of the VM restores was read in full: there is no sign to extend. */
-static enum mpmu_result access_check_legacy(const struct mpmu_vcpu *vcpu, enum mpmu_initiator by,
-					    u64 *value)
-{
-	if (by == MPMU_BY_GUEST)
-		*value = access_extend_legacy(*value);
-	*value &= mpmu_mask(vcpu->caps.gp_width);
-	return MPMU_DONE;
-}
-
-/* A counter in full; the owner of a VM may restore what another width held. */
-static enum mpmu_result access_check_full(const struct mpmu_vcpu *vcpu, u32 pmc,
-					  enum mpmu_initiator by, u64 *value)
-{
-	u64 mask = mpmu_mask(mpmu_width(&vcpu->caps, pmc));
-
-	if (by == MPMU_BY_GUEST)
-		return access_check_bits(vcpu, mask, value);
-	*value &= mask;
-	return MPMU_DONE;
-}
-
-static enum mpmu_result access_check_read_only(const struct mpmu_vcpu *vcpu, enum mpmu_initiator by)
-{
-	return by == MPMU_BY_GUEST && mpmu_desc(vcpu)->strict ? MPMU_GP : MPMU_DONE;
-}
-
 /*
- * Bits that are no counter's are accepted and are never set: where the registers
- * are direct the guest could neither see nor clear a saved one.
+ * Bits of a status register that are no counter's are accepted and are never set: where
+ * the registers are direct the guest could neither see nor clear a saved one.
  */
-static enum mpmu_result access_check_status(const struct mpmu_vcpu *vcpu, u64 *value)
+static u64 access_writable(const struct mpmu_vcpu *vcpu, struct mpmu_reg reg)
 {
 	mpmu_pmcs pmcs = mpmu_all_pmcs(&vcpu->caps);
-	enum mpmu_result result =
-		access_check_bits(vcpu, pmcs | mpmu_desc(vcpu)->status_extra, value);
 
-	*value &= pmcs;
-	return result;
+	switch (reg.kind) {
+	case MPMU_KIND_GP:
+	case MPMU_KIND_GP_LEGACY:
+	case MPMU_KIND_FIXED:
+	case MPMU_KIND_METRICS:
+		return mpmu_mask(mpmu_width(&vcpu->caps, reg.pmc));
+	case MPMU_KIND_EVENTSEL:
+		return access_eventsel_writable(vcpu, reg.pmc);
+	case MPMU_KIND_FIXED_CTRL:
+		return mpmu_fixed_fields(vcpu->caps.counters, MPMU_FIXED_WRITABLE);
+	case MPMU_KIND_GLOBAL_CTRL:
+	case MPMU_KIND_STATUS_SET:
+		return pmcs;
+	case MPMU_KIND_STATUS:
+	case MPMU_KIND_STATUS_CLEAR:
+		return pmcs | mpmu_desc(vcpu)->status_extra;
+	case MPMU_KIND_NONE:
+	case MPMU_KIND_INUSE:
+		break;
+	}
+	return ~0ull;
 }
 
 /* The status itself is for the owner of the VM to write. */
-static enum mpmu_result access_check_whole_status(const struct mpmu_vcpu *vcpu,
-						  enum mpmu_initiator by, u64 *value)
+static bool access_is_read_only(struct mpmu_reg reg)
 {
-	enum mpmu_result result = access_check_read_only(vcpu, by);
-
-	return result == MPMU_DONE ? access_check_status(vcpu, value) : result;
+	return reg.kind == MPMU_KIND_STATUS || reg.kind == MPMU_KIND_INUSE;
 }
 
-/* All that can fail; makes *value what access_commit() stores. */
-static MPMU_COLD enum mpmu_result access_check(const struct mpmu_vcpu *vcpu, struct mpmu_reg reg,
+/* The owner of a VM may restore what another width held. */
+static bool access_drops_excess(struct mpmu_reg reg, enum mpmu_initiator by)
+{
+	return reg.kind == MPMU_KIND_GP_LEGACY ||
+	       (by == MPMU_BY_HOST &&
+		(reg.kind == MPMU_KIND_FIXED || reg.kind == MPMU_KIND_METRICS));
+}
+
+/*
+ * All that can fail; makes *value what access_commit() stores.  Reserved bits fault
+ * or are dropped, as the vendor has it.  What the owner of the VM restores of a legacy
+ * counter was read in full: there is no sign to extend.
+ */
+static enum mpmu_result access_check(const struct mpmu_vcpu *vcpu, struct mpmu_reg reg,
 				     enum mpmu_initiator by, u64 *value)
 {
-	const struct mpmu_caps *caps = &vcpu->caps;
+	u64 writable = access_writable(vcpu, reg);
 
-	switch (reg.kind) {
-	case MPMU_KIND_NONE:
+	if (reg.kind == MPMU_KIND_NONE)
 		return MPMU_NOT_PMU;
-	case MPMU_KIND_GP:
-		return access_check_bits(vcpu, mpmu_mask(caps->gp_width), value);
-	case MPMU_KIND_FIXED:
-	case MPMU_KIND_METRICS:
-		return access_check_full(vcpu, reg.pmc, by, value);
-	case MPMU_KIND_GP_LEGACY:
-		return access_check_legacy(vcpu, by, value);
-	case MPMU_KIND_EVENTSEL:
-		return access_check_bits(vcpu, access_eventsel_writable(vcpu, reg.pmc), value);
-	case MPMU_KIND_FIXED_CTRL:
-		return access_check_bits(vcpu, access_fixed_ctrl_writable(vcpu), value);
-	case MPMU_KIND_GLOBAL_CTRL:
-		return access_check_bits(vcpu, mpmu_all_pmcs(caps), value);
-	case MPMU_KIND_STATUS:
-		return access_check_whole_status(vcpu, by, value);
-	case MPMU_KIND_STATUS_CLEAR:
-		return access_check_status(vcpu, value);
-	case MPMU_KIND_STATUS_SET:
-		return access_check_bits(vcpu, mpmu_all_pmcs(caps), value);
-	case MPMU_KIND_INUSE:
-		return access_check_read_only(vcpu, by);
-	}
-	return MPMU_NOT_PMU;
+	if (mpmu_desc(vcpu)->strict && !access_drops_excess(reg, by) &&
+	    (*value & ~writable || (by == MPMU_BY_GUEST && access_is_read_only(reg))))
+		return MPMU_GP;
+	if (by == MPMU_BY_GUEST && reg.kind == MPMU_KIND_GP_LEGACY)
+		*value = access_extend_legacy(*value);
+	*value &= writable;
+	return MPMU_DONE;
 }
 
 static void access_commit_eventsel(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc, u64 value)
@@ -143,22 +106,22 @@ static void access_commit_eventsel(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
 /* A field that stays as it is keeps its image: a denied one stays denied. */
 static void access_commit_fixed_ctrl(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 value)
 {
-	u64 hw = vcpu->fixed_ctrl_hw;
 	mpmu_pmcs changed = 0, enabled = 0;
 	u32 pmc;
+	u64 hw;
 
 	mpmu_for_each_pmc(pmc, vcpu->caps.counters & MPMU_FIXED_MASK) {
 		u32 field = mpmu_fixed_field(value, pmc);
 
 		if (field == mpmu_fixed_field(vcpu->fixed_ctrl, pmc))
 			continue;
-		hw &= ~mpmu_fixed_bits(pmc, MPMU_FIXED_FIELD);
 		changed |= mpmu_bit(pmc);
 		if (field)
 			enabled |= mpmu_bit(pmc);
 	}
 	vcpu->fixed_ctrl = value;
 	mpmu_cancel_reprogram(vcpu, changed);
+	hw = vcpu->fixed_ctrl_hw & ~mpmu_fixed_fields(changed, MPMU_FIXED_FIELD);
 	mpmu_fixed_ctrl_hw_write(cpu, vcpu, hw);
 	mpmu_request_reprogram(vcpu, enabled);
 }
@@ -173,6 +136,7 @@ static void access_commit_status(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, e
 {
 	if ((kind == MPMU_KIND_STATUS) != (by == MPMU_BY_HOST))
 		return;
+	value &= mpmu_all_pmcs(&vcpu->caps);
 	if (kind == MPMU_KIND_STATUS)
 		mpmu_status_clear(cpu, vcpu, mpmu_all_pmcs(&vcpu->caps));
 	if (kind == MPMU_KIND_STATUS_CLEAR)
@@ -181,7 +145,7 @@ static void access_commit_status(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, e
 		mpmu_status_set(cpu, vcpu, value);
 }
 
-static MPMU_COLD void access_commit(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mpmu_reg reg,
+static void access_commit(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mpmu_reg reg,
 			  enum mpmu_initiator by, u64 value)
 {
 	switch (reg.kind) {
@@ -287,7 +251,8 @@ static const u8 classes[] = {
 };
 
 /* The register that the guest, or somebody else, wants. */
-static MPMU_NOINLINE struct mpmu_reg access_find(struct mpmu_vcpu *vcpu, u32 msr, enum mpmu_initiator by)
+static MPMU_NOINLINE struct mpmu_reg access_find(struct mpmu_vcpu *vcpu, u32 msr,
+						 enum mpmu_initiator by)
 {
 	struct mpmu_reg reg = mpmu_decode(vcpu, msr);
 
@@ -329,8 +294,9 @@ static void access_write(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mp
 	access_commit(cpu, vcpu, reg, by, value);
 }
 
-static MPMU_NOINLINE enum mpmu_result access_check_and_write(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
-					       u32 msr, enum mpmu_initiator by, u64 value)
+static MPMU_NOINLINE enum mpmu_result access_check_and_write(struct mpmu_cpu *cpu,
+							     struct mpmu_vcpu *vcpu, u32 msr,
+							     enum mpmu_initiator by, u64 value)
 {
 	struct mpmu_reg reg = access_find(vcpu, msr, by);
 	enum mpmu_result result = access_check(vcpu, reg, by, &value);

@@ -139,7 +139,7 @@ static MPMU_COLD void amd_match_version(struct mpmu_caps *caps)
 		caps->features &= ~AMD_V2;
 }
 
-static MPMU_COLD const char *amd_missing(const struct mpmu_caps *host)
+static const char *amd_missing(const struct mpmu_caps *host)
 {
 	if (!mpmu_has(host, AMD_V2 | MPMU_FEAT_PERFCTR_CORE))
 		return "PerfMonV2";

@@ -163,7 +163,8 @@ static u8 caps_smaller(u8 a, u8 b)
 	return a < b ? a : b;
 }
 
-MPMU_COLD void mpmu_caps_offer(struct mpmu_caps *offer, const struct mpmu_caps *host, enum mpmu_policy policy)
+MPMU_COLD void mpmu_caps_offer(struct mpmu_caps *offer, const struct mpmu_caps *host,
+			       enum mpmu_policy policy)
 {
 	const struct mpmu_desc *desc;
 
@@ -259,8 +260,8 @@ static const char *caps_lacks_event(const struct mpmu_caps *guest, const struct 
 	return guest->arch_events & ~offer->arch_events ? "an architectural event" : NULL;
 }
 
-MPMU_COLD const char *mpmu_caps_obstacle(const struct mpmu_caps *guest, const struct mpmu_caps *host,
-			       enum mpmu_policy policy)
+MPMU_COLD const char *mpmu_caps_obstacle(const struct mpmu_caps *guest,
+					 const struct mpmu_caps *host, enum mpmu_policy policy)
 {
 	struct mpmu_caps offer;
 	const char *missing;

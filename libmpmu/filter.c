@@ -101,7 +101,7 @@ MPMU_COLD u64 mpmu_filter_size(u32 nr_events)
 }
 
 MPMU_COLD int mpmu_filter_compile(struct mpmu_filter *filter, enum mpmu_vendor vendor,
-			const struct mpmu_filter_spec *spec)
+				  const struct mpmu_filter_spec *spec)
 {
 	const struct mpmu_desc *desc = mpmu_desc_of(vendor);
 	int err = filter ? filter_check(desc, spec) : -EINVAL;

@@ -245,7 +245,7 @@ static MPMU_COLD void intel_match_version(struct mpmu_caps *caps)
 		caps->features &= ~(u32)MPMU_FEAT_STATUS_SET;
 }
 
-static MPMU_COLD const char *intel_missing(const struct mpmu_caps *host)
+static const char *intel_missing(const struct mpmu_caps *host)
 {
 	if (!mpmu_has(host, MPMU_FEAT_GLOBAL | MPMU_FEAT_STATUS_SET))
 		return "PMU version 4 or later";

@@ -177,16 +177,18 @@ extern const struct mpmu_desc mpmu_amd;
 
 /* Spelled so that a host may have a macro "noinline". */
 #define MPMU_NOINLINE __attribute__((__noinline__))
-/* Off the way of entries and exits, or rare on it: small rather than fast. */
+/* For size: what makes and restores VMs, and what few switches of the PMU need. */
 #define MPMU_COLD __attribute__((__cold__))
 
 #define MPMU_ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
-/* In halves: 64-bit scans need a library on 32-bit machines. */
+/* In halves on 32-bit machines, where a scan of 64 bits needs a library. */
 static inline u32 mpmu_first_pmc(mpmu_pmcs set)
 {
 	u32 low = (u32)set;
 
+	if (sizeof(long) == sizeof(set))
+		return __builtin_ctzl((unsigned long)set);
 	return low ? __builtin_ctz(low) : 32 + __builtin_ctz((u32)(set >> 32));
 }
 
@@ -220,11 +222,6 @@ static inline u64 mpmu_mask(u32 width)
 static inline u32 mpmu_fixed_field(u64 ctrl, u32 pmc)
 {
 	return (ctrl >> (4 * (pmc - MPMU_FIXED_BASE))) & MPMU_FIXED_FIELD;
-}
-
-static inline u64 mpmu_fixed_bits(u32 pmc, u32 field)
-{
-	return (u64)field << (4 * (pmc - MPMU_FIXED_BASE));
 }
 
 static inline u32 mpmu_width(const struct mpmu_caps *caps, u32 pmc)
@@ -312,6 +309,7 @@ bool mpmu_global_ctrl_in_vmcs(const struct mpmu_vcpu *vcpu);
 mpmu_pmcs mpmu_absent(const struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu);
 u64 *mpmu_saved_counter(struct mpmu_vcpu *vcpu, u32 pmc);
 void mpmu_save_counter(struct mpmu_vcpu *vcpu, u32 pmc, u64 value);
+u64 mpmu_fixed_fields(mpmu_pmcs pmcs, u32 field);
 void mpmu_merge(const struct mpmu_vcpu *vcpu, u32 msr, u64 value, u64 others);
 void mpmu_merge_fixed_ctrl(const struct mpmu_vcpu *vcpu, u64 value, mpmu_pmcs others);
 u64 mpmu_counter_read(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc);

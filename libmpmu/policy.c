@@ -112,7 +112,7 @@ bool mpmu_nested_rdpmc_intercepted(const struct mpmu_vcpu *vcpu, bool l1)
 	return l1 || mpmu_rdpmc_intercepted(vcpu);
 }
 
-MPMU_COLD void mpmu_vcpu_update_intercepts(const struct mpmu_vcpu *vcpu)
+void mpmu_vcpu_update_intercepts(const struct mpmu_vcpu *vcpu)
 {
 	u32 msr;
 

@@ -50,7 +50,8 @@ static void registers_write_live(const struct mpmu_vcpu *vcpu, u32 pmc, u64 valu
 }
 
 /* Hardware derives PERF_METRICS from fixed counter 3, and wants that written first. */
-static MPMU_NOINLINE MPMU_COLD void registers_write_slots(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 value)
+static MPMU_NOINLINE void registers_write_slots(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
+						u64 value)
 {
 	u64 metrics = mpmu_counter_read(cpu, vcpu, MPMU_METRICS);
 
@@ -136,30 +137,37 @@ MPMU_COLD void mpmu_status_clear(const struct mpmu_cpu *cpu, struct mpmu_vcpu *v
 	vcpu->signalled &= ~bits;
 }
 
+/* The bits of a field, in the field of each of these. */
+MPMU_NOINLINE u64 mpmu_fixed_fields(mpmu_pmcs pmcs, u32 field)
+{
+	u64 fields = 0;
+	u32 pmc;
+
+	mpmu_for_each_pmc(pmc, pmcs & MPMU_FIXED_MASK)
+		fields |= (u64)field << (4 * (pmc - MPMU_FIXED_BASE));
+	return fields;
+}
+
 /* Bits of others stay as they are. */
-MPMU_NOINLINE MPMU_COLD void mpmu_merge(const struct mpmu_vcpu *vcpu, u32 msr, u64 value, u64 others)
+MPMU_NOINLINE void mpmu_merge(const struct mpmu_vcpu *vcpu, u32 msr, u64 value, u64 others)
 {
 	if (others)
 		value = (value & ~others) | (mpmu_call(vcpu, rdmsr, msr) & others);
 	mpmu_call(vcpu, wrmsr, msr, value);
 }
 
-MPMU_NOINLINE MPMU_COLD void mpmu_merge_fixed_ctrl(const struct mpmu_vcpu *vcpu, u64 value, mpmu_pmcs others)
+MPMU_NOINLINE void mpmu_merge_fixed_ctrl(const struct mpmu_vcpu *vcpu, u64 value, mpmu_pmcs others)
 {
-	u64 fields = 0;
-	u32 pmc;
-
-	mpmu_for_each_pmc(pmc, others & MPMU_FIXED_MASK)
-		fields |= mpmu_fixed_bits(pmc, MPMU_FIXED_FIELD);
-	mpmu_merge(vcpu, mpmu_desc(vcpu)->fixed_ctrl, value, fields);
+	mpmu_merge(vcpu, mpmu_desc(vcpu)->fixed_ctrl, value,
+		   mpmu_fixed_fields(others, MPMU_FIXED_FIELD));
 }
 
 /*
  * An owner that starts or stops a lent counter has to swap it, or no longer.  What has
  * overflowed by now did so by the control that changes: see switch_signal().
  */
-static MPMU_NOINLINE MPMU_COLD mpmu_pmcs registers_image_changed(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
-					 mpmu_pmcs pmcs)
+static MPMU_NOINLINE mpmu_pmcs registers_image_changed(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
+						       mpmu_pmcs pmcs)
 {
 	vcpu->disabled |= vcpu->enabled & pmcs;
 	if (mpmu_live(cpu, vcpu) && vcpu->lent) {

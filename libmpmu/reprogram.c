@@ -78,7 +78,7 @@ void mpmu_request_reprogram(struct mpmu_vcpu *vcpu, mpmu_pmcs pmcs)
 	mpmu_call(vcpu, request_reprogram);
 }
 
-/* The PMCs are disabled in hardware and stay so until the next request. */
+/* The PMCs are disabled in hardware, or about to be, until the next request. */
 void mpmu_cancel_reprogram(struct mpmu_vcpu *vcpu, mpmu_pmcs pmcs)
 {
 	vcpu->reprogram &= ~pmcs;
@@ -144,15 +144,15 @@ static void reprogram_gp(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);
 	u64 eventsel = vcpu->eventsel[pmc];
 	u64 hw = mpmu_eventsel_disabled(desc, eventsel);
-	bool enabled = eventsel & MPMU_SEL_ENABLE && reprogram_mode_matches(vcpu, eventsel) &&
-		       reprogram_filter_allows(vcpu, filter, pmc);
 
-	if (enabled)
+	if (eventsel & MPMU_SEL_ENABLE && reprogram_mode_matches(vcpu, eventsel) &&
+	    reprogram_filter_allows(vcpu, filter, pmc)) {
 		hw |= MPMU_SEL_ENABLE;
-	mpmu_assign(&vcpu->counts_instructions, mpmu_bit(pmc),
-		    enabled && reprogram_selects(desc, eventsel, MPMU_EVENT_INSTRUCTIONS));
-	mpmu_assign(&vcpu->counts_branches, mpmu_bit(pmc),
-		    enabled && reprogram_selects(desc, eventsel, MPMU_EVENT_BRANCHES));
+		if (reprogram_selects(desc, eventsel, MPMU_EVENT_INSTRUCTIONS))
+			vcpu->counts_instructions |= mpmu_bit(pmc);
+		if (reprogram_selects(desc, eventsel, MPMU_EVENT_BRANCHES))
+			vcpu->counts_branches |= mpmu_bit(pmc);
+	}
 	mpmu_eventsel_hw_write(cpu, vcpu, pmc, hw);
 }
 
@@ -160,21 +160,18 @@ static void reprogram_fixed(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
 			    const struct mpmu_filter *filter, mpmu_pmcs pmcs)
 {
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);
-	u64 hw = vcpu->fixed_ctrl_hw;
+	mpmu_pmcs allowed = 0;
 	u32 pmc;
+	u64 hw;
 
 	mpmu_for_each_pmc(pmc, pmcs) {
-		u32 field = mpmu_fixed_field(vcpu->fixed_ctrl, pmc);
-		mpmu_pmcs bit = mpmu_bit(pmc);
-
-		if (!reprogram_filter_allows(vcpu, filter, pmc))
-			field = 0;
-		hw = (hw & ~mpmu_fixed_bits(pmc, MPMU_FIXED_FIELD)) | mpmu_fixed_bits(pmc, field);
-		mpmu_assign(&vcpu->counts_instructions, bit,
-			    field && desc->fixed_events[MPMU_EVENT_INSTRUCTIONS] & bit);
-		mpmu_assign(&vcpu->counts_branches, bit,
-			    field && desc->fixed_events[MPMU_EVENT_BRANCHES] & bit);
+		if (reprogram_filter_allows(vcpu, filter, pmc))
+			allowed |= mpmu_bit(pmc);
 	}
+	vcpu->counts_instructions |= allowed & desc->fixed_events[MPMU_EVENT_INSTRUCTIONS];
+	vcpu->counts_branches |= allowed & desc->fixed_events[MPMU_EVENT_BRANCHES];
+	hw = vcpu->fixed_ctrl_hw & ~mpmu_fixed_fields(pmcs, MPMU_FIXED_FIELD);
+	hw |= vcpu->fixed_ctrl & mpmu_fixed_fields(allowed, MPMU_FIXED_FIELD);
 	mpmu_fixed_ctrl_hw_write(cpu, vcpu, hw);
 }
 
@@ -189,7 +186,7 @@ void mpmu_vcpu_reprogram(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
 	pmcs = vcpu->reprogram;
 	if (!pmcs)
 		return;
-	vcpu->reprogram = 0;
+	mpmu_cancel_reprogram(vcpu, pmcs);
 	mpmu_for_each_pmc(pmc, pmcs & MPMU_GP_MASK)
 		reprogram_gp(cpu, vcpu, filter, pmc);
 	reprogram_fixed(cpu, vcpu, filter, pmcs & MPMU_FIXED_MASK);
@@ -198,7 +195,7 @@ void mpmu_vcpu_reprogram(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
 		mpmu_touch(vcpu);
 }
 
-MPMU_COLD void mpmu_vcpu_filter_changed(struct mpmu_vcpu *vcpu)
+void mpmu_vcpu_filter_changed(struct mpmu_vcpu *vcpu)
 {
 	mpmu_assert_vcpu(vcpu);
 	mpmu_request_reprogram(vcpu, mpmu_enabled_by_guest(vcpu));

@@ -69,7 +69,8 @@ MPMU_COLD u32 mpmu_snapshot_size(const struct mpmu_vcpu *vcpu)
 	return snapshot_list_all(vcpu, NULL);
 }
 
-MPMU_COLD void mpmu_snapshot_save(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, struct mpmu_msr *list)
+MPMU_COLD void mpmu_snapshot_save(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
+				  struct mpmu_msr *list)
 {
 	u32 count, i;
 
@@ -93,8 +94,8 @@ static u32 snapshot_first_bad(const struct mpmu_vcpu *vcpu, const struct mpmu_ms
 	return i;
 }
 
-MPMU_COLD int mpmu_snapshot_restore(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, const struct mpmu_msr *list,
-			  u32 count, u32 *err_msr)
+MPMU_COLD int mpmu_snapshot_restore(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
+				    const struct mpmu_msr *list, u32 count, u32 *err_msr)
 {
 	u32 i;
 

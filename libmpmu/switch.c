@@ -51,8 +51,7 @@ static void switch_count_moves(struct mpmu_vcpu *vcpu, u32 read, u32 written)
  * whoever takes the marks cleans.  Under policy direct the next owner can read them,
  * by RDPMC, and start them, by GLOBAL_CTRL.
  */
-static MPMU_NOINLINE MPMU_COLD void switch_clean(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
-				       mpmu_pmcs beyond)
+static MPMU_COLD void switch_clean(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, mpmu_pmcs beyond)
 {
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);
 	u32 pmc;
@@ -60,8 +59,8 @@ static MPMU_NOINLINE MPMU_COLD void switch_clean(struct mpmu_cpu *cpu, struct mp
 	mpmu_for_each_pmc(pmc, beyond) {
 		mpmu_call(vcpu, wrmsr, mpmu_counter_msr(desc, pmc), 0);
 		vcpu->stats->registers.written++;
-	}
-	mpmu_for_each_pmc(pmc, beyond & MPMU_GP_MASK) {
+		if (pmc >= MPMU_FIXED_BASE)
+			continue;
 		mpmu_call(vcpu, wrmsr, mpmu_eventsel_msr(desc, pmc), 0);
 		vcpu->stats->registers.written++;
 	}
@@ -285,12 +284,9 @@ static inline u32 switch_scrub_controls(struct mpmu_cpu *cpu, struct mpmu_vcpu *
  * All but the lent are the guest's while it owns the PMU: bits beyond its model, and
  * those of no counter that it may set without an exit, too.
  */
-static u64 switch_read_status(const struct mpmu_vcpu *vcpu)
+static inline u64 switch_read_status(const struct mpmu_vcpu *vcpu)
 {
-	const struct mpmu_desc *desc = mpmu_desc(vcpu);
-
-	return mpmu_call(vcpu, rdmsr, desc->status) &
-	       ((vcpu->host->pmcs & ~vcpu->lent) | desc->status_settable);
+	return mpmu_call(vcpu, rdmsr, mpmu_desc(vcpu)->status) & vcpu->reported;
 }
 
 /* PERF_METRICS does not tell by its value; its overflow is rare. */
@@ -335,7 +331,7 @@ static MPMU_COLD void switch_drain(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
  * clear no status bit unseen.  So a bit that is not @old is an overflow of which the
  * guest has to be told, here or by mpmu_nmi(), whichever finds it first.
  */
-static MPMU_NOINLINE MPMU_COLD bool switch_signal(struct mpmu_vcpu *vcpu, mpmu_pmcs status, mpmu_pmcs old)
+static MPMU_NOINLINE bool switch_signal(struct mpmu_vcpu *vcpu, mpmu_pmcs status, mpmu_pmcs old)
 {
 	u32 pmc;
 
@@ -350,7 +346,7 @@ static MPMU_NOINLINE MPMU_COLD bool switch_signal(struct mpmu_vcpu *vcpu, mpmu_p
 }
 
 /* A guest without status registers cannot clear a bit: drop it. */
-static MPMU_NOINLINE MPMU_COLD void switch_clear_status(struct mpmu_vcpu *vcpu, u64 status)
+static MPMU_NOINLINE void switch_clear_status(struct mpmu_vcpu *vcpu, u64 status)
 {
 	mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->status_clear, status);
 	if (mpmu_has(&vcpu->caps, MPMU_FEAT_GLOBAL))
@@ -421,11 +417,12 @@ static void switch_let_go(struct mpmu_vcpu *vcpu)
  * back.  All accesses of the guest to these exit: a value that is less than before
  * has wrapped.
  */
-static MPMU_NOINLINE MPMU_COLD void switch_swap_out(struct mpmu_cpu *cpu)
+static MPMU_COLD void switch_swap_out(struct mpmu_cpu *cpu)
 {
 	struct mpmu_vcpu *vcpu = cpu->owner;
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);
-	mpmu_pmcs swapped = cpu->displaced & ~ALL_DISPLACED, wrapped = swapped & mpmu_bit(MPMU_METRICS);
+	mpmu_pmcs swapped = cpu->displaced & ~ALL_DISPLACED;
+	mpmu_pmcs wrapped = swapped & mpmu_bit(MPMU_METRICS);
 	u32 pmc;
 
 	mpmu_for_each_pmc(pmc, swapped) {
@@ -452,7 +449,7 @@ static MPMU_NOINLINE MPMU_COLD void switch_swap_out(struct mpmu_cpu *cpu)
  * The guest has enabled these though they are lent: they are its own until the exit.
  * -EAGAIN: one of the host's that is in the way has overflowed just now.
  */
-static MPMU_NOINLINE MPMU_COLD int switch_swap_in(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
+static MPMU_COLD int switch_swap_in(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);
 	mpmu_pmcs swapped = mpmu_contended(vcpu);
@@ -468,7 +465,8 @@ static MPMU_NOINLINE MPMU_COLD int switch_swap_in(struct mpmu_cpu *cpu, struct m
 	mpmu_for_each_pmc(pmc, swapped) {
 		mpmu_counter_write(cpu, vcpu, pmc, *mpmu_saved_counter(vcpu, pmc));
 		if (pmc < MPMU_FIXED_BASE)
-			mpmu_call(vcpu, wrmsr, mpmu_eventsel_msr(desc, pmc), vcpu->eventsel_hw[pmc]);
+			mpmu_call(vcpu, wrmsr, mpmu_eventsel_msr(desc, pmc),
+				  vcpu->eventsel_hw[pmc]);
 		vcpu->stats->registers.written++;
 	}
 	if (swapped & MPMU_FIXED_MASK)
@@ -580,7 +578,7 @@ static MPMU_NOINLINE bool switch_account_idle(struct mpmu_vcpu *vcpu)
 }
 
 /* The values are in memory, and GLOBAL_CTRL stays what it is; its place may not. */
-static MPMU_NOINLINE MPMU_COLD void switch_set_lent(struct mpmu_vcpu *vcpu, mpmu_pmcs lent)
+static MPMU_COLD void switch_set_lent(struct mpmu_vcpu *vcpu, mpmu_pmcs lent)
 {
 	u64 ctrl = mpmu_global_ctrl_read(NULL, vcpu);
 
@@ -685,7 +683,7 @@ void mpmu_reclaim(struct mpmu_cpu *cpu)
 	switch_forget(cpu);
 }
 
-MPMU_COLD void mpmu_share(struct mpmu_cpu *cpu, mpmu_pmcs host)
+void mpmu_share(struct mpmu_cpu *cpu, mpmu_pmcs host)
 {
 	mpmu_assert(cpu);
 	host = mpmu_with_metrics(host, ~0ull);
@@ -697,7 +695,7 @@ MPMU_COLD void mpmu_share(struct mpmu_cpu *cpu, mpmu_pmcs host)
 	cpu->zero_eventsels &= ~(u32)host;
 }
 
-MPMU_COLD void mpmu_drain(struct mpmu_cpu *cpu)
+void mpmu_drain(struct mpmu_cpu *cpu)
 {
 	mpmu_assert(cpu);
 	if (cpu->owner && !cpu->owner->lent)
@@ -713,7 +711,7 @@ void mpmu_pmi(struct mpmu_cpu *cpu)
 	cpu->pmi_latched = false;
 }
 
-MPMU_COLD bool mpmu_nmi(struct mpmu_cpu *cpu, bool host)
+bool mpmu_nmi(struct mpmu_cpu *cpu, bool host)
 {
 	struct mpmu_vcpu *vcpu;
 	mpmu_pmcs status;
@@ -736,7 +734,7 @@ static void switch_lose(struct mpmu_cpu *cpu)
 	cpu->settled = NULL;
 }
 
-MPMU_COLD void mpmu_cpu_forget_vcpu(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
+void mpmu_cpu_forget_vcpu(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
 {
 	mpmu_assert(cpu && vcpu);
 	if (cpu->owner == vcpu)
@@ -745,7 +743,7 @@ MPMU_COLD void mpmu_cpu_forget_vcpu(struct mpmu_cpu *cpu, const struct mpmu_vcpu
 		cpu->pmi_target = NULL;
 }
 
-MPMU_COLD void mpmu_cpu_reset(struct mpmu_cpu *cpu)
+void mpmu_cpu_reset(struct mpmu_cpu *cpu)
 {
 	mpmu_assert(cpu);
 	switch_lose(cpu);

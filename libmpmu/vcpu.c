@@ -11,17 +11,22 @@
 
 MPMU_STATIC_ASSERT(sizeof(struct mpmu_vcpu) < 1536, "a vCPU is small");
 
+/* The table is slots and nothing else. */
 static bool vcpu_ops_complete(const struct mpmu_ops *ops)
 {
-#define MPMU_OP(ret, name, args) \
-	if (!ops->name)          \
-		return false;
-#include <mpmu/ops.def>
-#undef MPMU_OP
+	void (*slot)(void);
+	u32 i;
+
+	for (i = 0; i < sizeof(*ops); i += sizeof(slot)) {
+		memcpy(&slot, (const char *)ops + i, sizeof(slot));
+		if (!slot)
+			return false;
+	}
 	return true;
 }
 
-MPMU_COLD int mpmu_host_init(struct mpmu_host *host, const struct mpmu_ops *ops, const struct mpmu_caps *caps)
+MPMU_COLD int mpmu_host_init(struct mpmu_host *host, const struct mpmu_ops *ops,
+			     const struct mpmu_caps *caps)
 {
 	if (!host || !ops || !caps || !vcpu_ops_complete(ops))
 		return -EINVAL;
@@ -37,7 +42,8 @@ MPMU_COLD int mpmu_host_init(struct mpmu_host *host, const struct mpmu_ops *ops,
 	return 0;
 }
 
-MPMU_COLD void mpmu_vcpu_init(struct mpmu_vcpu *vcpu, const struct mpmu_host *host, struct mpmu_stats *stats)
+MPMU_COLD void mpmu_vcpu_init(struct mpmu_vcpu *vcpu, const struct mpmu_host *host,
+			      struct mpmu_stats *stats)
 {
 	mpmu_assert(vcpu && host && stats);
 	memset(vcpu, 0, sizeof(*vcpu));
@@ -56,11 +62,12 @@ static u32 vcpu_count_pmcs(mpmu_pmcs set)
 }
 
 /* Counters and the status are read; selectors and FIXED_CTR_CTRL are known. */
-MPMU_COLD void mpmu_count_registers(struct mpmu_vcpu *vcpu)
+void mpmu_count_registers(struct mpmu_vcpu *vcpu)
 {
 	bool in_vmcs = mpmu_has(&vcpu->host->caps, MPMU_FEAT_VMCS_GLOBAL_CTRL);
 
 	vcpu->moved = mpmu_all_pmcs(&vcpu->caps) & ~vcpu->lent;
+	vcpu->reported = (vcpu->host->pmcs & ~vcpu->lent) | mpmu_desc(vcpu)->status_settable;
 	vcpu->readable = vcpu_count_pmcs(vcpu->moved) + 1 + !in_vmcs;
 	vcpu->writable = vcpu->readable + vcpu_count_pmcs(vcpu->moved & MPMU_GP_MASK) +
 			 !!mpmu_desc(vcpu)->fixed_ctrl;
@@ -88,7 +95,7 @@ static void vcpu_reset_registers(struct mpmu_vcpu *vcpu)
 }
 
 /* The first use: from here on the registers are worth switching. */
-MPMU_COLD void mpmu_touch(struct mpmu_vcpu *vcpu)
+void mpmu_touch(struct mpmu_vcpu *vcpu)
 {
 	if (mpmu_touched(vcpu))
 		return;
@@ -101,7 +108,7 @@ MPMU_COLD void mpmu_touch(struct mpmu_vcpu *vcpu)
 	mpmu_call(vcpu, request_intercepts);
 }
 
-MPMU_COLD void mpmu_untouch(struct mpmu_vcpu *vcpu)
+void mpmu_untouch(struct mpmu_vcpu *vcpu)
 {
 	if (!mpmu_touched(vcpu))
 		return;
@@ -150,7 +157,7 @@ static mpmu_pmcs vcpu_mode_dependent(const struct mpmu_vcpu *vcpu)
 	return mpmu_enabled_by_guest(vcpu) & mpmu_pmcs_with(vcpu, modes, 0);
 }
 
-MPMU_COLD void mpmu_vcpu_set_flags(struct mpmu_vcpu *vcpu, u32 set, u32 clear)
+void mpmu_vcpu_set_flags(struct mpmu_vcpu *vcpu, u32 set, u32 clear)
 {
 	u32 flags, changed;
 

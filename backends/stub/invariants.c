@@ -60,7 +60,8 @@ static void check_images(const struct stub_vcpu *vcpu, const struct stub_pmu *pm
 		check_gp(vcpu, pmu, i);
 	for (i = 0; i < MPMU_MAX_FIXED; i++)
 		check_fixed(vcpu, i);
-	if (pmu && (pmu->fixed_ctrl.value ^ vcpu->mpmu.fixed_ctrl_hw) & ~stub_fixed_fields(pmu->lent))
+	if (pmu &&
+	    (pmu->fixed_ctrl.value ^ vcpu->mpmu.fixed_ctrl_hw) & ~stub_fixed_fields(pmu->lent))
 		stub_fault("invariant 1: FIXED_CTR_CTRL differs from its image");
 }
 
@@ -95,7 +96,8 @@ static void check_clean(const struct stub_cpu *cpu)
 	if (pmu->owned != (cpu->mpmu.owner != NULL))
 		stub_fault("invariant 2: owner and hardware disagree");
 	if (stub_pmu_counters_of(pmu, STUB_OF_GUEST) & pmu->lent ||
-	    stub_pmu_eventsels_of(pmu, STUB_OF_GUEST) & pmu->lent || pmu->status_of_guest & pmu->lent)
+	    stub_pmu_eventsels_of(pmu, STUB_OF_GUEST) & pmu->lent ||
+	    pmu->status_of_guest & pmu->lent)
 		stub_fault("invariant 2: a value of a guest is in a counter of the host");
 	if (pmu->owned || pmu->guest_mode)
 		return;
@@ -115,8 +117,8 @@ static void check_msr(const struct stub_vcpu *vcpu, u32 msr)
 		stub_fault("invariant 4: MSR %#x of an untouched PMU is direct", msr);
 	if (!stub_msr_is_data(guest, msr))
 		stub_fault("invariant 4: MSR %#x is direct, not a data register", msr);
-	if (vcpu->mpmu.lent && (stub_msr_is_global(guest, msr) ||
-				stub_has(vcpu->mpmu.lent, stub_msr_pmc(guest, msr))))
+	if (vcpu->mpmu.lent &&
+	    (stub_msr_is_global(guest, msr) || stub_has(vcpu->mpmu.lent, stub_msr_pmc(guest, msr))))
 		stub_fault("invariant 4: MSR %#x is direct, and the host's", msr);
 	if (stub_msr_writable(guest, msr) != stub_msr_writable(&vcpu->mpmu.host->caps, msr) &&
 	    !(vcpu->mpmu.flags & MPMU_VCPU_DIRECT && stub_msr_is_global(guest, msr)))

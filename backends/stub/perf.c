@@ -181,7 +181,8 @@ bool stub_perf_share(struct stub_machine *machine, mpmu_pmcs host)
 			restart_event(cpu, &cpu->perf.events[i], false);
 	cpu->pmu.lent = host;
 	for (i = 0; i < STUB_HOST_EVENTS; i++)
-		if (cpu->perf.events[i].installed && stub_has(host & changed, cpu->perf.events[i].pmc))
+		if (cpu->perf.events[i].installed &&
+		    stub_has(host & changed, cpu->perf.events[i].pmc))
 			restart_event(cpu, &cpu->perf.events[i], true);
 	return true;
 }

@@ -46,8 +46,9 @@ enum mpmu_access {
  * - set_touched: the vCPU uses its PMU from now on (true): load GLOBAL_CTRL at
  *   entry and exit, stop the host's own switch of it; or no longer (false).
  * - host_active: is an event of the host on this CPU's PMU now, on a counter that is
- *   not lent (mpmu_share())?  Called only while no vCPU owns the PMU.  The owner's entry does not ask: the host has to
- *   call mpmu_reclaim() before it puts an event on the PMU.
+ *   not lent (mpmu_share())?  Called only while no vCPU owns the PMU.  The owner's
+ *   entry does not ask: the host has to call mpmu_reclaim() before it puts an event
+ *   on the PMU.
  * - displace: take these events off this CPU's PMU.  Pairs with restore.
  * - restore: let them run again.
  * - share: while this vCPU runs, the events of the host that count go on on exactly

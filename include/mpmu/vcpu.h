@@ -197,6 +197,8 @@ struct mpmu_vcpu {
 	mpmu_pmcs lent;
 	/** PMCs that a change of owner moves: those of the model that are not lent. */
 	mpmu_pmcs moved;
+	/** Status bits that are its own while it owns the PMU, beyond the model, too. */
+	mpmu_pmcs reported;
 	/** Status bits whose interrupt needs no more telling, while counters are lent. */
 	mpmu_pmcs signalled;
 	/** GP selectors whose _hw image is not 0. */

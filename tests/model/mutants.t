@@ -126,20 +126,20 @@ mutant "unknown action accepted" filter.c 'spec->action > MPMU_FILTER_DENY' 'spe
 mutant "entries not sorted" filter.c 'entries[count - 1].event > entry.event' '0'
 mutant "12-bit events cut" filter.c '| eventsel >> 32 << 8' ''
 
-mutant "host's legacy write sign-extends" access.c 'by == MPMU_BY_GUEST)
-		*value = access_extend_legacy' '1)
-		*value = access_extend_legacy'
+mutant "host's legacy write sign-extends" access.c 'by == MPMU_BY_GUEST && reg.kind == MPMU_KIND_GP_LEGACY)' 'reg.kind == MPMU_KIND_GP_LEGACY)'
+mutant "what does not fit a counter faults the host" access.c '(by == MPMU_BY_HOST &&
+		(reg.kind' '(0 && (reg.kind'
 mutant "no sign extension" access.c 'return ((value & 0xffffffffull) ^ 0x80000000ull) - 0x80000000ull;' 'return value & 0xffffffffull;'
-mutant "reserved bits accepted" access.c 'mpmu_desc(vcpu)->strict && *value & ~writable' 0
+mutant "reserved bits accepted" access.c '*value & ~writable ||' '0 ||'
 mutant "IN_TXCP in every counter" access.c 'pmc == desc->in_txcp_gp ?' '1 ?'
 mutant "AnyThread of fixed counters" access.c 'MPMU_FIXED_WRITABLE' '0xf'
-mutant "STATUS writable by the guest" access.c 'by == MPMU_BY_GUEST && mpmu_desc(vcpu)->strict ?' '0 ?'
+mutant "STATUS writable by the guest" access.c '|| (by == MPMU_BY_GUEST && access_is_read_only(reg))' ''
 mutant "OVF_CTRL and STATUS_SET by the host" access.c '(kind == MPMU_KIND_STATUS) != (by == MPMU_BY_HOST)' '(kind == MPMU_KIND_STATUS) > (by == MPMU_BY_HOST)'
 mutant "AMD STATUS by the guest" access.c '(kind == MPMU_KIND_STATUS) != (by == MPMU_BY_HOST)' '(kind == MPMU_KIND_STATUS) < (by == MPMU_BY_HOST)'
-mutant "status bits of no counter kept" access.c '*value &= pmcs;' ''
+mutant "status bits of no counter kept" access.c 'value &= mpmu_all_pmcs(&vcpu->caps);' ''
 mutant "selector enabled before the filter" access.c 'mpmu_eventsel_disabled(mpmu_desc(vcpu), value)' 'value'
-mutant "FIXED_CTR_CTRL not closed first" access.c 'hw &= ~mpmu_fixed_bits(pmc, MPMU_FIXED_FIELD);' 'hw = (hw & ~mpmu_fixed_bits(pmc, 0xf)) | mpmu_fixed_bits(pmc, field);'
-mutant "denied field enabled by a neighbour" access.c 'u64 hw = vcpu->fixed_ctrl_hw;' 'u64 hw = value;'
+mutant "FIXED_CTR_CTRL not closed first" access.c 'hw = vcpu->fixed_ctrl_hw & ~mpmu_fixed_fields(changed, MPMU_FIXED_FIELD);' 'hw = value;'
+mutant "denied field enabled by a neighbour" access.c 'hw = vcpu->fixed_ctrl_hw & ~' 'hw = value & ~'
 mutant "selector write requests nothing" access.c 'if (value & MPMU_SEL_ENABLE)' 'if (0)'
 mutant "old request survives a disabling write" access.c 'mpmu_cancel_reprogram(vcpu, mpmu_bit(pmc));' ''
 mutant "GLOBAL_INUSE without fixed counters" access.c 'MPMU_FIXED_OS | MPMU_FIXED_USR);
@@ -177,7 +177,8 @@ mutant "every register written" switch.c 'mine & (vcpu->nonzero_counters | ~cpu-
 mutant "selector not loaded" switch.c 'mine & (vcpu->nonzero_eventsels | ~cpu->zero_eventsels)' '0'
 mutant "dirty counters beyond the model" switch.c 'mpmu_call(vcpu, take_dirty, reachable) |' '(0 & mpmu_call(vcpu, take_dirty, reachable)) |'
 mutant "what firmware left stays" switch.c ' | (reachable & ~cpu->cleaned)' ''
-mutant "selectors beyond the model stay" switch.c 'mpmu_for_each_pmc(pmc, beyond & MPMU_GP_MASK)' 'mpmu_for_each_pmc(pmc, beyond & 0)'
+mutant "selectors beyond the model stay" switch.c 'if (pmc >= MPMU_FIXED_BASE)
+			continue;' 'continue;'
 mutant "metrics saved after slots are scrubbed" switch.c '	vcpu->nonzero_counters = (' '	if (metrics)
 		vcpu->metrics = mpmu_call(vcpu, rdmsr, desc->metrics);
 	vcpu->nonzero_counters = ('
@@ -195,9 +196,9 @@ mutant "counters not saved" switch.c '*saved = mpmu_call(vcpu, rdmsr, msr);
 mutant "selectors not scrubbed" switch.c 'switch_for_each(i, vcpu->nonzero_eventsels & ~(u32)vcpu->lent) {' 'switch_for_each(i, 0) {'
 mutant "FIXED_CTR_CTRL not scrubbed" switch.c 'if (vcpu->fixed_ctrl_hw) {' 'if (0) {'
 mutant "status not scrubbed" switch.c 'mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->status_clear, status);' ';'
-mutant "status of the host taken" switch.c '(vcpu->host->pmcs | desc->status_settable)' '~0ull'
-mutant "status beyond the model stays" switch.c '(vcpu->host->pmcs | desc->status_settable)' '(mpmu_all_pmcs(&vcpu->caps) | desc->status_settable)'
-mutant "status of no counter that a guest sets stays" switch.c '(vcpu->host->pmcs | desc->status_settable)' 'vcpu->host->pmcs'
+mutant "status of the host taken" switch.c ' & vcpu->reported' ''
+mutant "status beyond the model stays" vcpu.c 'vcpu->host->pmcs & ~vcpu->lent' 'mpmu_all_pmcs(&vcpu->caps) & ~vcpu->lent'
+mutant "status of no counter that a guest sets stays" vcpu.c ' | mpmu_desc(vcpu)->status_settable' ''
 mutant "bits beyond the model are saved" registers.c 'mpmu_of_model(vcpu, mpmu_call(vcpu, get_global_ctrl))' 'mpmu_call(vcpu, get_global_ctrl)'
 mutant "a write of slots loses metrics" registers.c 'pmc == MPMU_SLOTS && mpmu_has(&vcpu->caps, MPMU_FEAT_METRICS)' 0
 mutant "status bits never go away" switch.c 'vcpu->global_status &= vcpu->lent;' ''
@@ -303,7 +304,8 @@ mutant "zero selector not zero in hardware" reprogram.c 'if (!eventsel)
 mutant "new filter takes no effect" reprogram.c 'mpmu_request_reprogram(vcpu, mpmu_enabled_by_guest(vcpu));' ''
 mutant "CMASK advances" reprogram.c 'MPMU_SEL_EDGE |' 'MPMU_SEL_EDGE; bits |= 0 &'
 mutant "INV without CMASK stops" reprogram.c 'MPMU_SEL_EDGE |' 'MPMU_SEL_EDGE | (1ull << 23) |'
-mutant "requests never end" reprogram.c 'vcpu->reprogram = 0;' ''
+mutant "requests never end" reprogram.c 'mpmu_cancel_reprogram(vcpu, pmcs);
+	mpmu_for' 'mpmu_for'
 mutant "IN_TX advances" reprogram.c 'desc->sel_in_tx |' ''
 mutant "restored PMU stays closed" reprogram.c 'if (vcpu->enabled)
 		mpmu_touch(vcpu);' ''
@@ -358,16 +360,14 @@ mutant "lent: GLOBAL_CTRL of the guest is not kept" registers.c 'if (vcpu->lent 
 mutant "lent: control bits of the host are overwritten" registers.c 'if (others)
 		value = ' 'if (0)
 		value = '
-mutant "lent: fields of the host are overwritten" registers.c 'fields |= mpmu_fixed_bits(pmc, MPMU_FIXED_FIELD);' ';'
+mutant "lent: fields of the host are overwritten" registers.c 'mpmu_fixed_fields(others, MPMU_FIXED_FIELD)' '0'
 mutant "lent: an owner that starts a counter is settled" registers.c '		if (vcpu->lent & pmcs)
 			cpu->settled = NULL;' ''
 mutant "lent: an old bit is news once it may interrupt" registers.c '		vcpu->signalled |= mpmu_call(vcpu, rdmsr, mpmu_desc(vcpu)->status);' ''
 mutant "lent: what software sets interrupts" registers.c 'vcpu->signalled |= bits;' ''
 mutant "lent: a bit that was cleared is old" registers.c 'vcpu->signalled &= ~bits;' ''
 mutant "lent: saved status bits cannot be cleared" registers.c 'vcpu->global_status &= ~bits;' ''
-mutant "lent: status bits of the host are the guest's" switch.c 'vcpu->host->pmcs & ~vcpu->lent;
-}' 'vcpu->host->pmcs;
-}'
+mutant "lent: status bits of the host are the guest's" vcpu.c '(vcpu->host->pmcs & ~vcpu->lent)' 'vcpu->host->pmcs'
 mutant "lent: saved values are taken for 0" switch.c '(vcpu->nonzero_counters & vcpu->lent) |' ''
 mutant "lent: the interrupt is routed to the guest" switch.c 'if (vcpu->lent)
 		return switch_swap_in(cpu, vcpu);

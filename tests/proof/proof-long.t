@@ -61,10 +61,10 @@ try "a counter that is not scrubbed is noticed" fails switch.c '		mpmu_call(vcpu
 try "PERF_METRICS that are not scrubbed are noticed" fails switch.c \
 	'mpmu_call(vcpu, wrmsr, desc->metrics, 0);' ';' \
 	'no value of the guest is in hardware' nothing_is_left intel 2 1
-try "status bits beyond the model that are left are noticed" fails switch.c \
-	'(vcpu->host->pmcs |' '(mpmu_all_pmcs(&vcpu->caps) |' \
+try "status bits beyond the model that are left are noticed" fails vcpu.c \
+	'(vcpu->host->pmcs &' '(mpmu_all_pmcs(&vcpu->caps) &' \
 	'no value of the guest is in hardware' nothing_is_left amd 2 1
-try "status bits of no counter that are left are noticed" fails switch.c ' | desc->status_settable' '' \
+try "status bits of no counter that are left are noticed" fails vcpu.c ' | mpmu_desc(vcpu)->status_settable' '' \
 	'no value of the guest is in hardware' nothing_is_left amd 2 1
 try "bits beyond the model in a direct register are noticed" fails policy.c 'vcpu->flags & MPMU_VCPU_DIRECT &&' '' \
 	'direct: the machine .* what the core [a-z]*' direct_needs_no_check intel 48 1
