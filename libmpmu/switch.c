@@ -21,12 +21,6 @@
 /* Events of the host beyond the lent counters are off the PMU: a bit that no PMC has. */
 #define ALL_DISPLACED (1ull << 63)
 
-static void switch_forget(struct mpmu_cpu *cpu)
-{
-	cpu->zero_counters = 0;
-	cpu->zero_eventsels = 0;
-}
-
 /* Visit the bits of a set of 32. */
 #define switch_for_each(index, set) \
 	for (u32 left_ = (set); left_ && ((index) = __builtin_ctz(left_), true); left_ &= left_ - 1)
@@ -521,12 +515,11 @@ static void switch_displace(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
 	cpu->displaced = ALL_DISPLACED;
 }
 
-/* The host writes its registers again: what was known is not. */
+/* What the host writes now take_dirty names at the next entry: all else is known. */
 static void switch_restore(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
 {
 	if (!cpu->displaced)
 		return;
-	switch_forget(cpu);
 	cpu->displaced = 0;
 	mpmu_call(vcpu, restore);
 }
@@ -680,7 +673,6 @@ void mpmu_reclaim(struct mpmu_cpu *cpu)
 {
 	mpmu_assert(cpu);
 	mpmu_release(cpu, MPMU_CAUSE_RECLAIM);
-	switch_forget(cpu);
 }
 
 void mpmu_share(struct mpmu_cpu *cpu, mpmu_pmcs host)

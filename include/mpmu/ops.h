@@ -73,11 +73,12 @@ enum mpmu_access {
  *   another vCPU, whose registers were taken over since; restore what the host believes
  *   of control registers, and the routing of the PMI to the host.
  * - take_dirty: which of the given counters, bit 48 for PERF_METRICS among them,
- *   hold values of the host?  PERF_METRICS does wherever fixed counter 3 has
- *   counted.  The caller overwrites all that are named, and the port forgets them.
- *   One too many costs a write; none may be named that was not asked for.  Others
- *   stay for the host to clean, before one of its tasks may read them, and also
- *   while a vCPU owns the PMU.
+ *   has the host used since it was asked last, so that these, or their selectors, may
+ *   hold values of the host?  All others hold what the core left in them.  PERF_METRICS
+ *   does not wherever fixed counter 3 has counted.  The caller overwrites all that are
+ *   named, and the port forgets them.  One too many costs a write; none may be named
+ *   that was not asked for.  Others stay for the host to clean, before one of its tasks
+ *   may read them, and also while a vCPU owns the PMU: selectors, too.
  * - route_pmi: route this CPU's performance interrupt to the guest's vector,
  *   masked as the guest's own LVTPC is.  Not called while counters are lent: then it
  *   stays the host's, and not masked.

@@ -40,7 +40,7 @@ struct mpmu_cpu {
 	struct mpmu_vcpu *owner;
 	/** The vCPU that a late performance interrupt belongs to, or NULL. */
 	struct mpmu_vcpu *pmi_target;
-	/** Counters, and PERF_METRICS, known to hold 0. */
+	/** Counters, and PERF_METRICS, that hold 0 unless the host has used them since. */
 	mpmu_pmcs zero_counters;
 	/** Those that hold nothing of the host but what take_dirty() says. */
 	mpmu_pmcs cleaned;
@@ -51,7 +51,7 @@ struct mpmu_cpu {
 	 * 63: all other events of the host are off this CPU's PMU until then.
 	 */
 	mpmu_pmcs displaced;
-	/** GP selectors known to hold 0. */
+	/** GP selectors that hold 0, the same. */
 	u32 zero_eventsels;
 	/** One may be latched by the local APIC, and has not come yet. */
 	bool pmi_latched;

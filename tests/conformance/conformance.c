@@ -715,6 +715,13 @@ static void clean(struct suite *s, mpmu_pmcs dirty)
 	}
 }
 
+/* A counter or its selector holds something. */
+static bool holds(struct suite *s, u32 pmc)
+{
+	return raw(s, counter_msr(s, pmc)) ||
+	       (pmc < MPMU_FIXED_BASE && raw(s, eventsel_msr(s, pmc)));
+}
+
 /* Asked for no counter first, a port names none, and forgets none. */
 static bool dirty_is_complete(struct suite *s)
 {
@@ -729,7 +736,7 @@ static bool dirty_is_complete(struct suite *s)
 	call(s, take_dirty, 0);
 	dirty = call(s, take_dirty, all_pmcs(caps_of(s)));
 	for_each_pmc(pmc, s)
-		ok &= !raw(s, counter_msr(s, pmc)) || is_in(dirty, pmc);
+		ok &= !holds(s, pmc) || is_in(dirty, pmc);
 	clean(s, dirty);
 	disown(s);
 	return ok;

@@ -320,6 +320,9 @@ breaks "displace does not stop" "displace:" 'cpu->msr[SEL + 1] = cpu->running = 
 breaks "displace does not save" "restore:" 'cpu->event = cpu->msr[COUNTER + 1];' ''
 breaks "restore starts from 0" "restore:" 'cpu->msr[COUNTER + 1] = cpu->event;' 'cpu->msr[COUNTER + 1] = 0;'
 breaks "take_dirty names none" "take_dirty: names each" 'return dirty;' 'return 0;'
+breaks "take_dirty forgets a selector" "take_dirty: names each" \
+	'cpu->msr[SEL + 1] = cpu->running = false;' 'cpu->msr[SEL + 1] = 0x1200c0; cpu->running = cpu->msr[COUNTER + 1] = false;' \
+	'cpu->dirty |= 2;' ''
 breaks "take_dirty names all" "take_dirty: names no" 'return dirty;' 'return 0xff;'
 breaks "take_dirty forgets others" "take_dirty: names each" 'cpu->dirty &= ~asked;' 'cpu->dirty = 0;'
 breaks "request_reprogram does nothing" "request_reprogram: done before the" '{ V->reprogram = true; }' '{ }'

@@ -130,6 +130,18 @@ static mpmu_pmcs forgets_others(const struct mpmu_vcpu *vcpu, mpmu_pmcs counters
 	return stub_ops.take_dirty(vcpu, ~0ull) & counters;
 }
 
+/* But the selectors that the host leaves. */
+static mpmu_pmcs cleans_counters_itself(const struct mpmu_vcpu *vcpu, mpmu_pmcs counters)
+{
+	mpmu_pmcs dirty = stub_ops.take_dirty(vcpu, counters);
+	u32 pmc;
+
+	for (pmc = 0; pmc < MPMU_FIXED_BASE; pmc++)
+		if (dirty >> pmc & 1)
+			stub_vcpu_of(vcpu)->cpu->pmu.gp[pmc].value = 0;
+	return 0;
+}
+
 static bool drain_nothing(const struct mpmu_vcpu *vcpu, bool briefly)
 {
 	(void)vcpu;
@@ -216,6 +228,8 @@ static const struct wrong wrongs[] = {
 	WRONG("disown leaves the route", AMD, disown, disown_leaves_route, "the interrupt is"),
 	WRONG("take_dirty knows nothing", AMD, take_dirty, nothing_dirty, "names each counter"),
 	WRONG("take_dirty forgets the others", AMD, take_dirty, forgets_others, "names each counter"),
+	WRONG("take_dirty forgets selectors", AMD, take_dirty, cleans_counters_itself,
+	      "names each counter"),
 	WRONG("route_pmi does nothing", INTEL, route_pmi, nothing, "the interrupt is the guest's"),
 	WRONG("share lets the host's events stand", INTEL, share, share_nothing,
 	      "a plain event and a guest count"),

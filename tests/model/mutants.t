@@ -173,6 +173,7 @@ mutant "first use requests no intercepts" vcpu.c '_write(NULL, vcpu, vcpu->globa
 	mpmu_call(vcpu, request_intercepts);' '_write(NULL, vcpu, vcpu->global_ctrl);'
 
 mutant "host's counters exposed" switch.c 'cpu->zero_counters &= ~dirty;' ''
+mutant "host's selectors exposed" switch.c 'cpu->zero_eventsels &= ~(u32)dirty;' ''
 mutant "every register written" switch.c 'mine & (vcpu->nonzero_counters | ~cpu->zero_counters)' 'mine'
 mutant "selector not loaded" switch.c 'mine & (vcpu->nonzero_eventsels | ~cpu->zero_eventsels)' '0'
 mutant "dirty counters beyond the model" switch.c 'mpmu_call(vcpu, take_dirty, reachable) |' '(0 & mpmu_call(vcpu, take_dirty, reachable)) |'
@@ -239,10 +240,8 @@ mutant "exit leaves events displaced" switch.c 'mpmu_release(cpu, MPMU_CAUSE_DIS
 mutant "put keeps the PMU" switch.c 'if (cpu->owner == vcpu)
 		mpmu_release(cpu, MPMU_CAUSE_PUT);
 	switch_account_idle' 'switch_account_idle'
-mutant "reclaim keeps the PMU" switch.c 'mpmu_release(cpu, MPMU_CAUSE_RECLAIM);
-	switch_forget(cpu);' 'switch_forget(cpu);'
-mutant "reclaim forgets nothing" switch.c 'mpmu_release(cpu, MPMU_CAUSE_RECLAIM);
-	switch_forget(cpu);' 'mpmu_release(cpu, MPMU_CAUSE_RECLAIM);'
+mutant "reclaim keeps the PMU" switch.c '	mpmu_release(cpu, MPMU_CAUSE_RECLAIM);
+}' '}'
 mutant "another owner not released" switch.c 'mpmu_release(cpu, MPMU_CAUSE_OTHER);' 'cpu->owner = NULL;'
 mutant "who takes over meets the interrupt of the other one" switch.c 'if (next && switch_owed_to_another(cpu, next))' 'if (0)'
 mutant "taken over: values beyond the model stay" switch.c '	if (beyond)

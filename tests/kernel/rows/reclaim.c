@@ -245,6 +245,16 @@ static uint64_t holding(const struct mpmu_regs *regs)
 	return set;
 }
 
+/* Selectors that are not 0. */
+static uint64_t selecting(const struct mpmu_regs *regs)
+{
+	uint64_t set = 0;
+
+	for (int i = 0; i < MPMU_MAX_PMCS; i++)
+		set |= (uint64_t)!!regs->eventsel[i] << i;
+	return set;
+}
+
 static void test_moved(void)
 {
 	struct perfrow left;
@@ -276,10 +286,11 @@ static void test_others(void)
 	row = on_cpu(1, PERFROW_OWN, mine);
 	check_eq(row.dirty, mine, "A11: an owner of some counters cleans these");
 	row = on_cpu(1, PERFROW_STATE, 0);
-	check(holding(&row.regs) & others, "A11: others have the host's values");
+	check(holding(&row.regs) & selecting(&row.regs) & others, "A11: others have the host's values");
 	use_rdpmc();
 	row = on_cpu(1, PERFROW_STATE, 0);
 	check_eq(holding(&row.regs), 0, "A11: until a task may read them, and the owner's");
+	check_eq(selecting(&row.regs), 0, "A11: their selectors are clean, too, as nothing tells of these now");
 	on_cpu(1, PERFROW_DISOWN, 0);
 	check(on_cpu(1, PERFROW_STATE, 0).intact, "A11: the guest's values were intact then");
 }
