@@ -40,16 +40,16 @@ static const struct run runs[] = {
 	{ "exits and puts, late", BODY_MIXED, EVENT_BRANCHES, 13, 1500, 150, true, false, false, false, false },
 	{ "exits, parked", BODY_MIXED, EVENT_BRANCHES, 13, 1000, 0, false, false, false, false, true },
 	{ "exits, parked, late", BODY_MIXED, EVENT_BRANCHES, 13, 1000, 150, true, false, false, false, true },
-	{ "reclaims", BODY_PLAIN, EVENT_CYCLES, 100, 5000, 0, false, true, false, false, false },
-	{ "reclaims, late", BODY_PLAIN, EVENT_CYCLES, 100, 5000, 60, false, true, false, false, false },
+	{ "reclaims", BODY_PLAIN, EVENT_CYCLES, 100, 7500, 0, false, true, false, false, false },
+	{ "reclaims, late", BODY_PLAIN, EVENT_CYCLES, 100, 7500, 60, false, true, false, false, false },
 	{ "all counters, reclaims", BODY_MIXED, EVENT_BRANCHES, 0, 1000, 30, true, true, false, false, false },
 	{ "LVTPC masked", BODY_PLAIN, EVENT_CYCLES, 500, 100, 0, false, false, true, false, false },
 };
 
 /* PT shares the interrupt while it is on, with a guest that owns the counters, too. */
 static const struct run traced_runs[] = {
-	{ "PT comes and goes", BODY_PLAIN, EVENT_CYCLES, 100, 2000, 0, false, true, false, true, false },
-	{ "PT comes and goes, late", BODY_PLAIN, EVENT_CYCLES, 100, 2000, 60, false, true, false, true, false },
+	{ "PT comes and goes", BODY_PLAIN, EVENT_CYCLES, 100, 3000, 0, false, true, false, true, false },
+	{ "PT comes and goes, late", BODY_PLAIN, EVENT_CYCLES, 100, 3000, 60, false, true, false, true, false },
 	{ "PT comes and goes, exits", BODY_MIXED, EVENT_BRANCHES, 13, 1000, 0, false, true, false, true, false },
 };
 

@@ -12,7 +12,7 @@
 
 #define READINGS	20	/* one of them at least has no interrupt in it */
 #define MAX_TRIES	1000
-#define MAX_WINDOW	8000	/* instructions */
+#define MAX_WINDOW	4000	/* instructions */
 #define REGION		2
 
 /* All read at one place of the program; the kernel's way there is the same. */
