@@ -190,15 +190,27 @@ static void keeps_global_ctrl(struct unit_world *world, const struct map *map)
 	assert_int_equal(unit_rdmsr(vcpu, map->counter), 10);
 }
 
+/* The guest, which counts from LAST, overflows: so many interrupts it has been told of. */
+static void overflow(struct stub_vcpu *vcpu, u32 told)
+{
+	stub_guest_run(vcpu, WORK(0x20));
+	stub_enter(vcpu);
+	assert_int_equal(vcpu->pmis, told);
+}
+
+static void clear_status(struct stub_vcpu *vcpu, const struct map *map)
+{
+	unit_wrmsr(vcpu, map->status_clear, 1);
+	assert_int_equal(unit_rdmsr(vcpu, map->status), 0);
+}
+
 /* An overflow of the guest is an NMI, and told once; one of the host is its own. */
 static void interrupts_the_guest(struct unit_world *world, const struct map *map)
 {
 	struct stub_vcpu *vcpu = count(world, map, LAST);
 
 	plain_from(world, 1, LAST);
-	stub_guest_run(vcpu, WORK(0x20));
-	stub_enter(vcpu);
-	assert_int_equal(vcpu->pmis, 1);
+	overflow(vcpu, 1);
 	stub_guest_mask_lvtpc(vcpu, false);
 	stub_exit(vcpu);
 	stub_perf_run(&world->machine, WORK(0x20));
@@ -208,11 +220,8 @@ static void interrupts_the_guest(struct unit_world *world, const struct map *map
 	assert_int_equal(unit_rdmsr(vcpu, map->status), 1);
 	/* The old bit does not hide a new overflow. */
 	unit_wrmsr(vcpu, map->counter, LAST);
-	stub_guest_run(vcpu, WORK(0x20));
-	stub_enter(vcpu);
-	assert_int_equal(vcpu->pmis, 2);
-	unit_wrmsr(vcpu, map->status_clear, 1);
-	assert_int_equal(unit_rdmsr(vcpu, map->status), 0);
+	overflow(vcpu, 2);
+	clear_status(vcpu, map);
 	close_plain(world);
 	assert_int_equal(world->machine.cpus[0].perf.strays, 0);
 	assert_int_equal(world->machine.cpus[0].routes, 2 - !unit_rdmsr(vcpu, map->eventsel));
@@ -224,17 +233,12 @@ static void interrupts_the_guest_swapped(struct unit_world *world, const struct 
 	struct stub_vcpu *vcpu = count(world, map, LAST);
 
 	plain(world, 0);
-	stub_guest_run(vcpu, WORK(0x20));
-	stub_enter(vcpu);
-	assert_int_equal(vcpu->pmis, 1);
+	overflow(vcpu, 1);
 	assert_int_equal(unit_rdmsr(vcpu, map->status), 1);
 	stub_guest_mask_lvtpc(vcpu, false);
 	unit_wrmsr(vcpu, map->counter, LAST);
-	stub_guest_run(vcpu, WORK(0x20));
-	stub_enter(vcpu);
-	assert_int_equal(vcpu->pmis, 2);
-	unit_wrmsr(vcpu, map->status_clear, 1);
-	assert_int_equal(unit_rdmsr(vcpu, map->status), 0);
+	overflow(vcpu, 2);
+	clear_status(vcpu, map);
 	close_plain(world);
 }
 
@@ -245,9 +249,7 @@ static void late_swapped(struct unit_world *world, const struct map *map)
 
 	plain(world, 0);
 	world->machine.cpus[0].late_nmi = true;
-	stub_guest_run(vcpu, WORK(0x20));
-	stub_enter(vcpu);
-	assert_int_equal(vcpu->pmis, 1);
+	overflow(vcpu, 1);
 	assert_int_equal(world->machine.cpus[0].perf.strays, 1);
 	close_plain(world);
 }
@@ -289,9 +291,7 @@ static void late_put_again(struct unit_world *world, const struct map *map)
 	struct stub_vcpu *vcpu = count(world, map, LAST);
 
 	plain(world, 1);
-	stub_guest_run(vcpu, WORK(0x20));
-	stub_enter(vcpu);
-	assert_int_equal(vcpu->pmis, 1);
+	overflow(vcpu, 1);
 	unit_wrmsr(vcpu, map->status_clear, 1);
 	unit_wrmsr(vcpu, map->counter, LAST);
 	stub_guest_mask_lvtpc(vcpu, false);
