@@ -60,10 +60,9 @@ int memcmp(const void *a, const void *b, unsigned long size)
 {
 	const u8 *x = a, *y = b;
 
-	for (; size; x++, y++, size--)
-		if (*x != *y)
-			return *x - *y;
-	return 0;
+	while (size && *x == *y)
+		x++, y++, size--;
+	return size ? *x - *y : 0;
 }
 
 /* 115200 bits per second, 8N1, with a FIFO; no interrupts of the old controllers. */

@@ -112,12 +112,11 @@ u32 vcpu_take_event(struct vcpu *vcpu, bool shadow, bool in_nmi, u64 rflags)
 	const bool blocked[] = { false, shadow || in_nmi, shadow || !(rflags & RFLAGS_IF) };
 
 	for (u32 i = 0; i < NR_EVENTS; i++) {
-		u32 event = vcpu->pending[i];
+		u32 event = blocked[i] ? 0 : vcpu->pending[i];
 
-		if (event && !blocked[i]) {
-			vcpu->pending[i] = 0;
+		vcpu->pending[i] -= event;
+		if (event)
 			return event;
-		}
 	}
 	return 0;
 }
