@@ -511,6 +511,61 @@ static void test_throttled(struct machine *machine)
 	host_event_close(fd);
 }
 
+struct sampler {
+	int fd;
+	uint64_t period;
+	struct perf_event_mmap_page *ring;
+};
+
+/* Not a sample before there is a ring for it. */
+static void sampler_open(struct sampler *sampler)
+{
+	sampler->fd = host_event(options.cpu, HOST_EXCLUDE_GUEST | HOST_PINNED | HOST_DISABLED,
+				 sampler->period);
+	sampler->ring = mmap(NULL, (1 + RING_PAGES) * 4096, PROT_READ | PROT_WRITE, MAP_SHARED,
+			     sampler->fd, 0);
+	if (sampler->ring == MAP_FAILED)
+		fatal("no event that samples: %s", strerror(errno));
+	host_event_enable(sampler->fd, true);
+}
+
+static void sampler_close(struct sampler *sampler, int delay)
+{
+	uint64_t count;
+
+	host_event_enable(sampler->fd, false);
+	count = host_event_read(sampler->fd);
+	check(samples_in(sampler->ring) == count / sampler->period,
+	      "A6 NMIs %d late: an event of the host has a sample per %llu instructions (%u, of %llu)",
+	      delay, (unsigned long long)sampler->period, samples_in(sampler->ring),
+	      (unsigned long long)count);
+	munmap(sampler->ring, (1 + RING_PAGES) * 4096);
+	host_event_close(sampler->fd);
+}
+
+/*
+ * The guest uses all counters, those of the two events, too.  Many an event has just
+ * overflowed as it has to stop for the guest, and its NMI has yet to come.
+ */
+static void test_sampled(struct machine *machine, int delay)
+{
+	struct sampler samplers[] = { { .period = 20011 }, { .period = 50021 } };
+	unsigned int wrong;
+
+	if (!limit_samples("100000"))
+		fatal("no limit: %s", strerror(errno));
+	emu_pmi_delay((uint64_t)delay);
+	sampler_open(&samplers[0]);
+	sampler_open(&samplers[1]);
+	wrong = count_wrong(machine, BODY_CPUID, 5000, false);
+	sampler_close(&samplers[0], delay);
+	sampler_close(&samplers[1], delay);
+	emu_pmi_delay(0);
+	check(!wrong, "A6 NMIs %d late: the guest counts exactly beside events that sample", delay);
+	check(!log_count("NMI received for unknown reason"), "A6 NMIs %d late: none is left over",
+	      delay);
+}
+
 int test_host(void)
 {
 	struct machine machine;
@@ -531,6 +586,10 @@ int test_host(void)
 		test_watchdog(&machine);
 	if (wanted("throttled"))
 		test_throttled(&machine);
+	if (wanted("sampled"))
+		test_sampled(&machine, 0);
+	if (wanted("sampled"))
+		test_sampled(&machine, 100);
 	if (wanted("protected"))
 		test_protected(&machine);
 	emu_watch(MPMU_WATCH_RECLAIM, kernel_function("x86_guest_pmu_reclaim"));
