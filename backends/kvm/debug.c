@@ -104,15 +104,23 @@ static void debug_expect_selectors(mpmu_pmcs pmcs, const u64 *want)
 				     want ? want[i] : 0);
 }
 
-static void debug_expect_fixed_ctrl(u64 want)
+/* Fields of counters that are lent are the host's. */
+static void debug_expect_fixed_ctrl(const struct mpmu_vcpu *core, u64 want)
 {
-	if (kvm_mpmu_host.reachable & MPMU_FIXED_MASK)
-		debug_expect("FIXED_CTR_CTRL", MSR_CORE_PERF_FIXED_CTR_CTRL, ~0ull, want);
+	u64 mask = ~0ull;
+	u32 i;
+
+	if (!(kvm_mpmu_host.reachable & MPMU_FIXED_MASK))
+		return;
+	for (i = 0; i < 16; i++)
+		if (core->lent & BIT_ULL(MPMU_FIXED_BASE + i))
+			mask &= ~(0xfull << 4 * i);
+	debug_expect("FIXED_CTR_CTRL", MSR_CORE_PERF_FIXED_CTR_CTRL, mask, want & mask);
 }
 
 static mpmu_pmcs debug_pmcs_of(const struct mpmu_vcpu *core)
 {
-	return core->caps.counters | core->caps.global_ctrl_extra;
+	return (core->caps.counters | core->caps.global_ctrl_extra) & ~core->lent;
 }
 
 /*
@@ -121,7 +129,7 @@ static mpmu_pmcs debug_pmcs_of(const struct mpmu_vcpu *core)
  */
 static mpmu_pmcs debug_beyond(const struct mpmu_vcpu *core)
 {
-	mpmu_pmcs beyond = kvm_mpmu_host.reachable & ~debug_pmcs_of(core);
+	mpmu_pmcs beyond = kvm_mpmu_host.reachable & ~(debug_pmcs_of(core) | core->lent);
 
 	return kvm_mpmu_lends_all ? beyond & ~BIT_ULL(DEBUG_METRICS) : 0;
 }
@@ -131,13 +139,13 @@ static void debug_expect_owner(const struct mpmu_vcpu *core)
 	const struct debug_msrs *msrs = debug_msrs();
 	mpmu_pmcs beyond = debug_beyond(core);
 
-	debug_expect_selectors(core->caps.counters, core->eventsel_hw);
+	debug_expect_selectors(debug_pmcs_of(core), core->eventsel_hw);
 	debug_expect_selectors(beyond, NULL);
 	debug_expect_counters(beyond, NULL);
-	debug_expect_fixed_ctrl(core->fixed_ctrl_hw);
+	debug_expect_fixed_ctrl(core, core->fixed_ctrl_hw);
 	/* VM-exit loads it.  Elsewhere the guest writes it as it likes. */
 	if (kvm_mpmu_host.caps.features & MPMU_FEAT_VMCS_GLOBAL_CTRL)
-		debug_expect("GLOBAL_CTRL", msrs->global_ctrl, ~0ull, 0);
+		debug_expect("GLOBAL_CTRL", msrs->global_ctrl, ~core->lent, 0);
 }
 
 /* Whoever enters: the owner, running or parked, lost and gained nothing since its VM-exit. */
@@ -183,7 +191,8 @@ void kvm_mpmu_debug_before_release(const struct mpmu_vcpu *core)
 	kvm_mpmu_debug_counters_change();
 	debug_expect_selectors(pmcs, NULL);
 	debug_expect_counters(pmcs, NULL);
-	debug_expect_fixed_ctrl(0);
-	debug_expect("GLOBAL_CTRL", msrs->global_ctrl, ~0ull, 0);
-	debug_expect("GLOBAL_STATUS", msrs->status, kvm_mpmu_host.pmcs | msrs->status_settable, 0);
+	debug_expect_fixed_ctrl(core, 0);
+	debug_expect("GLOBAL_CTRL", msrs->global_ctrl, ~core->lent, 0);
+	debug_expect("GLOBAL_STATUS", msrs->status,
+		     (kvm_mpmu_host.pmcs & ~core->lent) | msrs->status_settable, 0);
 }

@@ -19,6 +19,11 @@ const char *kvm_mpmu_missing;
 bool kvm_mpmu_lends_all __read_mostly;
 DEFINE_PER_CPU(struct mpmu_cpu, kvm_mpmu_cpu);
 
+static bool mediated_pmu_share;
+module_param(mediated_pmu_share, bool, 0444);
+MODULE_PARM_DESC(mediated_pmu_share,
+		 "Let events of the host count on beside a guest, on other counters (Intel; default: N)");
+
 static void host_handle_pmi(void)
 {
 	struct mpmu_cpu *cpu = this_cpu_ptr(&kvm_mpmu_cpu);
@@ -26,10 +31,16 @@ static void host_handle_pmi(void)
 	mpmu_pmi(cpu);
 	/*
 	 * On Intel, hardware masked the LVTPC as it delivered the interrupt.
-	 * Where it is shared, VM-exit has made it an NMI since.
+	 * Where it is shared, VM-exit has made it an NMI since, as lent counters do.
 	 */
-	if (cpu->owner && !x86_perf_lvtpc_shared())
+	if (cpu->owner && !cpu->owner->lent && !x86_perf_lvtpc_shared())
 		mpmu_kvm_route_pmi(cpu->owner);
+}
+
+/* In an NMI. */
+static bool host_handle_overflow(bool host)
+{
+	return mpmu_nmi(this_cpu_ptr(&kvm_mpmu_cpu), host);
 }
 
 static void host_reclaim(void)
@@ -157,6 +168,8 @@ static const char *host_setup(const struct kvm_mpmu_vendor *vendor)
 		return "a PMU that libmpmu supports";
 	}
 	kvm_set_mediated_pmi_handler(host_handle_pmi);
+	if (mediated_pmu_share)
+		x86_perf_start_sharing(host_handle_overflow);
 	return NULL;
 }
 

@@ -45,6 +45,8 @@ struct kvm_mpmu_vendor {
 	/* As the ops of the same names, see mpmu/ops.h. */
 	u64 (*get_global_ctrl)(struct kvm_vcpu *vcpu);
 	void (*set_global_ctrl)(struct kvm_vcpu *vcpu, u64 value);
+	/* What VM-exit loads: counters of the host.  NULL: events never stay. */
+	void (*set_host_global_ctrl)(struct kvm_vcpu *vcpu, u64 value);
 	void (*set_intercept)(struct kvm_vcpu *vcpu, u32 msr, u32 access, bool intercept);
 	void (*set_rdpmc_intercept)(struct kvm_vcpu *vcpu, bool intercept);
 	void (*set_touched)(struct kvm_vcpu *vcpu, bool touched);
@@ -122,6 +124,8 @@ int kvm_mpmu_rdpmc(struct kvm_vcpu *vcpu, u32 ecx, u64 *data);
 struct vmx_mpmu {
 	/* What GUEST_IA32_PERF_GLOBAL_CTRL holds, if VM-exit cannot save it. */
 	u64 global_ctrl;
+	/* What HOST_IA32_PERF_GLOBAL_CTRL holds while the vCPU uses its PMU. */
+	u64 host_global_ctrl;
 	/* What L1 passes through to L2, by vmcs12's bitmap at its last VM-entry. */
 	u64 passed_reads[VMX_MPMU_WORDS];
 	u64 passed_writes[VMX_MPMU_WORDS];

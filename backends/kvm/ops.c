@@ -29,6 +29,7 @@
 VENDOR_CALL(is_encrypted);
 VENDOR_CALL(get_global_ctrl);
 VENDOR_CALL(set_global_ctrl);
+VENDOR_CALL(set_host_global_ctrl);
 VENDOR_CALL(set_intercept);
 VENDOR_CALL(set_rdpmc_intercept);
 VENDOR_CALL(set_touched);
@@ -38,6 +39,7 @@ void kvm_mpmu_set_vendor(const struct kvm_mpmu_vendor *vendor)
 	static_call_update(kvm_mpmu_is_encrypted, vendor->is_encrypted);
 	static_call_update(kvm_mpmu_get_global_ctrl, vendor->get_global_ctrl);
 	static_call_update(kvm_mpmu_set_global_ctrl, vendor->set_global_ctrl);
+	static_call_update(kvm_mpmu_set_host_global_ctrl, vendor->set_host_global_ctrl);
 	static_call_update(kvm_mpmu_set_intercept, vendor->set_intercept);
 	static_call_update(kvm_mpmu_set_rdpmc_intercept, vendor->set_rdpmc_intercept);
 	static_call_update(kvm_mpmu_set_touched, vendor->set_touched);
@@ -92,9 +94,14 @@ void mpmu_kvm_restore(const struct mpmu_vcpu *core)
 	perf_put_guest_context();
 }
 
-/* Not called, as this port lends the host no counter: it displaces. */
+/* Counters that perf keeps from guests are the host's in any case. */
 bool mpmu_kvm_share(const struct mpmu_vcpu *core, mpmu_pmcs host)
 {
+	host |= ~core->host->pmcs;
+	if (!x86_perf_guest_share(host))
+		return false;
+	static_call_cond(kvm_mpmu_set_host_global_ctrl)(core_to_vcpu(core),
+							x86_perf_lent() & host);
 	return true;
 }
 
@@ -167,6 +174,8 @@ void mpmu_kvm_request_pmi(const struct mpmu_vcpu *core)
 	struct kvm_vcpu *vcpu = mpmu->vcpu;
 
 	trace_kvm_mpmu_pmi(vcpu->vcpu_id);
+	if (core->lent)
+		x86_perf_guest_told();
 	kvm_make_request(KVM_REQ_PMI, vcpu);
 	if (kvm_get_running_vcpu() != vcpu || rcuwait_active(kvm_arch_vcpu_get_wait(vcpu)))
 		irq_work_queue(&mpmu->kick);

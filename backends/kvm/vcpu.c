@@ -397,13 +397,19 @@ void kvm_mpmu_trigger_event(struct kvm_vcpu *vcpu, u64 eventsel)
 	local_irq_restore(flags);
 }
 
+/* Beside lent counters the interrupt is the host's NMI. */
+static bool vcpu_has_lvtpc(const struct mpmu_cpu *cpu, const struct mpmu_vcpu *core)
+{
+	return mpmu_resident(cpu, core) && !core->lent;
+}
+
 void __kvm_mpmu_lvtpc_changed(struct kvm_vcpu *vcpu)
 {
 	struct mpmu_vcpu *core = vcpu_to_core(vcpu);
 	unsigned long flags;
 
 	local_irq_save(flags);
-	if (mpmu_resident(this_cpu_ptr(&kvm_mpmu_cpu), core) && !x86_perf_lvtpc_shared())
+	if (vcpu_has_lvtpc(this_cpu_ptr(&kvm_mpmu_cpu), core) && !x86_perf_lvtpc_shared())
 		mpmu_kvm_route_pmi(core);
 	local_irq_restore(flags);
 }
@@ -428,7 +434,7 @@ EXPORT_SYMBOL_GPL(__kvm_mpmu_mode_changed);
  */
 static void vcpu_route_in_host(struct mpmu_cpu *cpu, const struct kvm_mpmu *mpmu)
 {
-	if (!mpmu_resident(cpu, &mpmu->core))
+	if (!vcpu_has_lvtpc(cpu, &mpmu->core))
 		return;
 	if (!mpmu->shared_lvtpc) {
 		mpmu_kvm_route_pmi(&mpmu->core);
@@ -497,6 +503,8 @@ int __kvm_mpmu_enter(struct kvm_vcpu *vcpu)
 	if (unlikely(vcpu_sharing_changed(cpu, mpmu)))
 		return -EAGAIN;
 
+	/* perf changes these only after it has taken the counters from the owner. */
+	mpmu_share(cpu, x86_perf_lent());
 	kvm_mpmu_debug_before_entry(cpu);
 	r = mpmu_enter(cpu, &mpmu->core);
 	if (unlikely(r)) {
@@ -513,7 +521,7 @@ int __kvm_mpmu_enter(struct kvm_vcpu *vcpu)
 		return -EAGAIN;
 	}
 	/* PT and BTS are not the guest's to mask; its own bit counts at delivery. */
-	if (unlikely(mpmu->shared_lvtpc) && mpmu_resident(cpu, &mpmu->core))
+	if (unlikely(mpmu->shared_lvtpc) && vcpu_has_lvtpc(cpu, &mpmu->core))
 		perf_load_guest_lvtpc(0);
 	vcpu_settle(cpu, mpmu);
 	return 0;

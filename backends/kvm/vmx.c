@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Intel: GLOBAL_CTRL lives in the VMCS while the vCPU uses its PMU.  VM-entry
- * loads it, VM-exit saves it and loads 0.  Where VM-exit cannot save it, the
+ * loads it, VM-exit saves it and loads the host's, which is 0 but for counters
+ * that are lent.  Where VM-exit cannot save it, the
  * list of MSRs to store does; its entry is then carried into the VMCS before
  * the next entry.
  */
@@ -96,7 +97,7 @@ void vmx_mpmu_load_global_ctrl(struct vcpu_vmx *vmx)
 
 static void vmx_mpmu_enable_switch(struct vcpu_vmx *vmx)
 {
-	vmcs_write64(HOST_IA32_PERF_GLOBAL_CTRL, 0);
+	vmcs_write64(HOST_IA32_PERF_GLOBAL_CTRL, vmx->mpmu.host_global_ctrl);
 	vm_entry_controls_setbit(vmx, LOAD_ENTRY);
 	vm_exit_controls_setbit(vmx, LOAD_EXIT);
 	if (vmx_mpmu_can_save()) {
@@ -117,6 +118,13 @@ static void vmx_mpmu_disable_switch(struct vcpu_vmx *vmx)
 		vm_exit_controls_clearbit(vmx, SAVE_EXIT);
 	else if (vmx->loaded_vmcs == &vmx->vmcs01)
 		vmcs_write32(VM_EXIT_MSR_STORE_COUNT, 0);
+}
+
+static void vmx_mpmu_set_host_global_ctrl(struct kvm_vcpu *vcpu, u64 value)
+{
+	to_vmx(vcpu)->mpmu.host_global_ctrl = value;
+	if (kvm_vcpu_uses_mediated_pmu(vcpu))
+		vmcs_write64(HOST_IA32_PERF_GLOBAL_CTRL, value);
 }
 
 static void vmx_mpmu_set_touched(struct kvm_vcpu *vcpu, bool touched)
@@ -290,6 +298,7 @@ const struct kvm_mpmu_vendor vmx_mpmu_vendor = {
 	.is_encrypted = vmx_mpmu_is_encrypted,
 	.get_global_ctrl = vmx_mpmu_get_global_ctrl,
 	.set_global_ctrl = vmx_mpmu_set_global_ctrl,
+	.set_host_global_ctrl = vmx_mpmu_set_host_global_ctrl,
 	.set_intercept = vmx_mpmu_set_intercept,
 	.set_rdpmc_intercept = vmx_mpmu_set_rdpmc_intercept,
 	.set_touched = vmx_mpmu_set_touched,

@@ -178,6 +178,16 @@ void park_guests(bool park)
 		fatal("kvm has no parameter mediated_pmu_park");
 }
 
+bool host_shares(void)
+{
+	FILE *file = fopen("/sys/module/kvm/parameters/mediated_pmu_share", "r");
+	bool shares = file && fgetc(file) == 'Y';
+
+	if (file)
+		fclose(file);
+	return shares;
+}
+
 /* Interrupts from another CPU without a pause would keep the guest out. */
 void spin_between_reclaims(void)
 {

@@ -138,7 +138,12 @@ static void test_idle(struct machine *machine)
 	idle = accesses(machine, false);
 	counting = accesses(machine, true);
 	host_event_close(fd);
-	check(counting > 10 * EXITS, "E5 beside a host event a guest that can count is switched");
+	/* A tick may preempt it once or twice. */
+	if (host_shares())
+		check(counting < EXITS, "E6 beside a plain event a guest that counts is not switched");
+	else
+		check(counting > 10 * EXITS,
+		      "E5 beside a host event a guest that can count is switched");
 	check(idle < 2 * EXITS, "E5 one that has used its PMU once is not, after some exits");
 	note("%d exits: %d accesses, and %d", EXITS, (int)counting, (int)idle);
 }

@@ -76,6 +76,8 @@ int host_begin(const char *name, int cpu);
 bool write_file(const char *path, const char *text);
 /* Do values of a guest stay in the registers while it does not run?  By default. */
 void park_guests(bool park);
+/* Do plain events of the host count on beside a guest? */
+bool host_shares(void);
 
 /* Does the kernel's log have that text? */
 int log_count(const char *text);
