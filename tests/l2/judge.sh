@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
-# shellcheck shell=bash disable=SC2034
+# shellcheck shell=bash disable=SC2034,SC2154
 # Judge the lines of a guest that counted (tests/l2/guest) beside ./run.  Source
 # it after machine.sh.
 
@@ -86,4 +86,11 @@ noticed()
 	[ "$lines" = "$whole" ] || "${@:3}" >/dev/null 2>&1 || failed=0
 	lines=$whole
 	result "$failed" "$1" "after sed '$2'"
+}
+
+# judged NAME EDIT COMMAND...: it holds for the lines of $label, and not after the EDIT (of sed).
+judged()
+{
+	try "$label: $1" "${@:3}" || true
+	noticed "$label: ... and would be noticed if not" "$2" "${@:3}" || true
 }

@@ -13,13 +13,6 @@
 
 LOOPS=1000000
 
-# judged NAME EDIT COMMAND...: it holds for the lines, and not after the EDIT (of sed).
-judged()
-{
-	try "$label: $1" "${@:3}" || true
-	noticed "$label: ... and would be noticed if not" "$2" "${@:3}" || true
-}
-
 # said NAME COUNT EVENT: the first number that perf stat has for the event.
 said()
 {
