@@ -80,16 +80,11 @@ long_enough()
 	[ "${count:-0}" -ge $((millions * 1000000)) ]
 }
 
-quiet()
-{
-	grep -x end <<<"$lines" && ! grep '^complaint' <<<"$lines"
-}
-
 judge()
 {
 	local way
 
-	judged "no complaint, and the guest ends" 's/^end$/complaint/' quiet
+	judged "no complaint, and the guest ends" 's/^end$/complaint/' l2_quiet
 	judged "kernel and rr are the distribution's" 's/^(kernel .*)-cloud-/\1-/' from_distribution
 	judged "the program has $millions million instructions" 's/^(alone 0 )[0-9]/\10/' long_enough
 	judged "system calls go through the buffer, or not" 's/^(flushes unbuffered) 0/\1 1/' as_asked
@@ -106,7 +101,7 @@ l2_prepare "${MPMU_KERNEL:-$("$MPMU_TOP/tests/kernel/build" mpmu-y)}" --run "$MP
 	--linux "$people/bzImage" --add "$MACHINE_WORK/recorded" --add "$people/rr/usr:/usr" --add "$people/rr/lib64:/lib64"
 for machine in ${1:-intel-spr amd-zen4}; do
 	label="$machine, rr"
-	l2_boot "$machine" 0 "mpmu.policy=direct mpmu.memory=768 mpmu.limit=14400 mpmu.guest=mpmu.millions=$millions,mpmu.runs=$runs" \
+	l2_boot "$machine" 0 "mpmu.show mpmu.policy=direct mpmu.memory=768 mpmu.limit=14400 mpmu.guest=mpmu.millions=$millions,mpmu.runs=$runs" \
 		--mem 2048 "${@:2}"
 	result "$status" "$label: the machine passes" "$(l2_what_happened)" || true
 	judge
