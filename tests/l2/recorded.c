@@ -19,10 +19,10 @@
 #include <unistd.h>
 
 #define THREADS		2
-#define TURN		10	/* instructions */
-#define TURNS		1000	/* in a round */
+#define TURN		40	/* instructions */
+#define TURNS		250	/* in a round */
 #define PER_CALLS	16	/* rounds */
-#define TICK		4000	/* microseconds of processor time */
+#define TICK		8000	/* microseconds of processor time */
 
 static volatile uint64_t sum, signals, calls;
 static int ready;
@@ -48,22 +48,26 @@ static void on_signal(int number, siginfo_t *info, void *context)
 	add((uint64_t)regs[REG_EFL]);
 }
 
-/* TURNS of TURN instructions, with a branch that depends on the value. */
+/*
+ * TURNS of TURN instructions.  Many are conditional branches, which depend on the value:
+ * rr counts these, and from where it stops before a signal, thousands of them on AMD, it
+ * comes to a breakpoint in each turn.
+ */
 static uint64_t turn(uint64_t value)
 {
 	uint64_t count = TURNS;
 
 	__asm__ volatile("1:	imul	$1664525, %0\n"
 			 "	add	$1013904223, %0\n"
-			 "	test	$64, %0\n"
-			 "	jz	2f\n"
-			 "	rol	$7, %0\n"
 			 "	xor	%1, %0\n"
-			 "	jmp	3f\n"
-			 "2:	ror	$9, %0\n"
-			 "	sub	%1, %0\n"
+			 "	.rept	16\n"
+			 "	ror	$3, %0\n"
+			 "	jc	2f\n"
+			 "2:\n"
+			 "	.endr\n"
+			 "	.rept	3\n"
 			 "	nop\n"
-			 "3:	nop\n"
+			 "	.endr\n"
 			 "	dec	%1\n"
 			 "	jnz	1b\n"
 			 : "+a" (value), "+c" (count) : : "cc");
