@@ -19,10 +19,10 @@ const char *kvm_mpmu_missing;
 bool kvm_mpmu_lends_all __read_mostly;
 DEFINE_PER_CPU(struct mpmu_cpu, kvm_mpmu_cpu);
 
-static bool mediated_pmu_share;
+static bool mediated_pmu_share = true;
 module_param(mediated_pmu_share, bool, 0444);
 MODULE_PARM_DESC(mediated_pmu_share,
-		 "Let events of the host count on beside a guest, on other counters (Intel; default: N)");
+		 "Let events of the host count on beside a guest, on other counters (default: Y)");
 
 static void host_handle_pmi(void)
 {

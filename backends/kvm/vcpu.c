@@ -494,6 +494,7 @@ int __kvm_mpmu_enter(struct kvm_vcpu *vcpu)
 {
 	struct mpmu_cpu *cpu = this_cpu_ptr(&kvm_mpmu_cpu);
 	struct kvm_mpmu *mpmu = vcpu->arch.mpmu;
+	bool settles;
 	int r;
 
 	lockdep_assert_irqs_disabled();
@@ -504,6 +505,7 @@ int __kvm_mpmu_enter(struct kvm_vcpu *vcpu)
 		return -EAGAIN;
 
 	/* perf changes these only after it has taken the counters from the owner. */
+	settles = x86_perf_lent_settles();
 	mpmu_share(cpu, x86_perf_lent());
 	kvm_mpmu_debug_before_entry(cpu);
 	r = mpmu_enter(cpu, &mpmu->core);
@@ -523,7 +525,8 @@ int __kvm_mpmu_enter(struct kvm_vcpu *vcpu)
 	/* PT and BTS are not the guest's to mask; its own bit counts at delivery. */
 	if (unlikely(mpmu->shared_lvtpc) && vcpu_has_lvtpc(cpu, &mpmu->core))
 		perf_load_guest_lvtpc(0);
-	vcpu_settle(cpu, mpmu);
+	if (settles)
+		vcpu_settle(cpu, mpmu);
 	return 0;
 }
 

@@ -77,9 +77,10 @@ static void leave_marks(struct machine *machine)
 	if (pmu->nr_fixed)
 		job_write(job, 0x38d, fixed);
 	job_write(job, pmu->ctrl, pmu_counters(pmu));
+	/* After that many entries the host lends no counter for an event that it had. */
 	job->program = PROGRAM_LOOP_ONCE;
-	job->body = BODY_PLAIN;
-	job->count = 10;
+	job->body = BODY_CPUID;
+	job->count = 100;
 	if (machine_run(machine))
 		fatal("the guest ended");
 }
