@@ -9,7 +9,7 @@
 . "$MPMU_TOP/tests/kernel/rows/rows.sh"
 
 rows_prepare
-for personality in intel-v5-8-4 amd-v2; do
+for personality in intel-spr amd-zen4; do
 	rows_test "$personality" lockup 600
 done
 done_testing

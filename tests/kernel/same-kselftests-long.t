@@ -39,7 +39,7 @@ same_results()
 }
 
 programs=$("$MPMU_TOP/tests/kernel/kselftests")
-for personality in ${MPMU_PERSONALITIES:-intel-v5-8-4 amd-v2}; do
+for personality in ${MPMU_PERSONALITIES:-intel-spr amd-zen4}; do
 	: >"$MACHINE_WORK/none"
 	run_all stock "$personality" "$MACHINE_WORK/none"
 	run_all mpmu-y "$personality" "$MACHINE_WORK/stock"

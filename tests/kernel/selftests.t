@@ -39,11 +39,11 @@ run()
 }
 
 prepare mpmu-y
-run intel-v5-8-4 intel-v5-8-4 0 "$names" enable_mediated_pmu=Y
-run amd-v2 amd-v2 0 "$names" enable_mediated_pmu=Y
-run 'amd-v2, not by default' amd-v2 4 "${names//$choice/}" enable_mediated_pmu=N
-run 'amd-v2, chosen' amd-v2 0 "$choice" enable_mediated_pmu=N
+run intel-spr intel-spr 0 "$names" enable_mediated_pmu=Y
+run amd-zen4 amd-zen4 0 "$names" enable_mediated_pmu=Y
+run 'amd-zen4, not by default' amd-zen4 4 "${names//$choice/}" enable_mediated_pmu=N
+run 'amd-zen4, chosen' amd-zen4 0 "$choice" enable_mediated_pmu=N
 prepare stock
-run 'stock, intel-v5-8-4' intel-v5-8-4 4 "$names"
-run 'stock, amd-v2' amd-v2 4 "$names"
+run 'stock, intel-spr' intel-spr 4 "$names"
+run 'stock, amd-zen4' amd-zen4 4 "$names"
 done_testing

@@ -10,7 +10,7 @@
 . "$MPMU_TOP/tests/rig/kselftests.sh"
 
 kselftests_prepare mpmu-y
-for personality in intel-v5-8-3 intel-v5-nosave; do
+for personality in intel-icx intel-skx; do
 	kselftests_run "$personality" \
 		pmu_counters_test,pmu_event_filter_test,vmx_pmu_caps_test 2400 enable_mediated_pmu=1
 	kselftests_parts "$personality"

@@ -12,7 +12,7 @@
 tests=pmu_counters_test,pmu_event_filter_test,vmx_pmu_caps_test
 
 kselftests_prepare mpmu-y
-kselftests_run intel-v5-8-4 "$tests" 2400 enable_mediated_pmu=1
-kselftests_parts intel-v5-8-4
-kselftests_run amd-v2 "$tests" 300 enable_mediated_pmu=1
+kselftests_run intel-spr "$tests" 2400 enable_mediated_pmu=1
+kselftests_parts intel-spr
+kselftests_run amd-zen4 "$tests" 300 enable_mediated_pmu=1
 done_testing

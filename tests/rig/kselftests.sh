@@ -9,8 +9,6 @@ amd-zen4 pmu_counters_test
 amd-zen4 vmx_pmu_caps_test
 amd-zen5 pmu_counters_test
 amd-zen5 vmx_pmu_caps_test
-amd-v2 pmu_counters_test
-amd-v2 vmx_pmu_caps_test
 amd-core6 pmu_counters_test
 amd-core6 vmx_pmu_caps_test
 amd-k7 pmu_counters_test
