@@ -212,8 +212,14 @@ static int64_t disassembly(const struct kind *kind, struct combo combo, bool use
  */
 static int64_t edge(const struct measure m[2], struct combo combo)
 {
-	return combo.event == EVENT_CYCLES && combo.mode & MODE_KERNEL && host_shares() &&
-	       (m[0].wrmsr_exits != m[1].wrmsr_exits || m[0].wrmsr_exits == 1);
+	const struct mpmu_truth *truth = &m[0].truth;
+
+	if (!(combo.mode & MODE_KERNEL) || !host_shares() ||
+	    (m[0].wrmsr_exits == m[1].wrmsr_exits && m[0].wrmsr_exits != 1))
+		return 0;
+	if (combo.event == EVENT_SLOTS)
+		return (int64_t)(truth->slots[MPMU_GUEST][0] / truth->cycles[MPMU_GUEST][0]);
+	return combo.event == EVENT_CYCLES;
 }
 
 /* Sums over rotations and counters, per event and mode. */
