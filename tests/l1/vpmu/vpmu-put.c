@@ -32,23 +32,13 @@ static void use_perf(void)
 	usleep(1000);
 }
 
-static bool any(const unsigned long long *values)
-{
-	int i;
-
-	for (i = 0; i < MPMU_MAX_PMCS; i++)
-		if (values[i])
-			return true;
-	return false;
-}
-
-/* Counters that the guest has are 0, those that it lacks what they were. */
+/* What the guest has is 0; what it lacks is what perf left there, or has cleaned since. */
 static bool differ(const unsigned long long *now, const unsigned long long *then, int guest)
 {
 	int i;
 
 	for (i = 0; i < MPMU_MAX_PMCS; i++)
-		if (now[i] != (i < guest ? 0 : then[i]))
+		if (now[i] && (i < guest || now[i] != then[i]))
 			return true;
 	return false;
 }
@@ -71,7 +61,7 @@ static void dump(struct vcpu *vcpu)
 	(void)vcpu;
 	read_regs(&regs);
 	dumps++;
-	left_selector += any(regs.eventsel);
+	left_selector += differ(regs.eventsel, before.eventsel, model.nr_gp);
 	left_counter += differ(regs.gp, before.gp, model.nr_gp) ||
 			differ(regs.fixed, before.fixed, model.nr_fixed);
 	left_status += (regs.global_status & COUNTER_BITS) != 0;

@@ -141,7 +141,7 @@ static struct span between(const struct sample *a, const struct sample *b)
 static void judge_outside(const struct span *span, const struct guest *guest, const char *exits)
 {
 	if (host_shares() && guest->last)
-		check(span->outside > 0 && (uint64_t)span->outside <= MAX_SWAP * span->entries,
+		check(span->outside >= 0 && (uint64_t)span->outside <= MAX_SWAP * span->entries,
 		      "E6 %s, %s: an entry hides no more than %d instructions (%lld of %llu)",
 		      guest->name, exits, MAX_SWAP, (long long)span->outside,
 		      (unsigned long long)span->entries);
