@@ -221,6 +221,9 @@ static void *fuzz_vcpu(void *argument)
 		job->body = BODY_MIXED;
 		job->count = 20;
 	} while (!machine_run(machine));
+	note("soak: a guest that writes at random ends, exit reason %u",
+	     machine->vm.cpu[0].run->exit_reason);
+	fflush(stdout);
 	_exit(1);
 }
 
