@@ -10,9 +10,8 @@
 . "$MPMU_TOP/tests/kernel/vpmu.sh"
 
 vpmu_prepare
-displaced='vpmu.mediated=Y vpmu.kvm=mediated_pmu_share=0'
 for personality in ${MPMU_PERSONALITIES:-intel-spr amd-zen4}; do
-	vpmu_test "$personality" "$personality" count:--host-event,put,cost,windows,host:--only:sampled "$displaced"
-	vpmu_test "$personality, 2 CPUs" "$personality" pmi:--scale:20,host "$displaced" --cpus 2
+	vpmu_test "$personality" "$personality" count:--host-event,put,cost,windows,host:--only:sampled "$vpmu_displaced"
+	vpmu_test "$personality, 2 CPUs" "$personality" pmi:--scale:20,host "$vpmu_displaced" --cpus 2
 done
 done_testing

@@ -10,9 +10,8 @@
 
 vpmu_prepare
 common='lose-pmi=pmi:--only:exits_and_puts,sticky-status=pmi:--only:at_CPL_3,skid-64=pmi:--only:at_CPL_3,leak-counter=put,leak-counter=windows'
-# The windows are there to see, and an event in them.
-displaced='vpmu.mediated=Y vpmu.kvm=mediated_pmu_share=0'
+# Beside events that are displaced, whose windows are there to see.
 # Under compat GLOBAL_CTRL is intercepted here, and nobody needs what VM-exit saves.
-vpmu_test 'Intel' intel-spr '' "$displaced vpmu.params=mediated_pmu_policy=direct vpmu.mutate=$common,vmresume-credit=count:--only:CPUID,no-global-save=count:--only:CPUID,status-set-ignored=put"
-vpmu_test 'AMD' amd-zen4 '' "$displaced vpmu.mutate=$common,vmresume-credit=count:--only:CPUID,status-set-ignored=put"
+vpmu_test 'Intel' intel-spr '' "$vpmu_displaced vpmu.params=mediated_pmu_policy=direct vpmu.mutate=$common,vmresume-credit=count:--only:CPUID,no-global-save=count:--only:CPUID,status-set-ignored=put"
+vpmu_test 'AMD' amd-zen4 '' "$vpmu_displaced vpmu.mutate=$common,vmresume-credit=count:--only:CPUID,status-set-ignored=put"
 done_testing

@@ -10,12 +10,11 @@
 . "$MPMU_TOP/tests/kernel/vpmu.sh"
 
 vpmu_prepare
-full='vpmu.mediated=Y vpmu.params=mediated_pmu_policy=full'
-# Events of the host are displaced, so that all that is counted happens.
-displaced="$full vpmu.kvm=mediated_pmu_share=0"
+# Where events of the host are displaced all that is counted happens.
+full=vpmu.params=mediated_pmu_policy=full
 for personality in intel-spr amd-zen4; do
-	vpmu_test "$personality" "$personality" stats,trace "$displaced"
+	vpmu_test "$personality" "$personality" stats,trace "$vpmu_displaced $full"
 	vpmu_test "$personality, 2 CPUs" "$personality" \
-		stats:--only:reclaims,trace:--only:reclaims "$full" --cpus 2
+		stats:--only:reclaims,trace:--only:reclaims "vpmu.mediated=Y $full" --cpus 2
 done
 done_testing

@@ -13,16 +13,15 @@ kvm_stat=$("$MPMU_TOP/tests/kernel/source")/tools/kvm/kvm_stat/kvm_stat
 python=$("$MPMU_TOP/tests/kernel/python" "$kvm_stat")
 perf=$("$MPMU_TOP/tests/l2/packages")/perf
 
-# Events of the host are displaced, so that all that is counted happens.
-displaced='vpmu.mediated=Y vpmu.kvm=mediated_pmu_share=0'
+# Where events of the host are displaced all that is counted happens.
 vpmu_files=("$python/usr:/usr" "$python/lib64:/lib64" "$kvm_stat")
 vpmu_prepare
 for personality in intel-spr amd-zen4; do
-	vpmu_test "$personality" "$personality" tools:--only:kvmstat "$displaced"
+	vpmu_test "$personality" "$personality" tools:--only:kvmstat "$vpmu_displaced"
 done
 vpmu_files=("$perf/usr:/usr" "$perf/lib64:/lib64")
 vpmu_prepare
 for personality in intel-spr amd-zen4; do
-	vpmu_test "$personality" "$personality" tools:--only:record,tools:--only:trace "$displaced"
+	vpmu_test "$personality" "$personality" tools:--only:record,tools:--only:trace "$vpmu_displaced"
 done
 done_testing

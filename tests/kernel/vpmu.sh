@@ -5,6 +5,9 @@
 
 # Lists for one CPU; those that need another one beside the guest's differ.
 vpmu_lists='smoke,state,count,count:--host-event,access,put,cost,windows'
+# Each entry of a guest that counts displaces the host's events.
+# shellcheck disable=SC2034 # for the tests
+vpmu_displaced='vpmu.mediated=Y vpmu.kvm=mediated_pmu_share=0'
 vpmu_seed=${MPMU_SEED:-$RANDOM}
 
 # What else the image has.
