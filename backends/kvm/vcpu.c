@@ -351,14 +351,19 @@ void kvm_mpmu_handle_event(struct kvm_vcpu *vcpu)
 {
 	struct mpmu_vcpu *core = vcpu_to_core(vcpu);
 	struct kvm_x86_pmu_event_filter *filter;
+	struct mpmu_cpu *cpu;
 	unsigned long flags;
 
 	filter = srcu_dereference(vcpu->kvm->arch.pmu_event_filter, &vcpu->kvm->srcu);
 	local_irq_save(flags);
+	cpu = this_cpu_ptr(&kvm_mpmu_cpu);
 	/* KVM marks all counters as it installs a filter. */
 	if (atomic64_xchg(&vcpu_to_pmu(vcpu)->__reprogram_pmi, 0))
 		mpmu_vcpu_filter_changed(core);
-	mpmu_vcpu_reprogram(this_cpu_ptr(&kvm_mpmu_cpu), core, filter ? filter->mpmu : NULL);
+	mpmu_vcpu_reprogram(cpu, core, filter ? filter->mpmu : NULL);
+	/* Its next entry has something to do: a counter for both, or for both no longer. */
+	if (cpu->settled != core)
+		__this_cpu_write(kvm_mpmu_settled, NULL);
 	if (vcpu->arch.mpmu->stale_intercepts) {
 		vcpu->arch.mpmu->stale_intercepts = false;
 		mpmu_vcpu_update_intercepts(core);

@@ -60,8 +60,7 @@ int runner_end(struct runner *runner)
 
 /* --- the filter --- */
 
-/* Instructions are denied, in a general counter and in the fixed one. */
-static int set_filter(const struct machine *machine, bool deny)
+int deny_instructions(const struct machine *machine, bool deny)
 {
 	struct {
 		struct kvm_pmu_event_filter head;
@@ -99,7 +98,7 @@ static void enter_round(struct guest_watch *watch, const struct runner *runner, 
 		usleep(100);
 }
 
-/* What the guest reads in a round comes after set_filter() returned. */
+/* What the guest reads in a round comes after deny_instructions() returned. */
 static void change_filter(struct machine *machine, struct guest_watch *watch,
 			  const struct runner *runner)
 {
@@ -107,7 +106,7 @@ static void change_filter(struct machine *machine, struct guest_watch *watch,
 
 	for (round = 0; round < WATCH_ROUNDS && !runner->done; round++) {
 		enter_round(watch, runner, WATCH_ROUNDS);
-		if (set_filter(machine, round & 1))
+		if (deny_instructions(machine, round & 1))
 			fatal("KVM_SET_PMU_EVENT_FILTER: %s", strerror(errno));
 		enter_round(watch, runner, round);
 		usleep(2000);
@@ -178,7 +177,7 @@ static int64_t filter_cost(const struct machine *machine)
 	for (i = 0; i < FILTERS; i++) {
 		usleep(2000);
 		before = kernel_instructions();
-		if (set_filter(machine, i & 1))
+		if (deny_instructions(machine, i & 1))
 			fatal("KVM_SET_PMU_EVENT_FILTER: %s", strerror(errno));
 		cost[i] = kernel_instructions() - before;
 	}

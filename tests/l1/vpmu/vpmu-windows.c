@@ -210,6 +210,50 @@ static void measure(struct machine *machine, const struct events *events,
 	}
 }
 
+/* What the guest reads at the end of a job that is always the same. */
+static uint64_t count_at_end(struct machine *machine, int gp)
+{
+	struct guest_job *job = &machine->vm.cpu[0].area->job;
+
+	memset(job, 0, sizeof(*job));
+	job_read(job, OP_RDPMC, pmu_rdpmc(gp));
+	job->program = PROGRAM_LOOP_ONCE;
+	job->body = BODY_CPUID;
+	job->count = 100;
+	if (machine_run(machine))
+		fatal("the guest ended");
+	return machine->vm.cpu[0].area->result.read[0];
+}
+
+static void set_filter(const struct machine *machine, bool deny)
+{
+	if (deny_instructions(machine, deny))
+		fatal("the filter is refused");
+}
+
+/*
+ * Not the guest but a filter stops a counter, and starts it again.  In between entries
+ * had nothing to do for it, though both sides want it; now they do.  What a job does
+ * after its reading is counted by the next one.
+ */
+static void change_filter(struct machine *machine, const struct guest *guest)
+{
+	int gp = machine->pmu.nr_gp - 1, i;
+	uint64_t counts[7];
+
+	exit_often(machine, guest, BODY_CPUID, 10);
+	for (i = 0; i < 7; i++) {
+		if (i == 3 || i == 5)
+			set_filter(machine, i == 3);
+		counts[i] = count_at_end(machine, gp);
+	}
+	check(counts[4] == counts[3], "E6 %s: not what a new filter denies", guest->name);
+	check(counts[6] - counts[5] == counts[2] - counts[1] && counts[2] > counts[1],
+	      "E6 %s: all that it allows again (%llu of %llu)", guest->name,
+	      (unsigned long long)(counts[6] - counts[5]),
+	      (unsigned long long)(counts[2] - counts[1]));
+}
+
 int test_windows(void)
 {
 	const unsigned int flags = HOST_EXCLUDE_GUEST | HOST_PINNED;
@@ -227,6 +271,7 @@ int test_windows(void)
 	MPMU_MAGIC_NOP(MPMU_CMD_MARK_BEGIN, REGION);
 	for (i = 0; i < sizeof(guests) / sizeof(guests[0]); i++)
 		measure(&machine, &events, &guests[i]);
+	change_filter(&machine, &guests[i - 1]);
 	MPMU_MAGIC_NOP(MPMU_CMD_MARK_END, REGION);
 	emu_watch(MPMU_WATCH_BEGIN, 0);
 	emu_watch(MPMU_WATCH_END, 0);

@@ -143,6 +143,9 @@ void do_everything(struct machine *machine, bool displaced);
 /* The selector that this has denied in GP counter 1. */
 uint64_t denied_event(const struct pmu *pmu);
 
+/* By a filter, or no longer: in general counters and in the fixed one. */
+int deny_instructions(const struct machine *machine, bool deny);
+
 /* Programs: one per test list. */
 int test_count(void);
 int test_access(void);
