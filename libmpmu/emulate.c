@@ -30,19 +30,28 @@ static void emulate_overflow(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 p
 		mpmu_raise_pmi(vcpu);
 }
 
-static void emulate_advance(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc)
+/* An exit does this: so where the value is, is asked once for all of them. */
+static void emulate_advance(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc, bool absent)
 {
-	u64 value = mpmu_counter_read(cpu, vcpu, pmc) + 1;
+	bool gp = pmc < MPMU_FIXED_BASE;
+	u64 mask = mpmu_mask(gp ? vcpu->caps.gp_width : vcpu->caps.fixed_width);
+	u32 msr = mpmu_counter_msr(mpmu_desc(vcpu), pmc);
+	u64 value;
 
-	value &= mpmu_mask(mpmu_width(&vcpu->caps, pmc));
-	mpmu_counter_write(cpu, vcpu, pmc, value);
+	if (absent) {
+		value = (*mpmu_saved_counter(vcpu, pmc) + 1) & mask;
+		mpmu_save_counter(vcpu, pmc, value);
+	} else {
+		value = (mpmu_call(vcpu, rdmsr, msr) + 1) & mask;
+		mpmu_call(vcpu, wrmsr, msr, value);
+	}
 	if (!value)
 		emulate_overflow(cpu, vcpu, pmc);
 }
 
 void mpmu_emulate(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, enum mpmu_event event, u32 cpl)
 {
-	mpmu_pmcs pmcs;
+	mpmu_pmcs pmcs, absent;
 	u32 pmc;
 
 	mpmu_assert_vcpu(vcpu);
@@ -50,8 +59,9 @@ void mpmu_emulate(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, enum mpmu_event 
 	/* As most often: reading GLOBAL_CTRL costs a VMREAD, or an RDMSR. */
 	if (!pmcs)
 		return;
+	absent = mpmu_absent(cpu, vcpu);
 	mpmu_for_each_pmc(pmc, pmcs & mpmu_global_ctrl_read(cpu, vcpu)) {
 		if (emulate_cpl_matches(vcpu, pmc, cpl))
-			emulate_advance(cpu, vcpu, pmc);
+			emulate_advance(cpu, vcpu, pmc, absent & mpmu_bit(pmc));
 	}
 }

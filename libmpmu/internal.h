@@ -303,7 +303,15 @@ static inline const struct mpmu_desc *mpmu_desc(const struct mpmu_vcpu *vcpu)
 }
 
 /* registers.c: where a register's value is, live or saved. */
-u32 mpmu_counter_msr(const struct mpmu_desc *desc, u32 pmc);
+static inline u32 mpmu_counter_msr(const struct mpmu_desc *desc, u32 pmc)
+{
+	if (pmc < MPMU_FIXED_BASE)
+		return desc->gp + pmc * desc->gp_stride;
+	if (pmc == MPMU_METRICS)
+		return desc->metrics;
+	return desc->fixed + pmc - MPMU_FIXED_BASE;
+}
+
 u32 mpmu_eventsel_msr(const struct mpmu_desc *desc, u32 pmc);
 bool mpmu_global_ctrl_in_vmcs(const struct mpmu_vcpu *vcpu);
 mpmu_pmcs mpmu_absent(const struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu);

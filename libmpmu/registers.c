@@ -6,15 +6,6 @@
  */
 #include "internal.h"
 
-u32 mpmu_counter_msr(const struct mpmu_desc *desc, u32 pmc)
-{
-	if (pmc < MPMU_FIXED_BASE)
-		return desc->gp + pmc * desc->gp_stride;
-	if (pmc == MPMU_METRICS)
-		return desc->metrics;
-	return desc->fixed + pmc - MPMU_FIXED_BASE;
-}
-
 u32 mpmu_eventsel_msr(const struct mpmu_desc *desc, u32 pmc)
 {
 	return desc->eventsel + pmc * desc->gp_stride;

@@ -138,6 +138,11 @@ static bool reprogram_filter_allows(struct mpmu_vcpu *vcpu, const struct mpmu_fi
 	return allowed;
 }
 
+static void reprogram_cpl(struct mpmu_vcpu *vcpu, u32 pmc, bool at_each)
+{
+	mpmu_assign(&vcpu->counts_by_cpl, mpmu_bit(pmc), !at_each);
+}
+
 static void reprogram_gp(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
 			 const struct mpmu_filter *filter, u32 pmc)
 {
@@ -153,6 +158,7 @@ static void reprogram_gp(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
 		if (reprogram_selects(desc, eventsel, MPMU_EVENT_BRANCHES))
 			vcpu->counts_branches |= mpmu_bit(pmc);
 	}
+	reprogram_cpl(vcpu, pmc, !(~eventsel & (MPMU_SEL_OS | MPMU_SEL_USR)));
 	mpmu_eventsel_hw_write(cpu, vcpu, pmc, hw);
 }
 
@@ -165,8 +171,11 @@ static void reprogram_fixed(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
 	u64 hw;
 
 	mpmu_for_each_pmc(pmc, pmcs) {
+		u32 field = mpmu_fixed_field(vcpu->fixed_ctrl, pmc);
+
 		if (reprogram_filter_allows(vcpu, filter, pmc))
 			allowed |= mpmu_bit(pmc);
+		reprogram_cpl(vcpu, pmc, !(~field & (MPMU_FIXED_OS | MPMU_FIXED_USR)));
 	}
 	vcpu->counts_instructions |= allowed & desc->fixed_events[MPMU_EVENT_INSTRUCTIONS];
 	vcpu->counts_branches |= allowed & desc->fixed_events[MPMU_EVENT_BRANCHES];

@@ -383,6 +383,7 @@ void kvm_mpmu_trigger_event(struct kvm_vcpu *vcpu, u64 eventsel)
 	bool branch = eventsel == kvm_pmu_eventsel.BRANCH_INSTRUCTIONS_RETIRED;
 	struct mpmu_vcpu *core = vcpu_to_core(vcpu);
 	unsigned long flags;
+	u64 counts;
 	u32 cpl;
 
 	/* KVM skips the WRMSR that vcpu_write_msr() has let retire. */
@@ -390,11 +391,12 @@ void kvm_mpmu_trigger_event(struct kvm_vcpu *vcpu, u64 eventsel)
 		vcpu->arch.mpmu->retired = false;
 		return;
 	}
-	/* The CPL is not free to read. */
-	if (!(branch ? core->counts_branches : core->counts_instructions))
+	counts = branch ? core->counts_branches : core->counts_instructions;
+	if (!counts)
 		return;
 
-	cpl = kvm_x86_call(get_cpl)(vcpu);
+	/* It is not free to read. */
+	cpl = counts & core->counts_by_cpl ? kvm_x86_call(get_cpl)(vcpu) : 0;
 	local_irq_save(flags);
 	kvm_mpmu_debug_counters_change();
 	mpmu_emulate(this_cpu_ptr(&kvm_mpmu_cpu), core,

@@ -489,12 +489,24 @@ void stub_guest_mask_lvtpc(struct stub_vcpu *vcpu, bool masked)
 	stub_sync_lvtpc(vcpu);
 }
 
+/* Nobody reads a CPL that makes no difference: it is a wrong one then. */
+static u32 asked_cpl(const struct mpmu_vcpu *core, mpmu_pmcs counts, u32 cpl)
+{
+	if (counts & core->counts_by_cpl)
+		return cpl;
+	return cpl ? 0 : 3;
+}
+
 /* IRQs off. */
 static void skip_instruction(struct stub_vcpu *vcpu, bool branch, u32 cpl)
 {
-	mpmu_emulate(&vcpu->cpu->mpmu, &vcpu->mpmu, MPMU_EVENT_INSTRUCTIONS, cpl);
+	const struct mpmu_vcpu *core = &vcpu->mpmu;
+
+	mpmu_emulate(&vcpu->cpu->mpmu, &vcpu->mpmu, MPMU_EVENT_INSTRUCTIONS,
+		     asked_cpl(core, core->counts_instructions, cpl));
 	if (branch)
-		mpmu_emulate(&vcpu->cpu->mpmu, &vcpu->mpmu, MPMU_EVENT_BRANCHES, cpl);
+		mpmu_emulate(&vcpu->cpu->mpmu, &vcpu->mpmu, MPMU_EVENT_BRANCHES,
+			     asked_cpl(core, core->counts_branches, cpl));
 }
 
 void stub_guest_emulated(struct stub_vcpu *vcpu, bool branch, u32 cpl)

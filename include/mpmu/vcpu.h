@@ -187,6 +187,8 @@ struct mpmu_vcpu {
 	mpmu_pmcs counts_instructions;
 	/** The same for retired branches. */
 	mpmu_pmcs counts_branches;
+	/** PMCs of these that do not count at each CPL: of others mpmu_emulate() takes any. */
+	mpmu_pmcs counts_by_cpl;
 	/** PMCs that their _hw image enables, GLOBAL_CTRL apart. */
 	mpmu_pmcs enabled;
 	/** PMCs whose _hw image was disabled or changed since the vCPU became the owner. */
@@ -524,9 +526,10 @@ void mpmu_pmi(struct mpmu_cpu *cpu);
 
 /**
  * An instruction of the guest was emulated or skipped: advance the PMCs that
- * count @p event at @p cpl (0 to 3; any but 0 is the user's), with what a wrap
- * entails (Intel SDM, "Performance Monitoring", on overflow; AMD APM,
- * "Performance Monitoring Counters").  An unknown event advances none.
+ * count @p event at @p cpl (0 to 3; any but 0 is the user's; whatever it says, if no
+ * PMC with the event is in counts_by_cpl), with what a wrap entails (Intel SDM,
+ * "Performance Monitoring", on overflow; AMD APM, "Performance Monitoring Counters").
+ * An unknown event advances none.
  * Asserted: @p vcpu.
  */
 void mpmu_emulate(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, enum mpmu_event event, u32 cpl);
