@@ -246,7 +246,9 @@ static inline mpmu_pmcs mpmu_with_metrics(mpmu_pmcs pmcs, mpmu_pmcs of)
 /* Both sides want these: the guest has them while it runs, the host otherwise. */
 static inline mpmu_pmcs mpmu_contended(const struct mpmu_vcpu *vcpu)
 {
-	return mpmu_with_metrics(vcpu->lent & vcpu->enabled, vcpu->lent);
+	mpmu_pmcs counting = vcpu->lent & vcpu->enabled & vcpu->global_ctrl;
+
+	return mpmu_with_metrics(counting, vcpu->lent);
 }
 
 /* The PMC whose control decides. */
@@ -323,7 +325,7 @@ void mpmu_merge_fixed_ctrl(const struct mpmu_vcpu *vcpu, u64 value, mpmu_pmcs ot
 u64 mpmu_counter_read(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc);
 void mpmu_counter_write(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc, u64 value);
 u64 mpmu_global_ctrl_read(const struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu);
-void mpmu_global_ctrl_write(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 value);
+void mpmu_global_ctrl_write(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 value);
 u64 mpmu_status_read(const struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu);
 void mpmu_status_set(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 bits);
 void mpmu_status_clear(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 bits);

@@ -84,16 +84,19 @@ u64 mpmu_global_ctrl_read(const struct mpmu_cpu *cpu, const struct mpmu_vcpu *vc
 	return vcpu->global_ctrl;
 }
 
-void mpmu_global_ctrl_write(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 value)
+/* Bits of lent counters follow at the next entry, which swaps what both sides want. */
+void mpmu_global_ctrl_write(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 value)
 {
-	bool in_vmcs = mpmu_global_ctrl_in_vmcs(vcpu);
+	bool live = mpmu_live(cpu, vcpu), in_vmcs = mpmu_global_ctrl_in_vmcs(vcpu);
 
-	if (vcpu->lent || !(in_vmcs || mpmu_live(cpu, vcpu)))
+	if (vcpu->lent || !(in_vmcs || live))
 		vcpu->global_ctrl = value;
+	if (vcpu->lent && live)
+		cpu->settled = NULL;
 	if (in_vmcs)
-		mpmu_call(vcpu, set_global_ctrl, value & (~vcpu->lent | mpmu_contended(vcpu)));
-	else if (mpmu_live(cpu, vcpu))
-		mpmu_merge(vcpu, mpmu_desc(vcpu)->global_ctrl, value, mpmu_absent(cpu, vcpu));
+		mpmu_call(vcpu, set_global_ctrl, value & ~vcpu->lent);
+	else if (live)
+		mpmu_merge(vcpu, mpmu_desc(vcpu)->global_ctrl, value, vcpu->lent);
 }
 
 /* Only the bits of its PMCs are the guest's in the live status; lent ones are saved. */

@@ -465,7 +465,9 @@ static MPMU_COLD int switch_swap_in(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu
 	}
 	if (swapped & MPMU_FIXED_MASK)
 		mpmu_merge_fixed_ctrl(vcpu, vcpu->fixed_ctrl_hw, mpmu_absent(cpu, vcpu));
-	mpmu_global_ctrl_write(cpu, vcpu, vcpu->global_ctrl);
+	/* Elsewhere the bits of lent counters are set in any case. */
+	if (mpmu_global_ctrl_in_vmcs(vcpu))
+		mpmu_call(vcpu, set_global_ctrl, vcpu->global_ctrl & (~vcpu->lent | swapped));
 	return 0;
 }
 

@@ -255,14 +255,24 @@ static int vcpu_write_msr(struct mpmu_cpu *cpu, struct kvm_mpmu *mpmu,
 	return r;
 }
 
+/* Its next entry has something to do: a counter for both, or for both no longer. */
+static void vcpu_see_settled(const struct mpmu_cpu *cpu, const struct mpmu_vcpu *core)
+{
+	if (cpu->settled != core)
+		__this_cpu_write(kvm_mpmu_settled, NULL);
+}
+
 int kvm_mpmu_set_msr(struct kvm_vcpu *vcpu, struct msr_data *msr_info)
 {
+	struct mpmu_cpu *cpu;
 	unsigned long flags;
 	int r;
 
 	local_irq_save(flags);
 	kvm_mpmu_debug_counters_change();
-	r = vcpu_write_msr(this_cpu_ptr(&kvm_mpmu_cpu), vcpu->arch.mpmu, msr_info);
+	cpu = this_cpu_ptr(&kvm_mpmu_cpu);
+	r = vcpu_write_msr(cpu, vcpu->arch.mpmu, msr_info);
+	vcpu_see_settled(cpu, vcpu_to_core(vcpu));
 	local_irq_restore(flags);
 	return r;
 }
@@ -361,9 +371,7 @@ void kvm_mpmu_handle_event(struct kvm_vcpu *vcpu)
 	if (atomic64_xchg(&vcpu_to_pmu(vcpu)->__reprogram_pmi, 0))
 		mpmu_vcpu_filter_changed(core);
 	mpmu_vcpu_reprogram(cpu, core, filter ? filter->mpmu : NULL);
-	/* Its next entry has something to do: a counter for both, or for both no longer. */
-	if (cpu->settled != core)
-		__this_cpu_write(kvm_mpmu_settled, NULL);
+	vcpu_see_settled(cpu, core);
 	if (vcpu->arch.mpmu->stale_intercepts) {
 		vcpu->arch.mpmu->stale_intercepts = false;
 		mpmu_vcpu_update_intercepts(core);

@@ -270,7 +270,8 @@ void stub_check_beyond(const struct stub_vcpu *vcpu)
 /* What the guest counts with, and the host has an event on. */
 static mpmu_pmcs contended(const struct stub_vcpu *vcpu)
 {
-	mpmu_pmcs lent = vcpu->cpu->perf.lent, pmcs = lent & vcpu->mpmu.enabled;
+	mpmu_pmcs lent = vcpu->cpu->perf.lent;
+	mpmu_pmcs pmcs = lent & vcpu->mpmu.enabled & vcpu->mpmu.global_ctrl;
 
 	return pmcs | (stub_has(pmcs, STUB_SLOTS) ? lent & STUB_METRICS_BIT : 0);
 }

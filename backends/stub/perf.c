@@ -147,19 +147,25 @@ static void remove_plain(struct stub_machine *machine, struct stub_host_event *e
 	lend(machine, event->pmc, false);
 }
 
-static bool restart_event(struct stub_cpu *cpu, struct stub_host_event *event, bool start)
+/* Where both sides share GLOBAL_CTRL, the bit is set for whoever has the counter. */
+static void enable_event(struct stub_cpu *cpu, const struct stub_host_event *event, bool enable)
 {
 	u64 bit = 1ull << event->pmc, ctrl = cpu->pmu.global_ctrl.value;
 
+	if (cpu->pmu.caps.features & MPMU_FEAT_VMCS_GLOBAL_CTRL)
+		stub_pmu_set_global_ctrl(&cpu->pmu, enable ? ctrl | bit : ctrl & ~bit);
+}
+
+static void restart_event(struct stub_cpu *cpu, struct stub_host_event *event, bool start)
+{
 	if (start) {
 		start_event(cpu, event);
-		stub_pmu_set_global_ctrl(&cpu->pmu, ctrl | bit);
+		enable_event(cpu, event, true);
 	} else {
-		stub_pmu_set_global_ctrl(&cpu->pmu, ctrl & ~bit);
+		enable_event(cpu, event, false);
 		stop_event(cpu, event);
 		cpu->swaps++;
 	}
-	return true;
 }
 
 /* The two sides of a contended counter: stopped before the guest's value comes. */

@@ -56,7 +56,8 @@ enum mpmu_access {
  *   into GLOBAL_CTRL, if the host has MPMU_FEAT_VMCS_GLOBAL_CTRL.  If the vCPU owns
  *   the PMU, events on other lent counters stop now, their counts kept, and those
  *   that had been stopped go on: the core has written guest values to their registers,
- *   and to their field of FIXED_CTR_CTRL and bit of GLOBAL_CTRL, or does so next.
+ *   and to their field of FIXED_CTR_CTRL, or does so next.  Without that feature the bits
+ *   of all lent counters stay set in GLOBAL_CTRL while a vCPU owns the PMU.
  *   A good time to move such an event to another counter.  False: one that has to
  *   stop has overflowed, and its interrupt is still to come; nothing changed.  Called
  *   by mpmu_enter() and, with all lent counters, by mpmu_exit(); by nothing else, and
@@ -64,7 +65,7 @@ enum mpmu_access {
  * - own: the registers of this CPU's PMU hold a guest's values from now on;
  *   NMIs of the host must not read or acknowledge them.  Called before the
  *   first write of a guest value, with no host event on the PMU but those on lent
- *   counters, which go on.  True: but for their bits GLOBAL_CTRL is 0 in hardware and
+ *   counters, which go on.  True: but for the bits of these GLOBAL_CTRL is 0 in hardware and
  *   no status bit is set of a counter or of PERF_METRICS, whether guests have it or
  *   not; pairs with disown.  False: a
  *   status bit says that a performance interrupt of the host is still to come;

@@ -346,7 +346,7 @@ mutant "resident counters written to memory" registers.c 'if (mpmu_absent(cpu, v
 		mpmu_save_counter' 'if (1)
 		mpmu_save_counter'
 mutant "resident selector not written" registers.c 'if (!(registers_image_changed(cpu, vcpu, bit) & bit))' 'if (registers_image_changed(cpu, vcpu, bit) & 0)'
-mutant "resident GLOBAL_CTL written to memory (AMD)" registers.c 'else if (mpmu_live(cpu, vcpu))
+mutant "resident GLOBAL_CTL written to memory (AMD)" registers.c 'else if (live)
 		mpmu_merge' 'else if (0)
 		mpmu_merge'
 mutant "resident FIXED_CTR_CTRL not written" registers.c 'if (~absent)
@@ -355,8 +355,10 @@ mutant "resident FIXED_CTR_CTRL not written" registers.c 'if (~absent)
 
 mutant "lent: RDPMC and GLOBAL_CTRL stay direct" policy.c 'return !vcpu->lent && (' 'return ('
 mutant "lent: a counter of the host is direct" policy.c '!(vcpu->lent & mpmu_bit(reg.pmc)) &&' ''
-mutant "lent: the guest starts the event of the host" registers.c 'value & (~vcpu->lent | mpmu_contended(vcpu))' 'value'
-mutant "lent: the guest does not get what it has enabled" registers.c 'value & (~vcpu->lent | mpmu_contended(vcpu))' 'value & ~vcpu->lent'
+mutant "lent: the guest starts the event of the host" switch.c 'vcpu->global_ctrl & (~vcpu->lent | swapped)' 'vcpu->global_ctrl'
+mutant "lent: the guest does not get what it has enabled" switch.c 'vcpu->global_ctrl & (~vcpu->lent | swapped)' 'vcpu->global_ctrl & ~vcpu->lent'
+mutant "lent: an owner that enables a counter is settled" registers.c '	if (vcpu->lent && live)
+		cpu->settled = NULL;' ''
 mutant "lent: GLOBAL_CTRL of the guest lacks bits" registers.c 'if (vcpu->lent)
 		return vcpu->global_ctrl;' ''
 mutant "lent: GLOBAL_CTRL of the guest is not kept" registers.c 'if (vcpu->lent || !(in_vmcs' 'if (!(in_vmcs'
