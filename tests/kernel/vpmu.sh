@@ -4,7 +4,7 @@
 # after machine.sh.
 
 # Lists for one CPU; those that need another one beside the guest's differ.
-vpmu_lists='smoke,state,count,count:--host-event,access,put,cost,windows'
+vpmu_lists='smoke,state,count,count:--host-event,access,put,cost,windows,dumps'
 # Each entry of a guest that counts displaces the host's events.
 # shellcheck disable=SC2034 # for the tests
 vpmu_displaced='vpmu.mediated=Y vpmu.kvm=mediated_pmu_share=0'

@@ -451,7 +451,7 @@ static void test_watchdog(struct machine *machine)
 
 #define RATE		1000	/* samples in a second */
 #define TICK_NS		4000000	/* CONFIG_HZ=250 */
-#define RING_PAGES	64
+#define RING_PAGES	512
 #define SHARE		"/proc/sys/kernel/perf_cpu_time_max_percent"
 #define LIMIT		"/proc/sys/kernel/perf_event_max_sample_rate"
 
@@ -550,6 +550,7 @@ static void sampler_close(struct sampler *sampler, int delay)
 static void test_sampled(struct machine *machine, int delay)
 {
 	struct sampler samplers[] = { { .period = 20011 }, { .period = 50021 } };
+	const uint64_t turns = options.exits ? options.exits / 3 : 5000;
 	unsigned int wrong;
 
 	if (!limit_samples("100000"))
@@ -557,7 +558,7 @@ static void test_sampled(struct machine *machine, int delay)
 	emu_pmi_delay((uint64_t)delay);
 	sampler_open(&samplers[0]);
 	sampler_open(&samplers[1]);
-	wrong = count_wrong(machine, BODY_CPUID, 5000, false);
+	wrong = count_wrong(machine, BODY_CPUID, turns, false);
 	sampler_close(&samplers[0], delay);
 	sampler_close(&samplers[1], delay);
 	emu_pmi_delay(0);

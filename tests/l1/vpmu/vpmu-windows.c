@@ -199,10 +199,11 @@ static void measure(struct machine *machine, const struct events *events,
 	size_t i;
 
 	for (i = 0; i < sizeof(bodies) / sizeof(bodies[0]); i++) {
+		uint64_t exits = options.exits ? options.exits : bodies[i].exits;
+
 		exit_often(machine, guest, bodies[i].body, 10);
 		take_sample(&before, events, usual);
-		exit_often(machine, guest, bodies[i].body,
-			   bodies[i].exits + random_below(100));
+		exit_often(machine, guest, bodies[i].body, exits + random_below(100));
 		take_sample(&after, events, usual);
 		span = between(&before, &after);
 		span.clash = clashes(&machine->pmu, guest);

@@ -29,6 +29,7 @@ static const struct {
 	{ "metrics", test_metrics, "PERF_METRICS of a guest, exact, its own, and free" },
 	{ "host", test_host, "host events beside a counting guest" },
 	{ "windows", test_windows, "host events lack only what displaced windows hide" },
+	{ "dumps", test_dumps, "counters hold nothing of the other side's at any entry or exit" },
 	{ "state", test_state, "a PMU moves to another VM and counts on" },
 	{ "live", test_live, "a guest that counts while its VM is changed and moved" },
 	{ "wait", test_wait, "for whom the ioctl of the filter waits" },
@@ -148,7 +149,7 @@ static int usage(void)
 {
 	size_t i;
 
-	fprintf(stderr, "usage: vpmu LIST [--seed N] [--cpu N] [--scale N] [--gp N] "
+	fprintf(stderr, "usage: vpmu LIST [--seed N] [--cpu N] [--scale N] [--exits N] [--gp N] "
 			"[--host-event] [--host NAME] [--mutate NAME] [--only PART]\n");
 	for (i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
 		fprintf(stderr, "  %-8s %s\n", lists[i].name, lists[i].what);
@@ -174,6 +175,8 @@ static bool option(const char *name, const char *value)
 		options.cpu = atoi(value);
 	else if (!strcmp(name, "--scale"))
 		options.scale = atoi(value);
+	else if (!strcmp(name, "--exits"))
+		options.exits = strtoull(value, NULL, 10);
 	else if (!strcmp(name, "--gp"))
 		options.nr_gp = atoi(value);
 	else if (!strcmp(name, "--host"))

@@ -14,6 +14,7 @@ struct options {
 	unsigned int seed;
 	int cpu;
 	int scale;		/* divides the length of long tests */
+	uint64_t exits;		/* that host events are measured over, 0: a few thousand */
 	bool host_event;	/* a host event is on the CPU all the time */
 	const char *host;	/* what else of the host is there, see host_title() */
 	uint64_t mutate;	/* MPMU_MUTATE_*, once the test list starts */
@@ -160,6 +161,7 @@ int test_peer(void);
 int test_metrics(void);
 int test_host(void);
 int test_windows(void);
+int test_dumps(void);
 int test_state(void);
 int test_live(void);
 int test_wait(void);

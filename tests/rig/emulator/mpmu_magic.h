@@ -27,6 +27,8 @@
 #define MPMU_CMD_WATCH		0x0b	/* arg: MPMU_WATCH_*, RDI: address or 0 */
 #define MPMU_CMD_READ_WATCH	0x0c	/* RDI: struct mpmu_watch of this CPU */
 #define MPMU_CMD_COUNT_MEMORY	0x0d	/* the truth has loads and stores from now on, all CPUs */
+#define MPMU_CMD_RECORD		0x0e	/* RDI: dumps to come of this CPU, at its entries and exits */
+#define MPMU_CMD_READ_RECORD	0x0f	/* RDI: struct mpmu_record, the oldest not read */
 
 #define MPMU_MAGIC_BASE		0x6d700000
 #define MPMU_MAGIC(cmd, arg)	(MPMU_MAGIC_BASE | ((cmd) << 8) | (arg))
@@ -36,6 +38,7 @@
 #define MPMU_MAGIC_REGS		0x6d706d7572656773	/* "mpmuregs" */
 #define MPMU_MAGIC_REGION	0x6d706d757265676e	/* "mpmuregn" */
 #define MPMU_MAGIC_WATCH	0x6d706d7577746368	/* "mpmuwtch" */
+#define MPMU_MAGIC_RECORD	0x6d706d757265636f	/* "mpmureco" */
 
 #define MPMU_MUTATE_VMRESUME_CREDIT	0x01
 #define MPMU_MUTATE_LOSE_PMI		0x02
@@ -93,6 +96,7 @@
 
 #define MPMU_MAX_REGIONS	16
 #define MPMU_MAX_PMCS		16	/* of each kind */
+#define MPMU_MAX_RECORDS	100000
 
 /*
  * Addresses of the host's kernel to watch on this CPU.  Windows, in which the
@@ -197,6 +201,16 @@ struct mpmu_regs {
 	unsigned long long slots;	/* per cycle */
 	unsigned long long signature;	/* CPUID leaf 1 EAX of a real machine, or 0 */
 	unsigned long long reserved[4];
+};
+
+/*
+ * As a guest is entered, with GLOBAL_CTRL loaded; or as it is left, before VM-exit
+ * saves or loads anything.
+ */
+struct mpmu_record {
+	unsigned long long magic;	/* MPMU_MAGIC_RECORD, or 0: all have been read */
+	unsigned long long entry;	/* 1: entered, 0: left */
+	struct mpmu_regs regs;
 };
 
 /*

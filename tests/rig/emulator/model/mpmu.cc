@@ -53,6 +53,7 @@ static_assert(sizeof(growth) / sizeof(growth[0]) == MPMU_SOURCES, "one for each 
 void bx_mpmu_c::init(BX_CPU_C *owner)
 {
   cpu = owner;
+  memset(&recorder, 0, sizeof(recorder));
   configure();
   model = mpmu_find_personality(cpu->is_cpu_extension_supported(BX_ISA_VMX));
   intel = model->version_intel != 0;
@@ -413,6 +414,7 @@ void bx_mpmu_c::vmx_entry(bool load, Bit64u value)
 void bx_mpmu_c::guest_entered(void)
 {
   sync(true);
+  take_record(true);
   delivering = true;                    // what VM entry injects
   credit_guest = (mutations & MPMU_MUTATE_VMRESUME_CREDIT) != 0;
 }
@@ -444,10 +446,16 @@ void bx_mpmu_c::vmx_exit_load(bool load, Bit64u value)
 
 // What exits does not retire, and what it did so far belongs to the guest: it
 // is undone before GLOBAL_CTRL is the host's.
+void bx_mpmu_c::guest_left(void)
+{
+  take_record(false);
+}
+
 void bx_mpmu_c::exit_begin(bool retires)
 {
   if (!retires)
     forget_accesses();
+  guest_left();
   in_exit = true;
 }
 
@@ -509,6 +517,36 @@ void bx_mpmu_c::dump(struct mpmu_regs *r)
   r->guest_mode = cpu->in_vmx_guest || cpu->in_svm_guest;
   r->pmi_delay = delay;
   r->mutations = mutations | flaws;
+}
+
+// What was recorded before is lost.
+void bx_mpmu_c::record(unsigned dumps)
+{
+  free(recorder.dumps);
+  memset(&recorder, 0, sizeof(recorder));
+  recorder.dumps = (struct mpmu_record *) calloc(dumps, sizeof(*recorder.dumps));
+  if (recorder.dumps)
+    recorder.wanted = dumps;
+}
+
+void bx_mpmu_c::take_record(bool entry)
+{
+  if (recorder.taken == recorder.wanted)
+    return;
+
+  struct mpmu_record *r = &recorder.dumps[recorder.taken++];
+
+  r->magic = MPMU_MAGIC_RECORD;
+  r->entry = entry;
+  dump(&r->regs);
+}
+
+void bx_mpmu_c::next_record(struct mpmu_record *r)
+{
+  if (recorder.read < recorder.taken)
+    *r = recorder.dumps[recorder.read++];
+  else
+    memset(r, 0, sizeof(*r));
 }
 
 void bx_mpmu_c::dump_truth(struct mpmu_truth *t) const

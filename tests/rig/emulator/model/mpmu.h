@@ -127,6 +127,7 @@ public:
   Bit64u vmx_exit_debugctl(void);
   void vmx_entry_debugctl(Bit64u value);
   void guest_entered(void);
+  void guest_left(void);
   void list_begin(void) { in_list = true; }
   void list_end(void) { in_list = false; }
   bool list_store_lost(Bit32u msr) const;
@@ -138,6 +139,8 @@ public:
   void raise_pt(void);
   void dump(struct mpmu_regs *regs);
   void dump_truth(struct mpmu_truth *t) const;
+  void record(unsigned dumps);
+  void next_record(struct mpmu_record *r);
 
   static unsigned delay;
   static unsigned mutations;
@@ -147,6 +150,10 @@ public:
 
 private:
   BX_CPU_C *cpu;
+  struct {
+    struct mpmu_record *dumps;
+    unsigned wanted, taken, read;
+  } recorder;
   const mpmu_personality *model;
   bool intel;
   unsigned nr_gp, nr_fixed;
@@ -196,6 +203,7 @@ private:
   void write_metrics(Bit64u value);
   Bit64u metrics_until_wrap(void) const;
   void sync(bool retires);
+  void take_record(bool entry);
   Bit32u advance(Bit32u counters);
   void overflow(Bit32u wrapped, bool metrics);
   void assert_pmi(Bit32u pmcs);

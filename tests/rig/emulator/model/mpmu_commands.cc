@@ -106,6 +106,7 @@ void BX_CPU_C::mpmu_command(unsigned command, unsigned arg)
     struct mpmu_regs regs;
     struct mpmu_region region;
     struct mpmu_watch watch;
+    struct mpmu_record record;
     Bit64u present;
   } answer;
 
@@ -153,6 +154,13 @@ void BX_CPU_C::mpmu_command(unsigned command, unsigned arg)
   case MPMU_CMD_READ_WATCH:
     truth.watch.fill(&answer.watch);
     mpmu_answer(&answer.watch, sizeof(answer.watch));
+    break;
+  case MPMU_CMD_RECORD:
+    mpmu.record(RDI > MPMU_MAX_RECORDS ? MPMU_MAX_RECORDS : (unsigned) RDI);
+    break;
+  case MPMU_CMD_READ_RECORD:
+    mpmu.next_record(&answer.record);
+    mpmu_answer(&answer.record, sizeof(answer.record));
     break;
   case MPMU_CMD_COUNT_MEMORY:
     count_memory();
