@@ -34,6 +34,13 @@ function judge_instructions(    n)
 	target("instructions more for a counter", (root[place("mpmu-y", u)] - 1.03 * root[place("mpmu-y", NONE)]) / n, 25, 0)
 }
 
+# A clash is paid for at each exit, and some of what is done are several.
+function nr_exits_of_it(    n)
+{
+	n = left[place("mpmu-y", u)]
+	return n > 1 ? n : 1
+}
+
 # Samples of the host's own event fall into some exits.
 function own_samples()
 {
@@ -59,7 +66,7 @@ function judge_exit()
 		beside_mainline(1, 0.9)
 		return
 	}
-	target("accesses", accesses("mpmu-y"), 8 * clashes(), own_samples())
+	target("accesses", accesses("mpmu-y"), 8 * clashes() * nr_exits_of_it(), own_samples())
 	if (clashes())
 		beside_mainline(0, 0.35)
 	else

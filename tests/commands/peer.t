@@ -111,6 +111,8 @@ try "beside an event, instructions beyond 1.05" misses 'instructions 1.06, at mo
 	"$(row mpmu-y 'one event' '1, cycles' '0|0|0|1050' '0|0|0|1060')"
 try "a clash: more than 8 accesses" misses "all, cycles: accesses 9.00, at most 8.00" \
 	"$(row mpmu-y 'one event' 'all, cycles' 6 7)"
+try "at two exits: more than 16" misses "all, cycles: accesses 17.00, at most 16.00" \
+	"$(row mpmu-y 'one event' 'all, cycles' 6 15); /mpmu-y|one event|.*all, cycles/s/|1|some/|2|some/"
 try "two clashes: more than 16" misses "all, cycles: accesses 17.00, at most 16.00" \
 	"$(row mpmu-y 'watchdog, event' 'all, cycles' 16 17)"
 try "a clash: more than 0.35 of mainline's excess" misses "excess to mainline's 0.36, at most 0.35" \
