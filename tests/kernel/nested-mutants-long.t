@@ -29,9 +29,9 @@ restore-loads	vmx/nested.c	s/(from_vmentry || !kvm_vcpu_has_mediated_pmu(vcpu))/
 smm-loads	vmx/nested.c	s/^\(\t*\)if (vm_exit_reason == -1)$/\1if (false)/	I state: in place, with loads: after SMM L2 goes on
 controls-shown	mpmu/vmx.c	s/!kvm_pmu_has_perf_global_ctrl(vcpu_to_pmu(vcpu))/false/	I controls: version 1: hidden
 '
-# The same, with nested_early_check=1.
+# The same, with nested_early_check=1.  VM-exit of an L1 that counts loads the host's bits.
 early='
-early-check-loads	mpmu/vmx.c	s/if (!(vm_entry_controls_get(vmx) & LOAD_ENTRY))/if (true)/	I host: an L1 that counts
+early-check-loads	mpmu/vmx.c	s/if (!(vm_entry_controls_get(vmx) & LOAD_ENTRY))/if (true)/	I host: an L1 that does not count
 '
 
 amd='
