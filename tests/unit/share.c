@@ -113,6 +113,7 @@ static void settles_again(struct unit_world *world, const struct map *map)
 	assert_true(accesses_of(vcpu, 1) > 0);
 	unit_wrmsr(vcpu, map->eventsel, 0);
 	assert_int_equal(accesses_of(vcpu, 10), 0);
+	assert_ptr_equal(vcpu->cpu->mpmu.settled, &vcpu->mpmu);
 	unit_wrmsr(vcpu, map->eventsel, COUNTS);
 	assert_true(accesses_of(vcpu, 1) > 0);
 	/* GLOBAL_CTRL stops and starts it just as well. */
