@@ -7,7 +7,7 @@
 . "$MPMU_TOP/tests/lib/tap.sh"
 
 # What is not done, as the features' list knows it.
-OWED="E7 K"
+OWED='E7 K'
 
 # places VENDORS AREA: where tests must run.
 places()

@@ -444,13 +444,13 @@ void bx_mpmu_c::vmx_exit_load(bool load, Bit64u value)
   global_ctrl = value;
 }
 
-// What exits does not retire, and what it did so far belongs to the guest: it
-// is undone before GLOBAL_CTRL is the host's.
 void bx_mpmu_c::guest_left(void)
 {
   take_record(false);
 }
 
+// What exits does not retire, and what it did so far belongs to the guest: it
+// is undone before GLOBAL_CTRL is the host's.
 void bx_mpmu_c::exit_begin(bool retires)
 {
   if (!retires)
