@@ -95,10 +95,10 @@ static void access_commit_eventsel(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
 	/* The filter has answered for it already, and what is denied stays off. */
 	if (vcpu->eventsel[pmc] == value)
 		return;
-	vcpu->eventsel[pmc] = value;
 	/* A request of the old value must not enable the new one. */
 	mpmu_cancel_reprogram(vcpu, mpmu_bit(pmc));
 	mpmu_eventsel_hw_write(cpu, vcpu, pmc, mpmu_eventsel_disabled(mpmu_desc(vcpu), value));
+	vcpu->eventsel[pmc] = value;
 	if (value & MPMU_SEL_ENABLE)
 		mpmu_request_reprogram(vcpu, mpmu_bit(pmc));
 }
@@ -119,10 +119,10 @@ static void access_commit_fixed_ctrl(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcp
 		if (field)
 			enabled |= mpmu_bit(pmc);
 	}
-	vcpu->fixed_ctrl = value;
 	mpmu_cancel_reprogram(vcpu, changed);
 	hw = vcpu->fixed_ctrl_hw & ~mpmu_fixed_fields(changed, MPMU_FIXED_FIELD);
 	mpmu_fixed_ctrl_hw_write(cpu, vcpu, hw);
+	vcpu->fixed_ctrl = value;
 	mpmu_request_reprogram(vcpu, enabled);
 }
 

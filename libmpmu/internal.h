@@ -328,7 +328,9 @@ u64 mpmu_global_ctrl_read(const struct mpmu_cpu *cpu, const struct mpmu_vcpu *vc
 void mpmu_global_ctrl_write(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 value);
 u64 mpmu_status_read(const struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu);
 void mpmu_status_set(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 bits);
-void mpmu_status_clear(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 bits);
+void mpmu_status_clear(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 bits);
+void mpmu_save_status(struct mpmu_vcpu *vcpu, mpmu_pmcs status);
+bool mpmu_collect_status(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu);
 void mpmu_eventsel_hw_write(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u32 pmc, u64 hw);
 void mpmu_fixed_ctrl_hw_write(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 hw);
 

@@ -99,36 +99,90 @@ void mpmu_global_ctrl_write(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 va
 		mpmu_merge(vcpu, mpmu_desc(vcpu)->global_ctrl, value, vcpu->lent);
 }
 
-/* Only the bits of its PMCs are the guest's in the live status; lent ones are saved. */
-MPMU_COLD u64 mpmu_status_read(const struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
+/* An NMI may save others in the middle. */
+static void registers_or_status(struct mpmu_vcpu *vcpu, mpmu_pmcs status)
+{
+	__atomic_or_fetch(&vcpu->global_status, status, __ATOMIC_RELAXED);
+}
+
+/* What hardware holds of the guest's: others may be the host's. */
+static mpmu_pmcs registers_live_status(const struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
 {
 	mpmu_pmcs absent = mpmu_absent(cpu, vcpu);
 
 	if (!~absent)
-		return vcpu->global_status;
-	return (mpmu_of_model(vcpu, mpmu_call(vcpu, rdmsr, mpmu_desc(vcpu)->status)) & ~absent) |
-	       (vcpu->global_status & vcpu->lent);
+		return 0;
+	return mpmu_call(vcpu, rdmsr, mpmu_desc(vcpu)->status) & vcpu->host->pmcs & ~absent;
+}
+
+/* From hardware.  A guest without status registers cannot clear a bit: drop it. */
+MPMU_NOINLINE void mpmu_save_status(struct mpmu_vcpu *vcpu, mpmu_pmcs status)
+{
+	mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->status_clear, status);
+	if (mpmu_has(&vcpu->caps, MPMU_FEAT_GLOBAL))
+		registers_or_status(vcpu, mpmu_of_model(vcpu, status));
+}
+
+/* Does one of these overflows interrupt?  Then the guest is told. */
+static bool registers_tell(struct mpmu_vcpu *vcpu, mpmu_pmcs status)
+{
+	u32 pmc;
+
+	mpmu_for_each_pmc(pmc, mpmu_of_model(vcpu, status)) {
+		if (mpmu_interrupts(vcpu, pmc)) {
+			mpmu_raise_pmi(vcpu);
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * Beside lent counters the interrupts of all are the host's, and each access of a guest
+ * to its status exits.  So hardware holds the bits of which nobody has been told; here,
+ * or in an NMI by mpmu_nmi(), whichever comes first, they are, and are saved: the next
+ * overflow sets them again.
+ */
+MPMU_COLD bool mpmu_collect_status(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
+{
+	mpmu_pmcs status = registers_live_status(cpu, vcpu);
+
+	if (!status)
+		return false;
+	mpmu_save_status(vcpu, status);
+	vcpu->stats->registers.written++;
+	return registers_tell(vcpu, status);
+}
+
+/*
+ * Saved bits of an owner are there beside lent counters only.  An NMI moves bits from
+ * hardware to memory, so memory is read last.
+ */
+MPMU_COLD u64 mpmu_status_read(const struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu)
+{
+	mpmu_pmcs live = mpmu_of_model(vcpu, registers_live_status(cpu, vcpu));
+
+	__atomic_signal_fence(__ATOMIC_ACQUIRE);
+	return live | vcpu->global_status;
 }
 
 /* What software sets raises no interrupt. */
 MPMU_COLD void mpmu_status_set(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 bits)
 {
-	mpmu_pmcs absent = mpmu_absent(cpu, vcpu);
-
-	vcpu->signalled |= bits;
-	vcpu->global_status |= bits & absent;
-	if (~absent)
-		mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->status_set, bits & ~absent);
+	if (mpmu_live(cpu, vcpu) && !vcpu->lent)
+		mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->status_set, bits);
+	else
+		registers_or_status(vcpu, bits);
 }
 
-MPMU_COLD void mpmu_status_clear(const struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 bits)
+MPMU_COLD void mpmu_status_clear(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 bits)
 {
-	mpmu_pmcs absent = mpmu_absent(cpu, vcpu);
-
-	vcpu->global_status &= ~bits;
-	if (~absent)
-		mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->status_clear, bits & ~absent);
-	vcpu->signalled &= ~bits;
+	if (mpmu_live(cpu, vcpu) && !vcpu->lent) {
+		mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->status_clear, bits);
+		return;
+	}
+	mpmu_collect_status(cpu, vcpu);
+	__atomic_and_fetch(&vcpu->global_status, ~bits, __ATOMIC_RELAXED);
 }
 
 /* The bits of a field, in the field of each of these. */
@@ -158,14 +212,14 @@ MPMU_NOINLINE void mpmu_merge_fixed_ctrl(const struct mpmu_vcpu *vcpu, u64 value
 
 /*
  * An owner that starts or stops a lent counter has to swap it, or no longer.  What has
- * overflowed by now did so by the control that changes: see switch_signal().
+ * overflowed by now did so by the control that changes.
  */
 static MPMU_NOINLINE mpmu_pmcs registers_image_changed(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
 						       mpmu_pmcs pmcs)
 {
 	vcpu->disabled |= vcpu->enabled & pmcs;
 	if (mpmu_live(cpu, vcpu) && vcpu->lent) {
-		vcpu->signalled |= mpmu_call(vcpu, rdmsr, mpmu_desc(vcpu)->status);
+		mpmu_collect_status(cpu, vcpu);
 		if (vcpu->lent & pmcs)
 			cpu->settled = NULL;
 	}

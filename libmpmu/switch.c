@@ -175,12 +175,11 @@ static bool switch_moves_global_ctrl(const struct mpmu_vcpu *vcpu)
 static inline u32 switch_load_globals(struct mpmu_vcpu *vcpu)
 {
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);
-	mpmu_pmcs status = vcpu->global_status;
 	u32 written = 0;
 
-	vcpu->signalled = status;
-	if (status) {
-		mpmu_call(vcpu, wrmsr, desc->status_set, status & ~vcpu->lent);
+	if (vcpu->global_status && !vcpu->lent) {
+		mpmu_call(vcpu, wrmsr, desc->status_set, vcpu->global_status);
+		vcpu->global_status = 0;
 		written++;
 	}
 	if (switch_moves_global_ctrl(vcpu)) {
@@ -320,45 +319,19 @@ static MPMU_COLD void switch_drain(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
 	cpu->pmi_latched = true;
 }
 
-/*
- * While counters are lent the interrupts of all are the host's, and guests set and
- * clear no status bit unseen.  So a bit that is not @old is an overflow of which the
- * guest has to be told, here or by mpmu_nmi(), whichever finds it first.
- */
-static MPMU_NOINLINE bool switch_signal(struct mpmu_vcpu *vcpu, mpmu_pmcs status, mpmu_pmcs old)
-{
-	u32 pmc;
-
-	vcpu->signalled |= status;
-	mpmu_for_each_pmc(pmc, mpmu_of_model(vcpu, status & ~old)) {
-		if (mpmu_interrupts(vcpu, pmc)) {
-			mpmu_raise_pmi(vcpu);
-			return true;
-		}
-	}
-	return false;
-}
-
-/* A guest without status registers cannot clear a bit: drop it. */
-static MPMU_NOINLINE void switch_clear_status(struct mpmu_vcpu *vcpu, u64 status)
-{
-	mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->status_clear, status);
-	if (mpmu_has(&vcpu->caps, MPMU_FEAT_GLOBAL))
-		vcpu->global_status |= mpmu_of_model(vcpu, status);
-}
-
 static inline u32 switch_save_status(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
-	u64 status = switch_read_status(vcpu);
+	u64 status;
 
-	vcpu->global_status &= vcpu->lent;
+	if (vcpu->lent) {
+		mpmu_collect_status(cpu, vcpu);
+		return 0;
+	}
+	status = switch_read_status(vcpu);
 	if (!status)
 		return 0;
-	if (vcpu->lent)
-		switch_signal(vcpu, status, vcpu->signalled);
-	else
-		switch_drain(cpu, vcpu, status);
-	switch_clear_status(vcpu, status);
+	switch_drain(cpu, vcpu, status);
+	mpmu_save_status(vcpu, status);
 	return 1;
 }
 
@@ -430,11 +403,7 @@ static MPMU_COLD void switch_swap_out(struct mpmu_cpu *cpu)
 	if (swapped & mpmu_bit(MPMU_METRICS))
 		mpmu_call(vcpu, wrmsr, desc->metrics, 0);
 	if (wrapped)
-		wrapped &= mpmu_call(vcpu, rdmsr, desc->status);
-	if (wrapped) {
-		switch_signal(vcpu, wrapped, vcpu->signalled);
-		switch_clear_status(vcpu, wrapped);
-	}
+		mpmu_collect_status(cpu, vcpu);
 	cpu->displaced &= ALL_DISPLACED;
 	mpmu_call(vcpu, share, vcpu->lent);
 }
@@ -455,7 +424,6 @@ static MPMU_COLD int switch_swap_in(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu
 		return -EAGAIN;
 	}
 	cpu->displaced |= swapped;
-	vcpu->signalled &= ~swapped;
 	mpmu_for_each_pmc(pmc, swapped) {
 		mpmu_counter_write(cpu, vcpu, pmc, *mpmu_saved_counter(vcpu, pmc));
 		if (pmc < MPMU_FIXED_BASE)
@@ -705,18 +673,10 @@ void mpmu_pmi(struct mpmu_cpu *cpu)
 	cpu->pmi_latched = false;
 }
 
-bool mpmu_nmi(struct mpmu_cpu *cpu, bool host)
+bool mpmu_nmi(struct mpmu_cpu *cpu)
 {
-	struct mpmu_vcpu *vcpu;
-	mpmu_pmcs status;
-
 	mpmu_assert(cpu);
-	vcpu = cpu->owner;
-	if (!vcpu || !vcpu->lent)
-		return false;
-	status = mpmu_call(vcpu, rdmsr, mpmu_desc(vcpu)->status) & ~mpmu_absent(cpu, vcpu);
-	/* A bit that was set before says nothing; but if it is not the host, who else? */
-	return switch_signal(vcpu, status, host ? vcpu->signalled : 0);
+	return cpu->owner && cpu->owner->lent && mpmu_collect_status(cpu, cpu->owner);
 }
 
 /* The owner's values are gone: nobody has to be asked for them. */

@@ -67,7 +67,7 @@ void mpmu_count_registers(struct mpmu_vcpu *vcpu)
 	bool in_vmcs = mpmu_has(&vcpu->host->caps, MPMU_FEAT_VMCS_GLOBAL_CTRL);
 
 	vcpu->moved = mpmu_all_pmcs(&vcpu->caps) & ~vcpu->lent;
-	vcpu->reported = (vcpu->host->pmcs & ~vcpu->lent) | mpmu_desc(vcpu)->status_settable;
+	vcpu->reported = vcpu->host->pmcs | mpmu_desc(vcpu)->status_settable;
 	vcpu->readable = vcpu_count_pmcs(vcpu->moved) + 1 + !in_vmcs;
 	vcpu->writable = vcpu->readable + vcpu_count_pmcs(vcpu->moved & MPMU_GP_MASK) +
 			 !!mpmu_desc(vcpu)->fixed_ctrl;

@@ -38,9 +38,9 @@ static void host_handle_pmi(void)
 }
 
 /* In an NMI. */
-static bool host_handle_overflow(bool host)
+static bool host_handle_overflow(void)
 {
-	return mpmu_nmi(this_cpu_ptr(&kvm_mpmu_cpu), host);
+	return mpmu_nmi(this_cpu_ptr(&kvm_mpmu_cpu));
 }
 
 static void host_reclaim(void)

@@ -265,7 +265,7 @@ void stub_perf_take_nmi(struct stub_machine *machine)
 	pmu->lvtpc.masked = false;
 	cpu->perf.samples += !!overflowed;
 	machine->irqs_off = true;
-	told = mpmu_nmi(&cpu->mpmu, overflowed);
+	told = mpmu_nmi(&cpu->mpmu);
 	machine->irqs_off = irqs_off;
 	if (told || overflowed)
 		return;

@@ -179,8 +179,11 @@ struct mpmu_vcpu {
 	 * hardware (resident otherwise); but always while counters are lent.
 	 */
 	u64 global_ctrl;
-	/** GLOBAL_STATUS, valid while not resident; bits of lent counters always. */
-	u64 global_status;
+	/**
+	 * GLOBAL_STATUS; of an owner beside lent counters the bits that the guest has
+	 * been told of, and 0 of any other.  Aligned, as mpmu_nmi() sets bits in it.
+	 */
+	u64 global_status __attribute__((__aligned__(8)));
 	/** PMCs whose _hw image must be computed before the next entry. */
 	mpmu_pmcs reprogram;
 	/** PMCs enabled in their _hw selector that count retired instructions. */
@@ -201,8 +204,6 @@ struct mpmu_vcpu {
 	mpmu_pmcs moved;
 	/** Status bits that are its own while it owns the PMU, beyond the model, too. */
 	mpmu_pmcs reported;
-	/** Status bits whose interrupt needs no more telling, while counters are lent. */
-	mpmu_pmcs signalled;
 	/** GP selectors whose _hw image is not 0. */
 	u32 nonzero_eventsels;
 	/** enum mpmu_vcpu_flag bits. */
@@ -490,19 +491,17 @@ void mpmu_share(struct mpmu_cpu *cpu, mpmu_pmcs host);
 /**
  * A performance interrupt of the host has come on this CPU, of which the port has
  * handled what belongs to lent counters.  Has a counter of the owner caused it, the
- * guest gets an interrupt through request_pmi.  The status bits of the guest stay.
- * Any context, NMI too; so is request_pmi then.
+ * guest gets an interrupt through request_pmi, and its status bit goes to what is
+ * saved.  Any context, NMI too; so is request_pmi then.
  *
- * @param cpu  this CPU
- * @param host a lent counter has overflowed: not every interrupt has to be the
- *             guest's
+ * @param cpu this CPU
  *
  * @return true: the guest has got one.  False, and no counter of the host had a bit:
  *         it came late, after the owner had changed, and was told in time.
  *
  * Asserted: @p cpu.
  */
-bool mpmu_nmi(struct mpmu_cpu *cpu, bool host);
+bool mpmu_nmi(struct mpmu_cpu *cpu);
 
 /**
  * The host is about to use LVTPC for an interrupt of its own, while a vCPU goes on

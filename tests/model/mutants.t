@@ -188,7 +188,7 @@ mutant "metrics not written after slots" switch.c 'return pmcs | (vcpu->caps.glo
 mutant "an overflow of metrics is not waited for" switch.c 'if (pmc == MPMU_METRICS)
 		return true;' 'if (pmc == MPMU_METRICS)
 		return false;'
-mutant "status not restored" switch.c 'mpmu_call(vcpu, wrmsr, desc->status_set, status & ~vcpu->lent);' ';'
+mutant "status not restored" switch.c 'mpmu_call(vcpu, wrmsr, desc->status_set, vcpu->global_status);' ';'
 mutant "FIXED_CTR_CTRL not loaded" switch.c 'switch_write_fixed_ctrl(vcpu, vcpu->fixed_ctrl_hw);' ';'
 mutant "GLOBAL_CTL not loaded (AMD)" switch.c 'mpmu_call(vcpu, wrmsr, desc->global_ctrl, vcpu->global_ctrl);' ';'
 mutant "counters not scrubbed" switch.c '		mpmu_call(vcpu, wrmsr, msr, 0);' '		;'
@@ -196,13 +196,13 @@ mutant "counters not saved" switch.c '*saved = mpmu_call(vcpu, rdmsr, msr);
 	if (!*saved)' 'if (!mpmu_call(vcpu, rdmsr, msr))'
 mutant "selectors not scrubbed" switch.c 'switch_for_each(i, vcpu->nonzero_eventsels & ~(u32)vcpu->lent) {' 'switch_for_each(i, 0) {'
 mutant "FIXED_CTR_CTRL not scrubbed" switch.c 'if (vcpu->fixed_ctrl_hw) {' 'if (0) {'
-mutant "status not scrubbed" switch.c 'mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->status_clear, status);' ';'
+mutant "status not scrubbed" registers.c 'mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->status_clear, status);' ';'
 mutant "status of the host taken" switch.c ' & vcpu->reported' ''
-mutant "status beyond the model stays" vcpu.c 'vcpu->host->pmcs & ~vcpu->lent' 'mpmu_all_pmcs(&vcpu->caps) & ~vcpu->lent'
+mutant "status beyond the model stays" vcpu.c 'vcpu->host->pmcs | mpmu_desc' 'mpmu_all_pmcs(&vcpu->caps) | mpmu_desc'
 mutant "status of no counter that a guest sets stays" vcpu.c ' | mpmu_desc(vcpu)->status_settable' ''
 mutant "bits beyond the model are saved" registers.c 'mpmu_of_model(vcpu, mpmu_call(vcpu, get_global_ctrl))' 'mpmu_call(vcpu, get_global_ctrl)'
 mutant "a write of slots loses metrics" registers.c 'pmc == MPMU_SLOTS && mpmu_has(&vcpu->caps, MPMU_FEAT_METRICS)' 0
-mutant "status bits never go away" switch.c 'vcpu->global_status &= vcpu->lent;' ''
+mutant "status bits never go away" switch.c '		vcpu->global_status = 0;' ''
 mutant "interrupt in flight left behind" switch.c 'mpmu_call(vcpu, drain_pmi, briefly)' '0'
 mutant "GLOBAL_CTL not saved (AMD)" switch.c 'vcpu->global_ctrl = mpmu_call(vcpu, rdmsr, msr) & vcpu->moved;' ''
 mutant "no disown" switch.c 'mpmu_call(vcpu, disown);' ''
@@ -368,11 +368,24 @@ mutant "lent: control bits of the host are overwritten" registers.c 'if (others)
 mutant "lent: fields of the host are overwritten" registers.c 'mpmu_fixed_fields(others, MPMU_FIXED_FIELD)' '0'
 mutant "lent: an owner that starts a counter is settled" registers.c '		if (vcpu->lent & pmcs)
 			cpu->settled = NULL;' ''
-mutant "lent: an old bit is news once it may interrupt" registers.c '		vcpu->signalled |= mpmu_call(vcpu, rdmsr, mpmu_desc(vcpu)->status);' ''
-mutant "lent: what software sets interrupts" registers.c 'vcpu->signalled |= bits;' ''
-mutant "lent: a bit that was cleared is old" registers.c 'vcpu->signalled &= ~bits;' ''
-mutant "lent: saved status bits cannot be cleared" registers.c 'vcpu->global_status &= ~bits;' ''
-mutant "lent: status bits of the host are the guest's" vcpu.c '(vcpu->host->pmcs & ~vcpu->lent)' 'vcpu->host->pmcs'
+mutant "lent: an overflow interrupts as the next control says" registers.c '		mpmu_collect_status(cpu, vcpu);
+		if (vcpu->lent & pmcs)' '		if (vcpu->lent & pmcs)'
+mutant "lent: the next selector is there too early" access.c '	mpmu_eventsel_hw_write(cpu, vcpu, pmc, mpmu_eventsel_disabled(mpmu_desc(vcpu), value));
+	vcpu->eventsel[pmc] = value;' '	vcpu->eventsel[pmc] = value;
+	mpmu_eventsel_hw_write(cpu, vcpu, pmc, mpmu_eventsel_disabled(mpmu_desc(vcpu), value));'
+mutant "lent: the next FIXED_CTR_CTRL is there too early" access.c '	mpmu_fixed_ctrl_hw_write(cpu, vcpu, hw);
+	vcpu->fixed_ctrl = value;' '	vcpu->fixed_ctrl = value;
+	mpmu_fixed_ctrl_hw_write(cpu, vcpu, hw);'
+mutant "lent: what software sets interrupts" registers.c 'if (mpmu_live(cpu, vcpu) && !vcpu->lent)
+		mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->status_set' 'if (mpmu_live(cpu, vcpu))
+		mpmu_call(vcpu, wrmsr, mpmu_desc(vcpu)->status_set'
+mutant "lent: a bit that is cleared is not told" registers.c '	mpmu_collect_status(cpu, vcpu);
+	__atomic' '	__atomic'
+mutant "lent: saved status bits cannot be cleared" registers.c '__atomic_and_fetch(&vcpu->global_status, ~bits, __ATOMIC_RELAXED);' ''
+mutant "lent: status bits of the host are the guest's" registers.c 'vcpu->host->pmcs & ~absent;' 'vcpu->host->pmcs;'
+mutant "lent: what was told stays in hardware" registers.c '	mpmu_save_status(vcpu, status);
+	vcpu->stats' '	vcpu->stats'
+mutant "lent: what was told is loaded" switch.c 'if (vcpu->global_status && !vcpu->lent) {' 'if (vcpu->global_status) {'
 mutant "lent: saved values are taken for 0" switch.c '(vcpu->nonzero_counters & vcpu->lent) |' ''
 mutant "lent: the interrupt is routed to the guest" switch.c 'if (vcpu->lent)
 		return switch_swap_in(cpu, vcpu);
@@ -399,17 +412,16 @@ mutant "lent: a swapped counter is not loaded" switch.c '		mpmu_counter_write(cp
 mutant "lent: a swapped counter is not saved" switch.c 'mpmu_save_counter(vcpu, pmc, value);' ';'
 mutant "lent: a swapped fixed counter is not started" switch.c 'if (swapped & MPMU_FIXED_MASK)' 'if (0)'
 mutant "lent: a swapped counter that wraps is not noticed" switch.c 'if (value < *mpmu_saved_counter(vcpu, pmc))' 'if (0)'
-mutant "lent: status of a swapped counter stays" switch.c '		switch_clear_status(vcpu, wrapped);' ''
+mutant "lent: status of a swapped counter stays" switch.c 'if (wrapped)
+		mpmu_collect_status' 'if (0)
+		mpmu_collect_status'
 mutant "lent: metrics of the guest stay" switch.c 'if (swapped & mpmu_bit(MPMU_METRICS))' 'if (0)'
-mutant "lent: an overflow before the put is not told" switch.c '		switch_signal(vcpu, status, vcpu->signalled);
-	else' '		;
-	else'
-mutant "lent: a late NMI finds nobody" switch.c '		switch_signal(vcpu, wrapped, vcpu->signalled);' ''
-mutant "lent: bits without INT interrupt" switch.c 'if (mpmu_interrupts(vcpu, pmc)) {
+mutant "lent: an overflow before the put is not told" switch.c '		mpmu_collect_status(cpu, vcpu);
+		return 0;' '		return 0;'
+mutant "lent: nobody is told" registers.c 'return registers_tell(vcpu, status);' 'return false;'
+mutant "lent: bits without INT interrupt" registers.c 'if (mpmu_interrupts(vcpu, pmc)) {
 			mpmu_raise' 'if (1) {
 			mpmu_raise'
-mutant "lent: an old bit hides an overflow" switch.c 'host ? vcpu->signalled : 0' 'vcpu->signalled'
-mutant "lent: interrupts of the host are the guest's" switch.c 'host ? vcpu->signalled : 0' '0'
 mutant "lent: taken back in the middle" switch.c '	if (cpu->displaced & ~ALL_DISPLACED)
 		switch_swap_out(cpu);' ''
 mutant "lent: forgotten at RESET" vcpu.c 'vcpu->lent = lent;' ''

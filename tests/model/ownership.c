@@ -531,7 +531,7 @@ static u64 hash_vcpu(u32 v)
 	hash = mix(mix(hash, core->disabled), core->nonzero_counters);
 	hash = mix(mix(hash, core->nonzero_eventsels), core->flags);
 	hash = mix(mix(hash, core->idle_switches), core->held);
-	hash = mix(mix(hash, core->lent), core->signalled);
+	hash = mix(hash, core->lent);
 	hash = mix(hash, vcpu->vmcs_host_global_ctrl);
 	hash = mix(hash, vcpu->loaded | vcpu->in_guest << 1 | vcpu->touched << 2 |
 				 vcpu->lvtpc_masked << 3 | vcpu->requests.pmi << 4 |

@@ -405,8 +405,8 @@ static u64 key_of_vcpu(u64 hash, const struct stub_vcpu *vcpu, u32 swap)
 				 vcpu->touched << 5 | mpmu_held(&vcpu->mpmu) << 6 |
 				 is_settled(v) << 7);
 	if (vcpu->mpmu.lent)
-		hash = mix(hash, vcpu->mpmu.lent << 2 | vcpu->mpmu.signalled);
-	return mix(hash, mpmu_held(&vcpu->mpmu) ? 0 : vcpu->mpmu.global_status);
+		hash = mix(hash, vcpu->mpmu.lent);
+	return mix(hash, vcpu->mpmu.global_status);
 }
 
 /* With the vCPUs, and the CPUs, by other names. */

@@ -57,7 +57,7 @@ silent "gcc's is the recorded one (if it has to change: make abi)" \
 silent "clang's is the recorded one" differences "$RECORD" "$work/clang-O0/libmpmu.so.0"
 silent "both are alike" differences "$work/gcc-O2/libmpmu.so.0" "$work/clang-O0/libmpmu.so.0"
 silent "another member of a struct is noticed" planted include/mpmu/vcpu.h \
-	's/^	u64 global_status;/	u64 global_status, another;/'
+	's/^	u32 idle_switches;/&\n	u32 another;/'
 silent "a wider member is noticed" planted include/mpmu/vcpu.h 's/^	u32 idle_switches;/	u64 idle_switches;/'
 silent "an enumerator with another value is noticed" planted include/mpmu/types.h 's/MPMU_NOT_PMU = 2/MPMU_NOT_PMU = 3/'
 silent "operations in another order are noticed" planted include/mpmu/ops.def \

@@ -194,7 +194,7 @@ static bool is(const char *got, const char *want)
 	  false, true)                                                                             \
 	X(share_lacking, "mpmu_share: bits that the machine lacks",                                \
 	  (mpmu_share(CPU, 1ull << 31), mpmu_enter(CPU, VCPU)), 0, true)                           \
-	X(nmi_nobody, "mpmu_nmi: of nobody", mpmu_nmi(&s.world.machine.cpus[1].mpmu, false),       \
+	X(nmi_nobody, "mpmu_nmi: of nobody", mpmu_nmi(&s.world.machine.cpus[1].mpmu),              \
 	  false, false)                                                                            \
 	X(enter_elsewhere, "mpmu_enter: another CPU holds it",                                     \
 	  mpmu_enter(&s.world.machine.cpus[1].mpmu, VCPU), -EINVAL, false)                         \
@@ -302,7 +302,7 @@ static bool is(const char *got, const char *want)
 	X(a_held, "mpmu_held: NULL", mpmu_held(NULL))                                             \
 	X(a_reclaim, "mpmu_reclaim: NULL", mpmu_reclaim(NULL))                                    \
 	X(a_share, "mpmu_share: NULL", mpmu_share(NULL, 1))                                       \
-	X(a_nmi, "mpmu_nmi: NULL", mpmu_nmi(NULL, false))                                         \
+	X(a_nmi, "mpmu_nmi: NULL", mpmu_nmi(NULL))                                                \
 	X(a_drain, "mpmu_drain: NULL", mpmu_drain(NULL))                                          \
 	X(a_pmi, "mpmu_pmi: NULL", mpmu_pmi(NULL))                                                \
 	X(a_emulate, "mpmu_emulate: NULL vcpu", mpmu_emulate(CPU, NULL, MPMU_EVENT_BRANCHES, 3))

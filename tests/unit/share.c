@@ -261,10 +261,10 @@ static void late_swapped(struct unit_world *world, const struct map *map)
 	close_plain(world);
 }
 
-static void put_before_nmi(struct unit_world *world, const struct map *map)
+/* The guest overflows, and exits; interrupts are off, and the NMI has yet to come. */
+static void exit_before_nmi(struct unit_world *world, const struct map *map)
 {
 	struct stub_vcpu *vcpu = &world->vcpu;
-	u32 before = vcpu->pmis;
 
 	stub_enter(vcpu);
 	stub_pmu_run(&vcpu->cpu->pmu, WORK(0x20));
@@ -275,13 +275,29 @@ static void put_before_nmi(struct unit_world *world, const struct map *map)
 	if (map == &intel)
 		vcpu->cpu->pmu.global_ctrl = (struct stub_reg){2, STUB_OF_HOST};
 	mpmu_exit(&vcpu->cpu->mpmu, &vcpu->mpmu);
-	mpmu_put(&vcpu->cpu->mpmu, &vcpu->mpmu);
-	assert_true(vcpu->requests.pmi);
+}
+
+/* It comes, when the guest has been told or has not: once it has in any case. */
+static void take_late_nmi(struct unit_world *world, bool told)
+{
+	struct stub_vcpu *vcpu = &world->vcpu;
+	u32 pmis = vcpu->pmis, strays = vcpu->cpu->perf.strays;
+
+	assert_int_equal(vcpu->requests.pmi, told);
 	world->machine.irqs_off = false;
 	stub_take_interrupts(&world->machine);
-	assert_int_equal(vcpu->cpu->perf.strays, 1);
+	assert_int_equal(vcpu->cpu->perf.strays, strays + told);
 	stub_enter(vcpu);
-	assert_int_equal(vcpu->pmis, before + 1);
+	assert_int_equal(vcpu->pmis, pmis + 1);
+}
+
+static void put_before_nmi(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = &world->vcpu;
+
+	exit_before_nmi(world, map);
+	mpmu_put(&vcpu->cpu->mpmu, &vcpu->mpmu);
+	take_late_nmi(world, true);
 	close_plain(world);
 }
 
@@ -304,6 +320,88 @@ static void late_put_again(struct unit_world *world, const struct map *map)
 	stub_guest_mask_lvtpc(vcpu, false);
 	put_before_nmi(world, map);
 	assert_int_equal(vcpu->pmis, 2);
+}
+
+/* The host has overflowed, too, by the time it comes; the guest's bit is there before. */
+static void both_at_once(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = count(world, map, LAST);
+
+	plain_from(world, 1, LAST);
+	overflow(vcpu, 1);
+	unit_wrmsr(vcpu, map->counter, LAST);
+	stub_guest_mask_lvtpc(vcpu, false);
+	exit_before_nmi(world, map);
+	stub_pmu_run(&vcpu->cpu->pmu, WORK(0x20));
+	take_late_nmi(world, false);
+	assert_int_equal(vcpu->cpu->perf.samples, 1);
+	assert_int_equal(unit_rdmsr(vcpu, map->status), 1);
+}
+
+/* The guest's own access comes first: what overflowed did so before it. */
+static void access_before_nmi(struct unit_world *world, const struct map *map, u32 msr, u64 value)
+{
+	struct stub_vcpu *vcpu = count(world, map, LAST);
+
+	plain(world, 1);
+	exit_before_nmi(world, map);
+	assert_int_equal(mpmu_wrmsr(&vcpu->cpu->mpmu, &vcpu->mpmu, msr, value), MPMU_DONE);
+	take_late_nmi(world, true);
+	close_plain(world);
+}
+
+static void late_clear(struct unit_world *world, const struct map *map)
+{
+	access_before_nmi(world, map, map->status_clear, 1);
+	assert_int_equal(unit_rdmsr(&world->vcpu, map->status), 0);
+}
+
+static void late_selector(struct unit_world *world, const struct map *map)
+{
+	access_before_nmi(world, map, map->eventsel, COUNTS & ~STUB_EVENTSEL_INT);
+	assert_int_equal(unit_rdmsr(&world->vcpu, map->status), 1);
+}
+
+static void late_fixed_ctrl(void)
+{
+	struct unit_world world;
+	struct stub_vcpu *vcpu = unit_world_init(&world, "intel-v5-8-4", "intel-v5-8-4");
+
+	count(&world, &intel, 0);
+	unit_wrmsr(vcpu, intel.global_ctrl, 1ull << 32);
+	unit_wrmsr(vcpu, 0x309, LAST);
+	unit_wrmsr(vcpu, 0x38d, 0xb);
+	plain(&world, 1);
+	exit_before_nmi(&world, &intel);
+	assert_int_equal(mpmu_wrmsr(&vcpu->cpu->mpmu, &vcpu->mpmu, 0x38d, 3), MPMU_DONE);
+	take_late_nmi(&world, true);
+	close_plain(&world);
+}
+
+/* A guest that cannot clear a bit, beside a host that overflows as often. */
+static void without_status(const char *host, const char *model, const struct map *map)
+{
+	struct unit_world world;
+	struct stub_vcpu *vcpu = unit_world_init(&world, host, model);
+	u32 i;
+
+	count(&world, map, LAST);
+	plain_from(&world, 1, LAST);
+	for (i = 0; i < 3; i++) {
+		unit_wrmsr(vcpu, map->counter, LAST);
+		stub_guest_mask_lvtpc(vcpu, false);
+		exit_before_nmi(&world, map);
+		if (!i)
+			stub_pmu_run(&vcpu->cpu->pmu, WORK(0x20));
+		take_late_nmi(&world, false);
+	}
+	assert_int_equal(vcpu->mpmu.global_status, 0);
+}
+
+static void models_without_status(void)
+{
+	without_status("intel-v5-8-4", "intel-v1-fw", &intel);
+	without_status("amd-v2", "amd-core6", &amd);
 }
 
 /* A status bit of the host is not the guest's to save, to clear or to see. */
@@ -444,12 +542,12 @@ static void odd_sets(struct unit_world *world, const struct map *map)
 	assert_int_equal(vcpu->mpmu.lent, 0);
 	world->machine.irqs_off = true;
 	/* The vCPU owns the PMU, and nothing is lent: no NMI is the guest's. */
-	assert_false(mpmu_nmi(&vcpu->cpu->mpmu, false));
+	assert_false(mpmu_nmi(&vcpu->cpu->mpmu));
 	mpmu_share(&vcpu->cpu->mpmu, 1ull << 31 | 1ull << 63);
 	assert_true(mpmu_resident(&vcpu->cpu->mpmu, &vcpu->mpmu));
 	mpmu_share(&vcpu->cpu->mpmu, 0);
 	assert_false(mpmu_resident(&vcpu->cpu->mpmu, &vcpu->mpmu));
-	assert_false(mpmu_nmi(&vcpu->cpu->mpmu, false));
+	assert_false(mpmu_nmi(&vcpu->cpu->mpmu));
 	world->machine.irqs_off = false;
 }
 
@@ -459,12 +557,10 @@ static void drains_nothing(struct unit_world *world, const struct map *map)
 	struct stub_vcpu *vcpu = count(world, map, LAST);
 
 	plain(world, 1);
-	stub_guest_run(vcpu, WORK(0x20));
-	stub_exit(vcpu);
-	world->machine.irqs_off = true;
+	exit_before_nmi(world, map);
 	mpmu_drain(&vcpu->cpu->mpmu);
-	world->machine.irqs_off = false;
 	assert_int_equal(vcpu->cpu->polls, 0);
+	take_late_nmi(world, false);
 	close_plain(world);
 }
 
@@ -590,6 +686,9 @@ static const struct row rows[] = {
 	BOTH("E6 an NMI after the swap", late_swapped),
 	BOTH("E6 an NMI after the put", late_put),
 	BOTH("E6 an NMI after the put, of a bit that was cleared", late_put_again),
+	BOTH("E6 an NMI for both", both_at_once),
+	BOTH("E6 an NMI after the guest has cleared the bit", late_clear),
+	BOTH("E6 an NMI after the guest has changed the selector", late_selector),
 	BOTH("E6 status bits of the host", status_of_the_host),
 	BOTH("E6 bits without an interrupt", silent_bits),
 	BOTH("E6 an overflow of the host refuses the swap", refuses),
@@ -603,6 +702,8 @@ static const struct row rows[] = {
 static const struct unit_case cases[] = {
 	{"a counter beyond the model", beyond_the_model},
 	{"fixed counters and metrics", fixed_counters},
+	{"an NMI after the guest has changed FIXED_CTR_CTRL", late_fixed_ctrl},
+	{"overflows of models without status registers", models_without_status},
 	{"what is wrong is found", negatives},
 };
 

@@ -345,6 +345,8 @@ static void test_foreign_nmi(void)
 	struct perfrow before, after;
 	uint64_t nmis;
 
+	/* Those that perf has asked for come, or may be late, until then. */
+	usleep(200000);
 	on_cpu(1, PERFROW_OWN, 0);
 	before = on_cpu(1, PERFROW_STATE, 0);
 	nmis = interrupts("NMI");

@@ -165,15 +165,28 @@ static void pmi_counter(const struct guest_job *job, struct guest_result *result
 	wrmsr(job->pmi_msr[bit], (-job->pmi_period[bit]) & 0xffffffffffffULL);
 }
 
+/* What has wrapped, by its value: the bits of the status stay as they are. */
+static uint64_t wrapped_counters(const struct guest_job *job)
+{
+	uint64_t wrapped = 0;
+	unsigned int bit;
+
+	for (bit = 0; bit < 64; bit++)
+		if (job->pmi_msr[bit] && !(rdmsr(job->pmi_msr[bit]) >> 47))
+			wrapped |= 1ULL << bit;
+	return wrapped;
+}
+
 static void pmi(void)
 {
 	struct guest_cpu *cpu = self();
 	const struct guest_job *job = &cpu->job;
 	struct guest_result *result = &cpu->result;
+	const uint32_t blind = job->flags & JOB_PMI_BLIND;
 	uint64_t status, left;
 
 	wrmsr(job->ctrl, 0);
-	status = rdmsr(job->status);
+	status = blind ? wrapped_counters(job) : rdmsr(job->status);
 	result->pmis++;
 	result->pmi_spurious += !status;
 	for (left = status; left; left &= left - 1) {
@@ -184,7 +197,7 @@ static void pmi(void)
 		else
 			result->pmi_foreign |= 1ULL << bit;
 	}
-	if (status)
+	if (status && !blind)
 		wrmsr(job->ack, status);
 	if (job->flags & JOB_PMI_MASKS)
 		wrmsr(MSR_X2APIC_LVTPC, lvtpc(job));

@@ -92,6 +92,7 @@ enum guest_op {
 #define JOB_PMI_FIXED		0x4	/* LVTPC: GUEST_VECTOR_PMI, else NMI */
 #define JOB_PMI_MASKS		0x8	/* a PMI masks LVTPC: unmask it */
 #define JOB_PMI_MASKED		0x10	/* LVTPC stays masked */
+#define JOB_PMI_BLIND		0x20	/* the handler looks at counters, not at the status */
 
 #define GUEST_MAX_SETUP		64
 #define GUEST_MAX_PMCS		(2 * MPMU_MAX_PMCS)
