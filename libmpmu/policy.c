@@ -90,7 +90,7 @@ static bool policy_may_read_uncore(const struct mpmu_vcpu *vcpu)
 }
 
 /* Hardware must fault on, or the guest may read, all that RDPMC can name. */
-bool mpmu_rdpmc_intercepted(const struct mpmu_vcpu *vcpu)
+MPMU_NOINLINE bool mpmu_rdpmc_intercepted(const struct mpmu_vcpu *vcpu)
 {
 	mpmu_assert_vcpu(vcpu);
 	return !mpmu_touched(vcpu) || !policy_may_reach_all(vcpu) ||

@@ -85,7 +85,7 @@ u64 mpmu_global_ctrl_read(const struct mpmu_cpu *cpu, const struct mpmu_vcpu *vc
 }
 
 /* Bits of lent counters follow at the next entry, which swaps what both sides want. */
-void mpmu_global_ctrl_write(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 value)
+MPMU_COLD void mpmu_global_ctrl_write(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu, u64 value)
 {
 	bool live = mpmu_live(cpu, vcpu), in_vmcs = mpmu_global_ctrl_in_vmcs(vcpu);
 

@@ -34,7 +34,7 @@ static bool reprogram_mode_matches(const struct mpmu_vcpu *vcpu, u64 eventsel)
 }
 
 /* PMCs in which the guest has set one of these bits: of a selector, of a field. */
-mpmu_pmcs mpmu_pmcs_with(const struct mpmu_vcpu *vcpu, u64 bits, u32 field)
+MPMU_COLD mpmu_pmcs mpmu_pmcs_with(const struct mpmu_vcpu *vcpu, u64 bits, u32 field)
 {
 	mpmu_pmcs pmcs = 0;
 	u32 pmc;

@@ -321,15 +321,14 @@ static MPMU_COLD void switch_drain(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
 
 static inline u32 switch_save_status(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
-	u64 status;
+	u64 status = switch_read_status(vcpu);
 
+	if (!status)
+		return 0;
 	if (vcpu->lent) {
 		mpmu_collect_status(cpu, vcpu);
 		return 0;
 	}
-	status = switch_read_status(vcpu);
-	if (!status)
-		return 0;
 	switch_drain(cpu, vcpu, status);
 	mpmu_save_status(vcpu, status);
 	return 1;
@@ -620,7 +619,7 @@ void mpmu_put(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
 	mpmu_assert_cpu(cpu, vcpu);
 	if (cpu->owner == vcpu)
-		mpmu_release(cpu, MPMU_CAUSE_PUT);
+		switch_take_out(cpu, MPMU_CAUSE_PUT, NULL);
 	switch_account_idle(vcpu);
 }
 

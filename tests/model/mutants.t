@@ -238,7 +238,7 @@ mutant "every exit releases" switch.c 'if (cpu->displaced)
 mutant "exit leaves events displaced" switch.c 'mpmu_release(cpu, MPMU_CAUSE_DISPLACED);
 	switch_restore(cpu, vcpu);' 'mpmu_release(cpu, MPMU_CAUSE_DISPLACED);'
 mutant "put keeps the PMU" switch.c 'if (cpu->owner == vcpu)
-		mpmu_release(cpu, MPMU_CAUSE_PUT);
+		switch_take_out(cpu, MPMU_CAUSE_PUT, NULL);
 	switch_account_idle' 'switch_account_idle'
 mutant "reclaim keeps the PMU" switch.c '	mpmu_release(cpu, MPMU_CAUSE_RECLAIM);
 }' '}'
