@@ -163,10 +163,17 @@ bool mpmu_kvm_drain_pmi(const struct mpmu_vcpu *core, bool briefly)
 	return false;
 }
 
+/* An NMI that did not end guest mode may come after the last look at requests. */
+static bool ops_may_be_entering(const struct kvm_vcpu *vcpu)
+{
+	return in_nmi() && !READ_ONCE(vcpu->arch.handling_intr_from_guest);
+}
+
 /*
- * A vCPU that runs on this CPU finds the request before it enters the guest.
- * One that sleeps, or is about to, must be woken; one on another CPU must be
- * kicked.  Neither can be done here, as the scheduler's locks may be held.
+ * A vCPU that runs on this CPU finds the request before it enters the guest, or
+ * is interrupted as it does.  One that sleeps, or is about to, must be woken; one
+ * on another CPU must be kicked.  None of these can be done here, as the
+ * scheduler's locks may be held.
  */
 void mpmu_kvm_request_pmi(const struct mpmu_vcpu *core)
 {
@@ -177,7 +184,8 @@ void mpmu_kvm_request_pmi(const struct mpmu_vcpu *core)
 	if (core->lent)
 		x86_perf_guest_told();
 	kvm_make_request(KVM_REQ_PMI, vcpu);
-	if (kvm_get_running_vcpu() != vcpu || rcuwait_active(kvm_arch_vcpu_get_wait(vcpu)))
+	if (kvm_get_running_vcpu() != vcpu || rcuwait_active(kvm_arch_vcpu_get_wait(vcpu)) ||
+	    ops_may_be_entering(vcpu))
 		irq_work_queue(&mpmu->kick);
 }
 

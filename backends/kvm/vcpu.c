@@ -72,7 +72,8 @@ int __kvm_mpmu_vcpu_create(struct kvm_vcpu *vcpu)
 		return -ENOMEM;
 
 	mpmu->vcpu = vcpu;
-	init_irq_work(&mpmu->kick, vcpu_kick);
+	/* Hard, as a thread of PREEMPT_RT may not run before the entry that it must stop. */
+	mpmu->kick = IRQ_WORK_INIT_HARD(vcpu_kick);
 	vcpu->arch.mpmu = mpmu;
 	mpmu_vcpu_init(&mpmu->core, &kvm_mpmu_host, (struct mpmu_stats *)&vcpu->stat.mpmu);
 	return 0;

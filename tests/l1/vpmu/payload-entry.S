@@ -188,6 +188,19 @@ body_closed:
 	sti
 	ret
 
+	.globl	body_seldom
+body_seldom:
+	mov	%rbx, %r8
+1:	xor	%eax, %eax
+	cpuid
+	mov	$2000, %ecx
+2:	dec	%ecx
+	jnz	2b
+	dec	%rdi
+	jnz	1b
+	mov	%r8, %rbx
+	ret
+
 /* u64 safe_access(op, index, value, u64 *result): 1 if it faulted. */
 	.globl	safe_access
 safe_access:

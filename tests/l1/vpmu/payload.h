@@ -67,6 +67,7 @@ enum guest_body {
 	BODY_MIXED,		/* CPUID, port I/O to user space, plain turns */
 	BODY_REP,
 	BODY_CLOSED,		/* with interrupts closed, opened at its end */
+	BODY_SELDOM,		/* CPUID, and no exit for 4,000 instructions */
 	NR_BODIES,
 };
 

@@ -20,7 +20,7 @@
 #define MPMU_CMD_READ_REGS	0x04	/* RDI: struct mpmu_regs of this CPU */
 #define MPMU_CMD_READ_REGION	0x05	/* arg: region, RDI: struct mpmu_region */
 #define MPMU_CMD_RAISE_PT	0x06	/* GLOBAL_STATUS[55] = 1, LVTPC asserted */
-#define MPMU_CMD_SET_PMI_DELAY	0x07	/* RDI: 0 to 200 instructions, all CPUs */
+#define MPMU_CMD_SET_PMI_DELAY	0x07	/* RDI: 0 to 4,000 instructions, all CPUs */
 #define MPMU_CMD_PRESENT	0x08	/* RDI: u64, becomes MPMU_MAGIC_PRESENT */
 #define MPMU_CMD_LOG		0x09	/* arg: tag, RDI: value; a report line */
 #define MPMU_CMD_SET_MUTATE	0x0a	/* RDI: mask of MPMU_MUTATE_* and MPMU_FLAW_*, all CPUs */

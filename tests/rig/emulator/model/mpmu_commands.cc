@@ -134,7 +134,7 @@ void BX_CPU_C::mpmu_command(unsigned command, unsigned arg)
     mpmu.raise_pt();
     break;
   case MPMU_CMD_SET_PMI_DELAY:
-    bx_mpmu_c::delay = RDI > 200 ? 200 : RDI;
+    bx_mpmu_c::delay = RDI > 4000 ? 4000 : RDI;
     break;
   case MPMU_CMD_PRESENT:
     answer.present = MPMU_MAGIC_PRESENT;
