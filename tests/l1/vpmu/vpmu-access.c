@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 
 #include "vpmu.h"
 
@@ -33,6 +34,7 @@ struct machine_access {
 	/* Policy direct: what the host has beyond the model does not fault. */
 	bool inert;
 	bool uncore;		/* RDPMC reads counters of the whole host there */
+	uint64_t lent;		/* what an event of the host counts on */
 };
 
 /* Counters that run keep the PMU in use. */
@@ -106,10 +108,11 @@ static void try_counters(struct machine_access *m)
 	legacy.full_width = false;
 	for (left = pmu_counters(pmu); left; left &= left - 1) {
 		int bit = __builtin_ctzll(left);
+		enum direct direct = m->lent >> bit & 1 ? NEVER : ALWAYS;
 
-		try_msr(m, pmu_counter(pmu, bit), 5, ALWAYS, "C counter");
+		try_msr(m, pmu_counter(pmu, bit), 5, direct, "C counter");
 		if (bit < 4 && pmu->full_width)
-			try_msr(m, pmu_counter(&legacy, bit), 5, ALWAYS, "C counter, old name");
+			try_msr(m, pmu_counter(&legacy, bit), 5, direct, "C counter, old name");
 		try_access(m, (struct guest_access){ OP_RDPMC, pmu_rdpmc(bit), 0 }, WHOLE_RDPMC, 0,
 			   "C counter");
 		try_access(m, (struct guest_access){ OP_RDPMC_USER, pmu_rdpmc(bit), 0 },
@@ -348,12 +351,20 @@ static void detect_host(struct pmu *host, bool intel)
 	host->metrics = now.regs.metrics;
 }
 
+static void start_machine(struct machine_access *m, const char *name,
+			  const struct vm_config *config)
+{
+	memset(m, 0, sizeof(*m));
+	m->name = name;
+	machine_start(&m->machine, config);
+	detect_host(&m->host, m->machine.pmu.intel);
+}
+
 static void try_machine(const char *name, const struct vm_config *config)
 {
-	struct machine_access m = { .name = name };
+	struct machine_access m;
 
-	machine_start(&m.machine, config);
-	detect_host(&m.host, m.machine.pmu.intel);
+	start_machine(&m, name, config);
 	/* A host that keeps a general counter to itself intercepts all the same. */
 	m.inert = config->choose & KVM_PMU_CAP_POLICY_DIRECT &&
 		  m.host.nr_gp == m.machine.pmu.nr_gp;
@@ -441,6 +452,68 @@ static void try_not_offered(void)
 	machine_stop(&m.machine);
 }
 
+/* An event that counts on is on the last counter, which the host intercepts. */
+static void try_beside_host_event(void)
+{
+	struct machine_access m;
+	int fd;
+
+	if (!host_shares())
+		return;
+	start_machine(&m, "beside a host event", &(struct vm_config){ 0 });
+	m.lent = 1ULL << (m.host.nr_gp - 1);
+	fd = host_event(options.cpu, HOST_EXCLUDE_GUEST, 0);
+	try_counters(&m);
+	try_metrics(&m);
+	try_controls(&m);
+	try_freeze(&m);
+	try_faults(&m);
+	try_values(&m);
+	host_event_close(fd);
+	machine_stop(&m.machine);
+}
+
+/* An MSR that user space denies to the guest, reads and writes. */
+static void deny(const struct machine_access *m, uint32_t msr)
+{
+	uint8_t allowed = 0;
+	struct kvm_msr_filter filter = {
+		.ranges = { { KVM_MSR_FILTER_READ | KVM_MSR_FILTER_WRITE, 1, msr, &allowed } },
+	};
+
+	if (ioctl(m->machine.vm.fd, KVM_X86_SET_MSR_FILTER, &filter))
+		fatal("no filter of MSRs: %s", strerror(errno));
+}
+
+static void try_denied(struct machine_access *m, enum guest_op op, uint32_t msr)
+{
+	const struct guest_access access = { op, msr, 1 };
+
+	if (!msr)
+		return;
+	deny(m, msr);
+	try_access(m, access, FAULTS, 0, "C user space denies it");
+}
+
+/* Each was direct a moment ago, or exits beside a host event. */
+static void try_filter(bool beside)
+{
+	struct machine_access m;
+	int fd;
+
+	start_machine(&m, beside ? "beside a host event" : "default", &(struct vm_config){ 0 });
+	fd = beside ? host_event(options.cpu, HOST_EXCLUDE_GUEST, 0) : -1;
+	try_denied(&m, OP_RDMSR, pmu_counter(&m.machine.pmu, 1));
+	try_denied(&m, OP_WRMSR, pmu_counter(&m.machine.pmu, 1));
+	try_denied(&m, OP_RDMSR, m.machine.pmu.status);
+	try_denied(&m, OP_WRMSR, m.machine.pmu.ack);
+	try_access(&m, (struct guest_access){ OP_RDMSR, pmu_counter(&m.machine.pmu, 1), 0 }, ALWAYS,
+		   0, "C user space denies another");
+	if (fd >= 0)
+		host_event_close(fd);
+	machine_stop(&m.machine);
+}
+
 static int smaller(int a, int b)
 {
 	return a < b ? a : b;
@@ -518,5 +591,8 @@ int test_access(void)
 	try_machine("policy direct, consent", &(struct vm_config){
 		.choose = KVM_PMU_CAP_MEDIATED | KVM_PMU_CAP_POLICY_DIRECT |
 			  KVM_PMU_CAP_UNCORE_RDPMC });
+	try_beside_host_event();
+	try_filter(false);
+	try_filter(true);
 	return 0;
 }
