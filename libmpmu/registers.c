@@ -89,10 +89,10 @@ MPMU_COLD void mpmu_global_ctrl_write(struct mpmu_cpu *cpu, struct mpmu_vcpu *vc
 {
 	bool live = mpmu_live(cpu, vcpu), in_vmcs = mpmu_global_ctrl_in_vmcs(vcpu);
 
+	if (cpu && (vcpu->global_ctrl ^ value) & vcpu->lent & vcpu->enabled)
+		cpu->settled = NULL;
 	if (vcpu->lent || !(in_vmcs || live))
 		vcpu->global_ctrl = value;
-	if (vcpu->lent && live)
-		cpu->settled = NULL;
 	if (in_vmcs)
 		mpmu_call(vcpu, set_global_ctrl, value & ~vcpu->lent);
 	else if (live)

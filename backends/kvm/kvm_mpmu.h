@@ -116,6 +116,9 @@ bool kvm_mpmu_is_valid_msr(struct kvm_vcpu *vcpu, u32 msr);
 int kvm_mpmu_get_msr(struct kvm_vcpu *vcpu, struct msr_data *msr_info);
 int kvm_mpmu_set_msr(struct kvm_vcpu *vcpu, struct msr_data *msr_info);
 int kvm_mpmu_rdpmc(struct kvm_vcpu *vcpu, u32 ecx, u64 *data);
+fastpath_t __kvm_mpmu_fast_wrmsr(struct kvm_vcpu *vcpu);
+fastpath_t __kvm_mpmu_fast_rdmsr(struct kvm_vcpu *vcpu);
+fastpath_t __kvm_mpmu_fast_rdpmc(struct kvm_vcpu *vcpu);
 
 /* Words of an MSR bitmap, 64 MSRs each, that PMU registers are in. */
 #define VMX_MPMU_WORDS 5
@@ -334,6 +337,22 @@ static inline int kvm_mpmu_enter(struct kvm_vcpu *vcpu)
 		__kvm_mpmu_make_room();
 	return 0;
 }
+
+/*
+ * IRQs off, between VM-exit and VM-entry: what the guest reads and writes again and
+ * again, and exits for beside the host's events.  Only of owners whose entries have
+ * nothing to do, so that this one has not, either.
+ */
+#define KVM_MPMU_FAST(what)							\
+static inline fastpath_t kvm_mpmu_fast_##what(struct kvm_vcpu *vcpu)		\
+{										\
+	return kvm_mpmu_is_settled(vcpu) ? __kvm_mpmu_fast_##what(vcpu) :	\
+					   EXIT_FASTPATH_NONE;			\
+}
+KVM_MPMU_FAST(wrmsr)
+KVM_MPMU_FAST(rdmsr)
+KVM_MPMU_FAST(rdpmc)
+#undef KVM_MPMU_FAST
 
 /* IRQs off, after VM-exit and before any interrupt of the host is handled. */
 static inline void kvm_mpmu_exit(struct kvm_vcpu *vcpu)

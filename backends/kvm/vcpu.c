@@ -18,6 +18,7 @@
 #include "pmu.h"
 
 DEFINE_PER_CPU(struct kvm_vcpu *, kvm_mpmu_settled);
+EXPORT_PER_CPU_SYMBOL_GPL(kvm_mpmu_settled);
 
 static bool mediated_pmu_park = true;
 module_param(mediated_pmu_park, bool, 0644);

@@ -357,8 +357,9 @@ mutant "lent: RDPMC and GLOBAL_CTRL stay direct" policy.c 'return !vcpu->lent &&
 mutant "lent: a counter of the host is direct" policy.c '!(vcpu->lent & mpmu_bit(reg.pmc)) &&' ''
 mutant "lent: the guest starts the event of the host" switch.c 'vcpu->global_ctrl & (~vcpu->lent | swapped)' 'vcpu->global_ctrl'
 mutant "lent: the guest does not get what it has enabled" switch.c 'vcpu->global_ctrl & (~vcpu->lent | swapped)' 'vcpu->global_ctrl & ~vcpu->lent'
-mutant "lent: an owner that enables a counter is settled" registers.c '	if (vcpu->lent && live)
+mutant "lent: an owner that enables a counter is settled" registers.c '	if (cpu && (vcpu->global_ctrl ^ value) & vcpu->lent & vcpu->enabled)
 		cpu->settled = NULL;' ''
+mutant "lent: an owner that writes GLOBAL_CTRL is not settled" registers.c 'if (cpu && (vcpu->global_ctrl ^ value) & vcpu->lent & vcpu->enabled)' 'if (cpu)'
 mutant "lent: GLOBAL_CTRL of the guest lacks bits" registers.c 'if (vcpu->lent)
 		return vcpu->global_ctrl;' ''
 mutant "lent: GLOBAL_CTRL of the guest is not kept" registers.c 'if (vcpu->lent || !(in_vmcs' 'if (!(in_vmcs'

@@ -123,6 +123,11 @@ static void settles_again(struct unit_world *world, const struct map *map)
 	unit_wrmsr(vcpu, map->global_ctrl, 1);
 	assert_true(accesses_of(vcpu, 1) > 0);
 	assert_int_equal(unit_rdmsr(vcpu, map->counter), 3);
+	/* Where it starts and stops nothing that the host has, the owner stays settled. */
+	unit_wrmsr(vcpu, map->eventsel, 0);
+	assert_int_equal(accesses_of(vcpu, 1), 0);
+	unit_wrmsr(vcpu, map->global_ctrl, 6);
+	assert_ptr_equal(vcpu->cpu->mpmu.settled, &vcpu->mpmu);
 	close_plain(world);
 }
 

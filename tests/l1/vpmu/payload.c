@@ -10,7 +10,6 @@
 #define MSR_X2APIC_EOI	0x80b
 #define MSR_X2APIC_SVR	0x80f
 #define MSR_X2APIC_LVTT	0x832
-#define MSR_X2APIC_LVTPC 0x834
 #define MSR_X2APIC_DIV	0x83e
 
 #define MSR_EFER	0xc0000080
@@ -18,9 +17,6 @@
 #define MSR_LSTAR	0xc0000082
 #define MSR_FMASK	0xc0000084
 #define EFER_SCE	1
-
-#define LVT_NMI		0x400
-#define LVT_MASKED	0x10000
 
 #define CR4_PCE		0x100
 

@@ -38,6 +38,10 @@
 #define GUEST_VECTOR_TIMER	0x40
 #define GUEST_VECTOR_PMI	0x41
 
+#define MSR_X2APIC_LVTPC	0x834
+#define LVT_NMI			0x400
+#define LVT_MASKED		0x10000
+
 /* struct guest_window, for the assembler */
 #define WINDOW_TRUTH0		0x0000
 #define WINDOW_TRUTH1		0x0800

@@ -452,6 +452,26 @@ static void try_not_offered(void)
 	machine_stop(&m.machine);
 }
 
+/*
+ * Written between VM-exit and VM-entry, LVTPC must not lead to the VM's maps of local
+ * APICs: another vCPU may have changed one, and who recalculates them sleeps.
+ */
+static void try_lvtpc(struct machine_access *m)
+{
+	static struct mpmu_watch before, after;
+
+	emu_watch(MPMU_WATCH_RECLAIM, kernel_function("kvm_recalculate_apic_map"));
+	MPMU_MAGIC_NOP_RDI(MPMU_CMD_READ_WATCH, 0, &before);
+	try_access(m, (struct guest_access){ OP_WRMSR, MSR_X2APIC_LVTPC, LVT_MASKED | LVT_NMI },
+		   NEVER, 0, "A9");
+	MPMU_MAGIC_NOP_RDI(MPMU_CMD_READ_WATCH, 0, &after);
+	emu_watch(MPMU_WATCH_RECLAIM, 0);
+	check(after.hits[MPMU_WATCH_RECLAIM] == before.hits[MPMU_WATCH_RECLAIM],
+	      "A9, %s: a write of LVTPC does nothing that sleeps (%llu of %u)", m->name,
+	      (unsigned long long)(after.hits[MPMU_WATCH_RECLAIM] -
+				   before.hits[MPMU_WATCH_RECLAIM]), REPEATS);
+}
+
 /* An event that counts on is on the last counter, which the host intercepts. */
 static void try_beside_host_event(void)
 {
@@ -469,6 +489,7 @@ static void try_beside_host_event(void)
 	try_freeze(&m);
 	try_faults(&m);
 	try_values(&m);
+	try_lvtpc(&m);
 	host_event_close(fd);
 	machine_stop(&m.machine);
 }

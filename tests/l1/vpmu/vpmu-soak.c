@@ -30,8 +30,6 @@
 #define MAX_EVENTS	3	/* CPU-wide ones: there is a counter for each */
 #define VMS		2	/* with two counting vCPUs each */
 #define FUZZ_WRITES	40
-#define MSR_LVTPC	0x834
-#define LVT_NMI		0x400
 
 /* A thread that does a round after the other. */
 struct worker {
@@ -216,7 +214,7 @@ static void *fuzz_vcpu(void *argument)
 		for (i = 0; i < FUZZ_WRITES; i++)
 			job_write(job, fuzz_msr(&machine->pmu), fuzz_value());
 		if (random_below(2))
-			job_write(job, MSR_LVTPC, LVT_NMI);
+			job_write(job, MSR_X2APIC_LVTPC, LVT_NMI);
 		job->program = PROGRAM_LOOP_ONCE;
 		job->body = BODY_MIXED;
 		job->count = 20;
