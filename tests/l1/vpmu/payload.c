@@ -134,11 +134,14 @@ static void read_region(uint32_t region, struct mpmu_region *to)
 static void crash(const struct frame *frame)
 {
 	struct guest_result *result = &self()->result;
+	unsigned int i;
 
 	result->crashed = frame->vector + 1;
 	result->crash_rip = frame->rip;
 	result->crash_error = frame->error;
 	__asm__ volatile("mov %%cr2, %0" : "=r"(result->crash_address));
+	for (i = 0; i < sizeof(*frame) / sizeof(uint64_t); i++)
+		result->crash_frame[i] = ((const uint64_t *)frame)[i];
 	for (;;)
 		ring();
 }

@@ -137,6 +137,7 @@ struct guest_result {
 	uint64_t crash_rip;
 	uint64_t crash_error;
 	uint64_t crash_address;
+	uint64_t crash_frame[24];	/* registers as the vector's code pushes them */
 	uint64_t present;	/* MPMU_MAGIC_PRESENT in the emulator */
 	uint64_t read[GUEST_MAX_SETUP];
 	uint64_t setup_faults;	/* #GP in setup */

@@ -374,16 +374,30 @@ void vm_forget_pages(struct vm *vm)
 	madvise(vm->memory + GUEST_TOUCH, GUEST_MEMORY - GUEST_TOUCH, MADV_DONTNEED);
 }
 
+/* With what the guest had done by then: it may have crashed at random writes. */
+static void explain_crash(const struct vcpu *vcpu)
+{
+	const struct guest_result *result = &vcpu->area->result;
+	size_t i;
+
+	printf("# guest CPU %d: exception %d, rip %#llx, error %#llx, cr2 %#llx\n",
+	       vcpu->index, (int)result->crashed - 1,
+	       (unsigned long long)result->crash_rip,
+	       (unsigned long long)result->crash_error,
+	       (unsigned long long)result->crash_address);
+	printf("# %llu PMIs, %llu faults; frame:", (unsigned long long)result->pmis,
+	       (unsigned long long)result->access_faults);
+	for (i = 0; i < sizeof(result->crash_frame) / sizeof(result->crash_frame[0]); i++)
+		printf(" %llx", (unsigned long long)result->crash_frame[i]);
+	printf("\n");
+}
+
 static int explain(const struct vcpu *vcpu)
 {
 	const struct guest_result *result = &vcpu->area->result;
 
 	if (result->crashed)
-		printf("# guest CPU %d: exception %d, rip %#llx, error %#llx, cr2 %#llx\n",
-		       vcpu->index, (int)result->crashed - 1,
-		       (unsigned long long)result->crash_rip,
-		       (unsigned long long)result->crash_error,
-		       (unsigned long long)result->crash_address);
+		explain_crash(vcpu);
 	else
 		printf("# guest CPU %d: exit reason %u, detail %#llx\n", vcpu->index,
 		       vcpu->run->exit_reason,
