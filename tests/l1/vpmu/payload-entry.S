@@ -211,6 +211,8 @@ safe_access:
 	add	fixup_offset(%rip), %r8
 	lea	3f(%rip), %rax
 	mov	%rax, (%r8)
+	cmp	$4, %edi
+	je	7f
 	mov	%esi, %ecx
 	mov	%edx, %eax
 	shr	$32, %rdx
@@ -222,6 +224,9 @@ safe_access:
 1:	rdmsr
 	jmp	4f
 2:	wrmsr
+	jmp	5f
+7:	mov	(%rdx), %rax
+	mov	%rax, (%rbx)
 	jmp	5f
 4:	shl	$32, %rdx
 	mov	%eax, %eax

@@ -90,6 +90,7 @@ enum guest_op {
 	OP_WRMSR,
 	OP_RDPMC,
 	OP_RDPMC_USER,
+	OP_LOAD,		/* from the address that value is */
 };
 
 #define JOB_USER		0x1	/* body at CPL 3 */
@@ -105,7 +106,7 @@ enum guest_op {
 struct guest_access {
 	uint32_t op;		/* enum guest_op */
 	uint32_t index;
-	uint64_t value;		/* OP_WRMSR */
+	uint64_t value;		/* OP_WRMSR, OP_LOAD */
 };
 
 struct guest_job {

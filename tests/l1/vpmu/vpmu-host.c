@@ -605,6 +605,7 @@ int test_host(void)
 {
 	struct machine machine;
 	size_t i;
+	int delay;
 
 	if (!emu_present())
 		fatal("counts are compared with the emulator's truth");
@@ -619,14 +620,10 @@ int test_host(void)
 		test_vector(&machine);
 	if (wanted("watchdog"))
 		test_watchdog(&machine);
-	if (wanted("throttled"))
-		test_throttled(&machine, 0);
-	if (wanted("throttled"))
-		test_throttled(&machine, 100);
-	if (wanted("sampled"))
-		test_sampled(&machine, 0);
-	if (wanted("sampled"))
-		test_sampled(&machine, 100);
+	for (delay = 0; delay <= 100 && wanted("throttled"); delay += 100)
+		test_throttled(&machine, delay);
+	for (delay = 0; delay <= 100 && wanted("sampled"); delay += 100)
+		test_sampled(&machine, delay);
 	if (wanted("protected"))
 		test_protected(&machine);
 	emu_watch(MPMU_WATCH_RECLAIM, kernel_function("x86_guest_pmu_reclaim"));

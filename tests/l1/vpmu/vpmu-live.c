@@ -24,6 +24,8 @@
 #define ANSWER		400	/* instructions from an interrupt to its answer */
 #define MOVES		20	/* in a window */
 #define DELAY		150	/* of an interrupt: a VM-exit comes first */
+#define FAULTS		100000
+#define NOT_CANONICAL	(1ULL << 63)
 #define LOG_SIZE	(1 << 18)
 #define LOG_READ_ALL	3
 
@@ -496,6 +498,28 @@ static void test_restores(bool vector)
 	machine_stop(&machine);
 }
 
+/* --- faults --- */
+
+/* Its own #GPs come once each, whatever interrupts the host takes meanwhile. */
+static void test_faults(void)
+{
+	struct machine machine;
+	struct guest_cpu *area;
+	int status;
+
+	machine_start(&machine, &(struct vm_config){ 0 });
+	area = machine.vm.cpu[0].area;
+	job_clear(&area->job, &machine.pmu);
+	area->job.program = PROGRAM_ACCESS;
+	area->job.access = (struct guest_access){ OP_LOAD, 0, NOT_CANONICAL };
+	area->job.count = FAULTS;
+	status = machine_run(&machine);
+	check(!status && area->result.access_faults == FAULTS,
+	      "a guest that faults does so as often as it should (%llu of %u, %d)",
+	      (unsigned long long)area->result.access_faults, FAULTS, status);
+	machine_stop(&machine);
+}
+
 /* --- the conflict --- */
 
 int log_count(const char *text)
@@ -534,6 +558,7 @@ int test_live(void)
 	if (!emu_present())
 		fatal("interrupts are compared with the emulator's truth");
 	test_culprit();
+	test_faults();
 	machine_start(&machine, &(struct vm_config){ 0 });
 	test_filter(&machine);
 	machine_stop(&machine);
