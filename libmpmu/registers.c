@@ -146,12 +146,15 @@ static bool registers_tell(struct mpmu_vcpu *vcpu, mpmu_pmcs status)
 MPMU_COLD bool mpmu_collect_status(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu)
 {
 	mpmu_pmcs status = registers_live_status(cpu, vcpu);
+	bool told;
 
 	if (!status)
 		return false;
+	/* An NMI in between finds the bit, and tells again, or comes when it is expected. */
+	told = registers_tell(vcpu, status);
 	mpmu_save_status(vcpu, status);
 	vcpu->stats->registers.written++;
-	return registers_tell(vcpu, status);
+	return told;
 }
 
 /*

@@ -42,6 +42,11 @@ struct stub_perf {
 	u32 samples;
 	/* NMIs that came when the guest had been told already. */
 	u32 strays;
+	/* A guest has been told, but not by the NMI: it is still to come. */
+	bool expects_nmi;
+	bool in_nmi;
+	/* The NMI that is pending comes after so many accesses of the library; 0: not so. */
+	u32 nmi_after;
 };
 
 struct stub_cpu {

@@ -24,12 +24,26 @@ static struct stub_cpu *here_no_reclaim(const struct mpmu_vcpu *vcpu, const char
 	return cpu;
 }
 
+/* An NMI comes in the middle of anything. */
+static void accessed(const struct mpmu_vcpu *vcpu)
+{
+	struct stub_machine *machine = stub_vcpu_of(vcpu)->machine;
+	struct stub_perf *perf = &machine->here->perf;
+
+	if (perf->nmi_after && !--perf->nmi_after)
+		stub_perf_take_nmi(machine);
+}
+
 static u64 op_rdmsr(const struct mpmu_vcpu *vcpu, u32 msr)
 {
 	struct stub_cpu *cpu = here(vcpu, "rdmsr");
 
+	u64 value;
+
 	cpu->reads++;
-	return stub_pmu_rdmsr_strict(&cpu->pmu, msr);
+	value = stub_pmu_rdmsr_strict(&cpu->pmu, msr);
+	accessed(vcpu);
+	return value;
 }
 
 static void op_wrmsr(const struct mpmu_vcpu *vcpu, u32 msr, u64 value)
@@ -38,6 +52,7 @@ static void op_wrmsr(const struct mpmu_vcpu *vcpu, u32 msr, u64 value)
 
 	cpu->writes++;
 	stub_pmu_wrmsr_strict(&cpu->pmu, msr, value);
+	accessed(vcpu);
 }
 
 /* VMREAD and VMWRITE reach the current VMCS alone. */
@@ -221,8 +236,11 @@ static void irqs_must_be_off(const struct mpmu_vcpu *vcpu, const char *op)
 
 static void op_request_pmi(const struct mpmu_vcpu *vcpu)
 {
+	struct stub_vcpu *v = stub_vcpu_of(vcpu);
+
 	irqs_must_be_off(vcpu, "request_pmi");
-	stub_vcpu_of(vcpu)->requests.pmi = true;
+	v->requests.pmi = true;
+	v->machine->here->perf.expects_nmi |= vcpu->lent && !v->machine->here->perf.in_nmi;
 }
 
 static void op_request_reprogram(const struct mpmu_vcpu *vcpu)

@@ -254,7 +254,8 @@ void stub_perf_take_nmi(struct stub_machine *machine)
 	struct stub_cpu *cpu = machine->here;
 	struct stub_pmu *pmu = &cpu->pmu;
 	mpmu_pmcs overflowed = pmu->status & (pmu->owned ? pmu->lent : stub_pmcs(&pmu->caps));
-	bool of_guest = pmu->nmi_of_guest, irqs_off = machine->irqs_off, told;
+	bool of_guest = pmu->nmi_of_guest, expected = cpu->perf.expects_nmi;
+	bool irqs_off = machine->irqs_off, told;
 
 	if (!pmu->pending[STUB_NMI_OF_HOST])
 		return;
@@ -264,12 +265,14 @@ void stub_perf_take_nmi(struct stub_machine *machine)
 	pmu->status &= ~overflowed;
 	pmu->lvtpc.masked = false;
 	cpu->perf.samples += !!overflowed;
-	machine->irqs_off = true;
+	cpu->perf.expects_nmi = false;
+	machine->irqs_off = cpu->perf.in_nmi = true;
 	told = mpmu_nmi(&cpu->mpmu);
+	cpu->perf.in_nmi = false;
 	machine->irqs_off = irqs_off;
 	if (told || overflowed)
 		return;
-	if (!of_guest)
+	if (!of_guest || !expected)
 		stub_fault("an NMI that nobody asked for");
 	cpu->perf.strays++;
 }

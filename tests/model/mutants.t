@@ -419,7 +419,10 @@ mutant "lent: status of a swapped counter stays" switch.c 'if (wrapped)
 mutant "lent: metrics of the guest stay" switch.c 'if (swapped & mpmu_bit(MPMU_METRICS))' 'if (0)'
 mutant "lent: an overflow before the put is not told" switch.c '		mpmu_collect_status(cpu, vcpu);
 		return 0;' '		return 0;'
-mutant "lent: nobody is told" registers.c 'return registers_tell(vcpu, status);' 'return false;'
+mutant "lent: nobody is told" registers.c 'told = registers_tell(vcpu, status);' 'told = false;'
+mutant "lent: it is told when the bit is gone" registers.c '	told = registers_tell(vcpu, status);
+	mpmu_save_status(vcpu, status);' '	mpmu_save_status(vcpu, status);
+	told = registers_tell(vcpu, status);'
 mutant "lent: bits without INT interrupt" registers.c 'if (mpmu_interrupts(vcpu, pmc)) {
 			mpmu_raise' 'if (1) {
 			mpmu_raise'

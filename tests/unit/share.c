@@ -327,6 +327,36 @@ static void late_put_again(struct unit_world *world, const struct map *map)
 	assert_int_equal(vcpu->pmis, 2);
 }
 
+/*
+ * It comes in the middle of what the host does with the guest's registers, after each
+ * access of that: whoever finds the bit, the guest is told before it is gone.
+ */
+static void late_anywhere(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = count(world, map, LAST);
+	u32 after, pmis = 0;
+
+	plain(world, 1);
+	for (after = 1; after < 20; after++) {
+		exit_before_nmi(world, map);
+		/* Long after the NMI before, which nobody expects any more. */
+		vcpu->cpu->perf.expects_nmi = false;
+		vcpu->cpu->perf.nmi_after = after;
+		assert_int_equal(mpmu_wrmsr(&vcpu->cpu->mpmu, &vcpu->mpmu, map->status_clear, 1), 0);
+		mpmu_put(&vcpu->cpu->mpmu, &vcpu->mpmu);
+		vcpu->cpu->perf.nmi_after = 0;
+		assert_true(vcpu->requests.pmi);
+		world->machine.irqs_off = false;
+		stub_take_interrupts(&world->machine);
+		stub_enter(vcpu);
+		assert_int_equal(vcpu->pmis, ++pmis);
+		stub_exit(vcpu);
+		unit_wrmsr(vcpu, map->counter, LAST);
+		stub_guest_mask_lvtpc(vcpu, false);
+	}
+	close_plain(world);
+}
+
 /* The host has overflowed, too, by the time it comes; the guest's bit is there before. */
 static void both_at_once(struct unit_world *world, const struct map *map)
 {
@@ -691,6 +721,7 @@ static const struct row rows[] = {
 	BOTH("E6 an NMI after the swap", late_swapped),
 	BOTH("E6 an NMI after the put", late_put),
 	BOTH("E6 an NMI after the put, of a bit that was cleared", late_put_again),
+	BOTH("E6 an NMI after each access of a put", late_anywhere),
 	BOTH("E6 an NMI for both", both_at_once),
 	BOTH("E6 an NMI after the guest has cleared the bit", late_clear),
 	BOTH("E6 an NMI after the guest has changed the selector", late_selector),
