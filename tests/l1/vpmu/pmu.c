@@ -108,6 +108,15 @@ void pmu_detect_host(struct pmu *host, bool intel)
 	}
 }
 
+/* On counter 3 an event may abort all transactions: nobody gets it then. */
+int pmu_host_last_gp(const struct pmu *host)
+{
+	unsigned int a, b, c, d;
+
+	__cpuid_count(7, 0, a, b, c, d);
+	return host->nr_gp - 1 - (host->intel && host->nr_gp == 4 && d & 1U << 13);
+}
+
 bool pmu_host_has_uncore(bool intel)
 {
 	unsigned int a, b, c, d;

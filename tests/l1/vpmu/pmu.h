@@ -38,6 +38,8 @@ void pmu_detect(struct pmu *pmu, struct vm *vm);
 
 /* What there is to have: the counters alone. */
 void pmu_detect_host(struct pmu *host, bool intel);
+/* The GP counter that a plain event of the host moves to. */
+int pmu_host_last_gp(const struct pmu *host);
 /* RDPMC reads counters of the whole host there: by default it is intercepted. */
 bool pmu_host_has_uncore(bool intel);
 

@@ -472,7 +472,7 @@ static void try_lvtpc(struct machine_access *m)
 				   before.hits[MPMU_WATCH_RECLAIM]), REPEATS);
 }
 
-/* An event that counts on is on the last counter, which the host intercepts. */
+/* An event that counts on is on the last counter that is lent, which the host intercepts. */
 static void try_beside_host_event(void)
 {
 	struct machine_access m;
@@ -481,7 +481,7 @@ static void try_beside_host_event(void)
 	if (!host_shares())
 		return;
 	start_machine(&m, "beside a host event", &(struct vm_config){ 0 });
-	m.lent = 1ULL << (m.host.nr_gp - 1);
+	m.lent = 1ULL << pmu_host_last_gp(&m.host);
 	fd = host_event(options.cpu, HOST_EXCLUDE_GUEST, 0);
 	try_counters(&m);
 	try_metrics(&m);

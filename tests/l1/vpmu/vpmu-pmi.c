@@ -345,6 +345,7 @@ static int test_list(const struct run_list *list)
 	emu_watch(MPMU_WATCH_RECLAIM, 0);
 	emu_watch(MPMU_WATCH_DISOWN, 0);
 	machine_stop(&machine);
+	check(!log_count("NMI received for unknown reason"), "A6 somebody claims each NMI");
 	return status;
 }
 

@@ -157,7 +157,7 @@ static bool clashes(const struct pmu *pmu, const struct guest *guest)
 	struct pmu host;
 
 	pmu_detect_host(&host, pmu->intel);
-	return host_shares() && guest->last && pmu->nr_gp == host.nr_gp;
+	return host_shares() && guest->last && pmu->nr_gp - 1 == pmu_host_last_gp(&host);
 }
 
 static void judge(const struct span *span, const struct guest *which, const char *exits)
