@@ -37,7 +37,6 @@ static void accessed(const struct mpmu_vcpu *vcpu)
 static u64 op_rdmsr(const struct mpmu_vcpu *vcpu, u32 msr)
 {
 	struct stub_cpu *cpu = here(vcpu, "rdmsr");
-
 	u64 value;
 
 	cpu->reads++;
