@@ -14,8 +14,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "stats.h"
@@ -30,6 +32,7 @@
 #define MAX_EVENTS	3	/* CPU-wide ones: there is a counter for each */
 #define VMS		2	/* with two counting vCPUs each */
 #define FUZZ_WRITES	40
+#define LAST_ROUND	40	/* seconds */
 
 /* A thread that does a round after the other. */
 struct worker {
@@ -39,6 +42,7 @@ struct worker {
 	pthread_t thread;
 	volatile pid_t tid;
 	uint64_t rounds, wrong;
+	bool stuck;
 };
 
 enum { MOVER = 2 * VMS, SAMPLER, EMULATED, NONE, TASK, NR_WORKERS };
@@ -248,12 +252,22 @@ static void fuzz(void)
 	fuzz_vcpu(&machine);
 }
 
+/* Who is killed leaves no VM behind: the modules unload. */
+static pid_t fork_to_die_with_us(void)
+{
+	pid_t pid = fork();
+
+	if (!pid)
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+	return pid;
+}
+
 static void raise_and_kill(void)
 {
 	pid_t pid;
 	int status;
 
-	pid = fork();
+	pid = fork_to_die_with_us();
 	if (!pid)
 		fuzz();
 	usleep(50000 + (useconds_t)random_below(100000));
@@ -270,7 +284,7 @@ static void nursery_start(void)
 		       -1, 0);
 	if (nursery == MAP_FAILED)
 		fatal("no shared memory");
-	nursery->pid = fork();
+	nursery->pid = fork_to_die_with_us();
 	if (nursery->pid)
 		return;
 	while (!nursery->stop)
@@ -448,18 +462,47 @@ static void start_workers(void)
 		fatal("no priority");
 }
 
+/* A guest that waits for an interrupt that is lost never ends its round. */
+static void stop_workers(void)
+{
+	struct timespec end;
+	int i;
+
+	stop = true;
+	clock_gettime(CLOCK_REALTIME, &end);
+	end.tv_sec += LAST_ROUND;
+	for (i = 0; i < NR_WORKERS; i++) {
+		workers[i].stuck = !!pthread_timedjoin_np(workers[i].thread, NULL, &end);
+		if (!workers[i].stuck)
+			continue;
+		workers[i].wrong++;
+		note("soak: %s: its last round does not end", workers[i].name);
+	}
+}
+
 static void stop_all(void)
 {
 	int i;
 
-	stop = true;
-	for (i = 0; i < NR_WORKERS; i++)
-		pthread_join(workers[i].thread, NULL);
+	stop_workers();
 	nursery->stop = true;
 	waitpid(nursery->pid, NULL, 0);
 	for (i = 0; i < MAX_EVENTS; i++)
 		if (events[i] >= 0)
 			host_event_close(events[i]);
+}
+
+/* What a stuck worker uses goes with the process. */
+static void stop_machines(void)
+{
+	int i;
+
+	for (i = MOVER; i <= NONE; i++)
+		if (!workers[i].stuck)
+			machine_stop(&workers[i].machine);
+	for (i = 0; i < VMS; i++)
+		if (!workers[2 * i].stuck && !workers[2 * i + 1].stuck)
+			machine_stop(&vms[i]);
 }
 
 static void add_changes(struct stats *sum)
@@ -518,7 +561,6 @@ int test_soak(void)
 {
 	const uint64_t wanted_moves = no_less(MOVES / (uint64_t)options.scale, 200);
 	uint64_t before;
-	int i;
 
 	if (!emu_present())
 		fatal("the emulator counts how much was done");
@@ -533,9 +575,6 @@ int test_soak(void)
 	show(wanted_moves);
 	judge(wanted_moves);
 	note("soak: %llu million instructions", (unsigned long long)(instructions() - before) / 1000000);
-	for (i = MOVER; i <= NONE; i++)
-		machine_stop(&workers[i].machine);
-	for (i = 0; i < VMS; i++)
-		machine_stop(&vms[i]);
+	stop_machines();
 	return 0;
 }
