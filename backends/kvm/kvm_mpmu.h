@@ -177,6 +177,9 @@ void vmx_mpmu_stop_perf_switch(struct vcpu_vmx *vmx);
 #define kvm_mpmu_cpu_has_owner() false
 #define kvm_mpmu_is_settled(vcpu) false
 #endif
+/* What checks itself does so at each entry and exit. */
+#define kvm_mpmu_has_nothing_to_do(vcpu) \
+	(!IS_ENABLED(CONFIG_MPMU_DEBUG) && kvm_mpmu_is_settled(vcpu))
 
 static __always_inline bool kvm_vcpu_has_mediated_pmu(struct kvm_vcpu *vcpu)
 {
@@ -332,7 +335,7 @@ static inline void kvm_mpmu_load(struct kvm_vcpu *vcpu, int cpu)
 static inline int kvm_mpmu_enter(struct kvm_vcpu *vcpu)
 {
 	if (kvm_vcpu_uses_mediated_pmu(vcpu))
-		return likely(kvm_mpmu_is_settled(vcpu)) ? 0 : __kvm_mpmu_enter(vcpu);
+		return likely(kvm_mpmu_has_nothing_to_do(vcpu)) ? 0 : __kvm_mpmu_enter(vcpu);
 	if (unlikely(kvm_mpmu_cpu_has_owner()))
 		__kvm_mpmu_make_room();
 	return 0;
@@ -357,7 +360,7 @@ KVM_MPMU_FAST(rdpmc)
 /* IRQs off, after VM-exit and before any interrupt of the host is handled. */
 static inline void kvm_mpmu_exit(struct kvm_vcpu *vcpu)
 {
-	if (kvm_vcpu_uses_mediated_pmu(vcpu) && !kvm_mpmu_is_settled(vcpu))
+	if (kvm_vcpu_uses_mediated_pmu(vcpu) && !kvm_mpmu_has_nothing_to_do(vcpu))
 		__kvm_mpmu_exit(vcpu);
 }
 

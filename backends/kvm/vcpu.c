@@ -501,9 +501,7 @@ static bool vcpu_sharing_changed(struct mpmu_cpu *cpu, struct kvm_mpmu *mpmu)
  */
 static void vcpu_settle(const struct mpmu_cpu *cpu, const struct kvm_mpmu *mpmu)
 {
-	/* What checks itself does so at each of them. */
-	if (!IS_ENABLED(CONFIG_MPMU_DEBUG) && mpmu_resident(cpu, &mpmu->core) &&
-	    !cpu->displaced && !mpmu->sharing_lingers)
+	if (mpmu_resident(cpu, &mpmu->core) && !cpu->displaced && !mpmu->sharing_lingers)
 		__this_cpu_write(kvm_mpmu_settled, mpmu->vcpu);
 }
 

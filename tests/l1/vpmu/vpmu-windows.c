@@ -16,7 +16,6 @@
 #define READINGS	20	/* one of them at least has no interrupt in it */
 #define MAX_TRIES	1000
 #define MAX_WINDOW	4000	/* instructions */
-#define MAX_SWAP	1500	/* instructions, of an entry beside a counter of both */
 #define REGION		2
 
 /* All read at one place of the program; the kernel's way there is the same. */
@@ -142,9 +141,9 @@ static struct span between(const struct sample *a, const struct sample *b)
 static void judge_outside(const struct span *span, const struct guest *guest, const char *exits)
 {
 	if (span->clash)
-		check(span->outside > 0 && (uint64_t)span->outside <= MAX_SWAP * span->entries,
-		      "E6 %s, %s: an entry hides no more than %d instructions (%lld of %llu)",
-		      guest->name, exits, MAX_SWAP, (long long)span->outside,
+		check(span->outside > 0 && (uint64_t)span->outside <= options.swap * span->entries,
+		      "E6 %s, %s: an entry hides no more than %u instructions (%lld of %llu)",
+		      guest->name, exits, options.swap, (long long)span->outside,
 		      (unsigned long long)span->entries);
 	else
 		check(!span->outside, "A2 %s, %s: all are counted outside the windows (%lld not)",

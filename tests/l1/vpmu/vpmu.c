@@ -8,7 +8,7 @@
 #include "../mutations.h"
 #include "vpmu.h"
 
-struct options options = { .seed = 1, .scale = 1, .only = "", .host = "none" };
+struct options options = { .seed = 1, .scale = 1, .swap = 1500, .only = "", .host = "none" };
 
 static int checks, failures;
 static uint64_t random_state;
@@ -150,7 +150,7 @@ static int usage(void)
 	size_t i;
 
 	fprintf(stderr, "usage: vpmu LIST [--seed N] [--cpu N] [--scale N] [--exits N] [--gp N] "
-			"[--host-event] [--host NAME] [--mutate NAME] [--only PART]\n");
+			"[--swap N] [--host-event] [--host NAME] [--mutate NAME] [--only PART]\n");
 	for (i = 0; i < sizeof(lists) / sizeof(lists[0]); i++)
 		fprintf(stderr, "  %-8s %s\n", lists[i].name, lists[i].what);
 	return 2;
@@ -175,6 +175,8 @@ static bool option(const char *name, const char *value)
 		options.cpu = atoi(value);
 	else if (!strcmp(name, "--scale"))
 		options.scale = atoi(value);
+	else if (!strcmp(name, "--swap"))
+		options.swap = (unsigned int)atoi(value);
 	else if (!strcmp(name, "--exits"))
 		options.exits = strtoull(value, NULL, 10);
 	else if (!strcmp(name, "--gp"))

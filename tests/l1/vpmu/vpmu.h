@@ -15,6 +15,7 @@ struct options {
 	int cpu;
 	int scale;		/* divides the length of long tests */
 	uint64_t exits;		/* that host events are measured over, 0: a few thousand */
+	unsigned int swap;	/* instructions that an entry beside a counter of both hides, at most */
 	bool host_event;	/* a host event is on the CPU all the time */
 	const char *host;	/* what else of the host is there, see host_title() */
 	uint64_t mutate;	/* MPMU_MUTATE_*, once the test list starts */
