@@ -201,6 +201,19 @@ body_seldom:
 	mov	%r8, %rbx
 	ret
 
+	.globl	body_clear
+body_clear:
+	mov	$200, %ecx
+1:	dec	%ecx
+	jnz	1b
+	mov	%esi, %ecx
+	xor	%eax, %eax
+	xor	%edx, %edx
+	wrmsr
+	dec	%rdi
+	jnz	body_clear
+	ret
+
 /* u64 safe_access(op, index, value, u64 *result): 1 if it faulted. */
 	.globl	safe_access
 safe_access:

@@ -72,6 +72,7 @@ enum guest_body {
 	BODY_REP,
 	BODY_CLOSED,		/* with interrupts closed, opened at its end */
 	BODY_SELDOM,		/* CPUID, and no exit for 4,000 instructions */
+	BODY_CLEAR,		/* at CPL 0, each 400 instructions 0 to the MSR of the pointer */
 	NR_BODIES,
 };
 
@@ -115,7 +116,7 @@ struct guest_job {
 	uint32_t body;
 	uint32_t region;	/* where the emulator counts the exits */
 	uint64_t count;		/* turns of the body */
-	uint64_t pointer;	/* BODY_TOUCH: first page; BODY_HLT: timer ticks */
+	uint64_t pointer;	/* BODY_TOUCH: first page; BODY_HLT: timer ticks; BODY_CLEAR: MSR */
 	uint32_t nr_setup;
 	uint32_t nr_read;
 	struct guest_access setup[GUEST_MAX_SETUP];

@@ -52,13 +52,16 @@ static const struct run runs[] = {
 };
 
 /*
- * The interrupt is an NMI of the host.  The last one comes somewhere between an exit and
- * the next entry: the guest must not run to its next exit before it hears of that.
+ * The interrupt is an NMI of the host.  Who clears bits of the status hears of an overflow
+ * before its NMI comes, which finds nothing to do then.  The last one comes somewhere
+ * between an exit and the next entry: the guest must not run to its next exit before it
+ * hears of that.
  */
 static const struct run beside_runs[] = {
 	{ "no status, beside samples", BODY_PLAIN, EVENT_CYCLES, 2000, 500, 0, BESIDE | BLIND },
 	{ "no status, beside samples, late", BODY_MIXED, EVENT_BRANCHES, 201, 500, 100,
 	  BESIDE | BLIND },
+	{ "bits cleared beside samples, late", BODY_CLEAR, EVENT_CYCLES, 2001, 500, ENTRY, BESIDE },
 	{ "beside samples, as late as an entry", BODY_SELDOM, EVENT_CYCLES, 4017, 500, ENTRY,
 	  BESIDE | USER },
 };
@@ -138,6 +141,7 @@ static void prepare(const struct pmu *pmu, struct guest_job *job, const struct r
 	job->program = PROGRAM_PMI;
 	job->body = run->body;
 	job->count = TURNS;
+	job->pointer = pmu->ack;
 	job->pmi_target = run->hits;
 	job->pmi_max_turns = 2 + run->hits * (run->period ? run->period : 5000) / TURNS;
 	job->flags |= (vector ? JOB_PMI_FIXED : 0) | (run->flags & USER ? JOB_USER : 0) |
