@@ -152,8 +152,7 @@ judge()
 	judged "perf top: the loop is hottest" 's/^(top \|.*)loop_body/\1main/' hottest top 50
 }
 
-# run PERSONALITY CPUS METRICS [OPTION...]: the guest's CPUs share the machine's only one,
-# whose truth is that of both: but one has nothing to do, where it is asked.  QEMU passes
+# run PERSONALITY CPUS METRICS [OPTION...]: the machine has as many.  QEMU passes
 # PERF_METRICS on only to guests that need not migrate.
 run()
 {
@@ -163,7 +162,7 @@ run()
 	shift 3
 	[ -z "$metrics" ] || policy=full words='mpmu.cpu=migratable=off mpmu.guest=mpmu.metrics'
 	label="$personality, $cpus vCPU, policy $policy"
-	l2_boot "$personality" "$LOOPS" "mpmu.policy=$policy $words mpmu.cpus=$cpus" --mem 1280 "$@"
+	l2_boot "$personality" "$LOOPS" "mpmu.policy=$policy $words mpmu.cpus=$cpus" --mem 1280 --cpus "$cpus" "$@"
 	result "$status" "$label: the machine passes" "$(l2_what_happened)" || true
 }
 
