@@ -21,10 +21,12 @@ for personality in $personalities; do
 	debug_rows debug "$personality" exclusion,failures,displace,cgroup,vector,reclaim,nmi,lockdep
 	debug_vms debug "$personality" VMs smoke,state,count:--scale:10,pmi:--scale:20,live:--scale:10,power:--scale:2,trace:--only:reclaims
 done
-# Beside counters of both, with what is served on the fast path.
+# Beside counters of both, with what is served on the fast path.  Lists that count each
+# access and instruction of KVM's would see those of the check itself.
 for personality in ${MPMU_PERSONALITIES:-intel-spr amd-zen4}; do
 	debug_vms debug "$personality" 'VMs beside host events' \
-		count:--host-event:--scale:10,access,put,windows:--swap:12000,pmi:--scale:20
+		count:--host-event:--scale:10,access,put,windows:--swap:12000,pmi:--scale:20,dumps:--scale:10,wait
+	debug_vms debug "$personality" 'events of the host' host
 done
 
 # mutant	file	what sed makes of it
