@@ -462,7 +462,7 @@ static void start_workers(void)
 		fatal("no priority");
 }
 
-/* A guest that waits for an interrupt that is lost never ends its round. */
+/* A guest that is interrupted again and again gets no further, and never ends its round. */
 static void stop_workers(void)
 {
 	struct timespec end;
