@@ -6,12 +6,30 @@
 
 #include "vpmu.h"
 
+#define MSR_SYSENTER_CS	0x174
+
 static const char *const names[NR_BODIES] = {
 	[BODY_EMPTY] = "an empty body", [BODY_PLAIN] = "a loop", [BODY_CPUID] = "CPUID",
 	[BODY_PORT_KERNEL] = "a port in the kernel", [BODY_PORT_USER] = "a port in user space",
 	[BODY_HLT] = "HLT", [BODY_TOUCH] = "new pages", [BODY_MIXED] = "a mixture",
 	[BODY_REP] = "REP STOS", [BODY_CLOSED] = "a loop with IF clear",
+	[BODY_SELDOM] = "a loop with seldom an exit", [BODY_CLEAR] = "WRMSR",
 };
+
+/* CPL 3 has neither HLT nor WRMSR. */
+static bool needs_kernel(int body)
+{
+	return body == BODY_HLT || body == BODY_CLEAR;
+}
+
+static uint64_t pointer_of(int body)
+{
+	switch (body) {
+	case BODY_HLT: return 200000;
+	case BODY_CLEAR: return MSR_SYSENTER_CS; /* each CPU has it, and the guest has no use for it */
+	default: return GUEST_TOUCH;
+	}
+}
 
 static void run_body(struct machine *machine, int body, bool user)
 {
@@ -25,7 +43,7 @@ static void run_body(struct machine *machine, int body, bool user)
 	job->count = 100;
 	job->ctrl = machine->pmu.ctrl ? machine->pmu.ctrl : 0x277;
 	job->start = machine->pmu.ctrl ? 0 : 0x0007040600070406ULL;
-	job->pointer = body == BODY_HLT ? 200000 : GUEST_TOUCH;
+	job->pointer = pointer_of(body);
 	job->flags |= user ? JOB_USER : 0;
 	status = machine_run(machine);
 	check(!status && vcpu->area->result.done == done + 1, "%s at CPL %d runs", names[body],
@@ -82,7 +100,7 @@ int test_smoke(void)
 		      options.nr_gp);
 	for (body = 0; body < NR_BODIES; body++) {
 		run_body(&machine, body, false);
-		if (body != BODY_HLT)
+		if (!needs_kernel(body))
 			run_body(&machine, body, true);
 	}
 	test_cr2(&machine);
