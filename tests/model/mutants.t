@@ -41,17 +41,20 @@ run_test()
 	(ulimit -t 60 && exec "$work/$1.t") >"$work/output" 2>&1
 }
 
-# The program of that name first: it is the likely one; the long one last.
+# The searches that take long, the longest one last.
+SEARCHES='differential inert ownership park'
+
+# The program of that name first: it is the likely one.
 tests_for()
 {
-	local name
+	local name all
 
-	[ ! -e "$work/tests/$1.o" ] || echo "$1"
-	for name in "$work"/tests/*.o; do
-		name=$(basename "$name" .o)
-		[ "$name" = "$1" ] || [ "$name" = differential ] || echo "$name"
-	done
-	echo differential
+	all=$(printf '%s\n' tests/unit/*.c tests/model/*.c | sed 's|.*/||; s|\.c$||')
+	for name in "$1" $all; do
+		[ -e "$work/tests/$name.o" ] || continue
+		case " $SEARCHES " in *" $name "*) ;; *) echo "$name" ;; esac
+	done | awk '!seen[$0]++'
+	tr ' ' '\n' <<<"$SEARCHES"
 }
 
 # first_failure FILE: name the check that fails, or return 1.
