@@ -3,7 +3,7 @@
 #
 # Everything that can happen to VMs that count, at once: 20,000 moves of vCPUs on each
 # machine, and 2,000 in each kernel that checks itself.  MPMU_SOAK_SCALE=1 makes 100,000
-# of the first, which take an hour on each.  MPMU_SOAK chooses among the kernels.  A
+# of the first, which take 25 minutes on each.  MPMU_SOAK chooses among the kernels.  A
 # failure again:
 #   MPMU_SEED=N MPMU_PERSONALITIES=P MPMU_SOAK=plain|debug|kasan|kcsan|rt tests/kernel/soak-long.t
 
