@@ -41,7 +41,6 @@ static void run_body(struct machine *machine, int body, bool user)
 	job_clear(job, &machine->pmu);
 	job->body = (uint32_t)body;
 	job->count = 100;
-	job->ctrl = machine->pmu.ctrl ? machine->pmu.ctrl : 0x277;
 	job->start = machine->pmu.ctrl ? 0 : 0x0007040600070406ULL;
 	job->pointer = pointer_of(body);
 	job->flags |= user ? JOB_USER : 0;
