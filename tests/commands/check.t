@@ -42,13 +42,13 @@ plant()
 	commit first
 }
 
-# runs STATUS NAMES: `./check --full` ends so, and runs these.
+# runs STATUS NAMES [TEST...]: `./check --full TEST...` ends so, and runs these.
 runs()
 {
 	local status=0
 
 	: >"$work/ran"
-	MPMU_CACHE=$work/cache "$tree/check" --full >"$work/out" 2>&1 || status=$?
+	MPMU_CACHE=$work/cache "$tree/check" --full "${@:3}" >"$work/out" 2>&1 || status=$?
 	[ "$status $(sort "$work/ran" | xargs)" != "$1 $2" ] || return 0
 	echo "status $status, ran:"
 	cat "$work/ran" "$work/out"
@@ -70,6 +70,17 @@ beside()
 reported()
 {
 	grep -qFe "$1" "$tree/docs/test-report.md" || { cat "$tree/docs/test-report.md"; return 1; }
+}
+
+unreported()
+{
+	! reported "| $1 |"
+}
+
+# refused MESSAGE TEST...
+refused()
+{
+	runs 2 '' "${@:2}" && grep -qF "$1" "$work/out"
 }
 
 need_packages git perl make
@@ -105,6 +116,14 @@ add_test wide/b-long.t
 try "and it is repeated" runs 0 wide/b-long.t
 try "another one in the same checkout is refused" beside "$tree" "another ./check is running"
 try "another --full with the same cache is" beside "$work/cache" "another ./check --full"
+echo change >>"$tree/other"
+echo change >>"$tree/part/file"
+try "a name that no test has is refused, and nothing is run" \
+	refused 'there is no test tests/wide/c-long.t' tests/narrow/a-long.t tests/wide/c-long.t
+try "only the tests that are named are run" runs 0 wide/b-long.t tests/wide/b-long.t
+try "the report has no other one" unreported tests/narrow/a-long.t
+try "what passed under its name is not repeated" runs 0 narrow/a-long.t
+try "and the report has both" reported "2 passed, 0 failed"
 add_test kept.t
 mkdir -p "$tree/build/tests/c"
 cp "$tree/tests/kept.t" "$tree/build/tests/c/gone.t"

@@ -17,6 +17,13 @@
 L2_TIMEOUT=7200
 millions=${MPMU_MILLIONS:-100} runs=${MPMU_RUNS:-10} ways=${MPMU_WAYS:-buffered unbuffered}
 
+for way in $ways; do
+	case $way in
+	buffered | unbuffered) ;;
+	*) die 2 MPMU_WAYS "there is no way \"$way\"" "name buffered, unbuffered, or both" ;;
+	esac
+done
+
 # said DID RUN: what the program said, if it ended well.
 said()
 {
