@@ -10,7 +10,8 @@ name_ours()
 		sed -nE 's|.* [tT] ([a-z_0-9]+).*| \1[.a-z0-9]*(\\+0x[0-9a-f/x]*)? \\[kvm|p' | sort -u
 }
 
-# debug_boot CHECKER PERSONALITY NAME APPEND INNER FILE...: INNER on the kernel of a checker.
+# debug_boot CHECKER PERSONALITY NAME APPEND INNER FILE...: INNER on the kernel of a checker,
+# for DEBUG_TIMEOUT seconds.
 debug_boot()
 {
 	local checker=$1 personality=$2 name=$3 append=$4 inner=$5 tree
@@ -20,7 +21,7 @@ debug_boot()
 	name_ours "$tree" >"$MACHINE_WORK/ours"
 	machine_prepare "$tree" "$MPMU_TOP/tests/kernel/main-debug" "$inner:/tests/inner" \
 		"$MACHINE_WORK/ours" "$@"
-	machine_test "$personality, $name" "$personality" --cpus 2 --timeout 1800 \
+	machine_test "$personality, $name" "$personality" --cpus 2 --timeout "${DEBUG_TIMEOUT:-1800}" \
 		--append "kasan_multi_shot mpmu.checks=$checker $append"
 }
 

@@ -3,8 +3,8 @@
 #
 # Everything that can happen to VMs that count, at once: 20,000 moves of vCPUs on each
 # machine, and 2,000 in each kernel that checks itself.  MPMU_SOAK_SCALE=1 makes 100,000
-# of the first, which take 25 minutes on each.  MPMU_SOAK chooses among the kernels.  A
-# failure again:
+# of both, which take 25 minutes on each machine, and hours in a kernel that checks
+# itself.  MPMU_SOAK chooses among the kernels.  A failure again:
 #   MPMU_SEED=N MPMU_PERSONALITIES=P MPMU_SOAK=plain|debug|kasan|kcsan|rt tests/kernel/soak-long.t
 
 . "$(dirname "$0")/../lib/common.sh"
@@ -21,7 +21,8 @@ for kernel in ${MPMU_SOAK:-plain debug kasan kcsan rt}; do
 				'vpmu.mediated=Y' --cpus 2 --timeout 5400
 		else
 			echo "# seed $vpmu_seed"
-			debug_vms "$kernel" "$personality" "soak, $kernel" "$(vpmu_runs soak:--scale:50)"
+			DEBUG_TIMEOUT=14400 debug_vms "$kernel" "$personality" "soak, $kernel" \
+				"$(vpmu_runs "soak:--scale:${MPMU_SOAK_SCALE:-50}")"
 		fi
 	done
 done
