@@ -101,6 +101,19 @@ try "cache: a relative name" test "$(relative here)" = "$work/here"
 [ "$(id -u)" != 0 ] || try "cache: no HOME" test "$(env -u HOME -u MPMU_CACHE -u XDG_CACHE_HOME \
 	bash -c '. tests/lib/common.sh; echo "$MPMU_CACHE"')" = ~root/.cache/libmpmu
 
+# waits SECONDS: for a lock that another process has as long.
+waits()
+{
+	mkdir -p "$work/wait"
+	flock "$work/wait/busy.lock" sleep "$1" &
+	sleep 0.5
+	MPMU_CACHE=$work/wait bash -c '. tests/lib/common.sh; locked busy true' 2>&1
+	wait $!
+}
+
+try "who waits for a build of another's is told" grep -qxF "[wait] for another process, which has $work/wait/busy.lock" <(waits 7)
+silent "who waits for a moment is not" waits 1
+
 # patient: each call of apt-get waits for another one.
 patient()
 {

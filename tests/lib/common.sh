@@ -120,7 +120,8 @@ locked()
 	shift
 
 	exec {fd}>"$MPMU_CACHE/$name.lock"
-	flock "$fd"
+	# A build may be long: whoever waits for it is told.
+	flock -w 5 "$fd" || { say "[wait] for another process, which has $MPMU_CACHE/$name.lock"; flock "$fd"; }
 	"$@" {fd}>&- || status=$?
 	exec {fd}>&-
 	return "$status"
