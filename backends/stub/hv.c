@@ -381,36 +381,46 @@ void stub_exit(struct stub_vcpu *vcpu)
 	leave(vcpu);
 }
 
-static u8 *direct_bits(const struct stub_vcpu *vcpu, u32 msr)
+u32 stub_msr_at(u32 i)
 {
-	struct stub_vcpu *v = (struct stub_vcpu *)vcpu;
+	if (i < STUB_BITMAP_LOW)
+		return i;
+	i -= STUB_BITMAP_LOW;
+	return i < STUB_NR_GLOBAL ? STUB_BITMAP_GLOBAL + i : STUB_BITMAP_AMD + i - STUB_NR_GLOBAL;
+}
 
+/* STUB_NR_MSRS: it has none. */
+static u32 place_of(u32 msr)
+{
 	if (msr < STUB_BITMAP_LOW)
-		return &v->direct_low[msr];
-	if (msr - STUB_BITMAP_GLOBAL < sizeof(v->direct_global))
-		return &v->direct_global[msr - STUB_BITMAP_GLOBAL];
-	if (msr - STUB_BITMAP_AMD < sizeof(v->direct_amd))
-		return &v->direct_amd[msr - STUB_BITMAP_AMD];
-	return NULL;
+		return msr;
+	if (msr - STUB_BITMAP_GLOBAL < STUB_NR_GLOBAL)
+		return STUB_BITMAP_LOW + msr - STUB_BITMAP_GLOBAL;
+	if (msr - STUB_BITMAP_AMD < STUB_NR_AMD)
+		return STUB_NR_MSRS - STUB_NR_AMD + msr - STUB_BITMAP_AMD;
+	return STUB_NR_MSRS;
 }
 
 u32 stub_intercepts(const struct stub_vcpu *vcpu, u32 msr)
 {
-	const u8 *direct = direct_bits(vcpu, msr);
+	u32 place = place_of(msr);
 
-	return (MPMU_READ | MPMU_WRITE) & ~(direct ? *direct : 0);
+	return (MPMU_READ | MPMU_WRITE) & ~(place < STUB_NR_MSRS ? vcpu->direct[place] : 0);
 }
 
 void stub_set_intercept(struct stub_vcpu *vcpu, u32 msr, u32 access, bool intercept)
 {
-	u8 *direct = direct_bits(vcpu, msr);
+	u32 place = place_of(msr);
 
-	if (!direct) {
+	if (place == STUB_NR_MSRS) {
 		if (!intercept)
 			stub_fault("set_intercept: MSR %#x cannot be direct", msr);
 		return;
 	}
-	*direct = intercept ? *direct & ~access : *direct | access;
+	if (intercept)
+		vcpu->direct[place] &= ~access;
+	else
+		vcpu->direct[place] |= access;
 }
 
 static void check_direct(const struct stub_vcpu *vcpu, u32 msr)

@@ -75,10 +75,13 @@ struct stub_cpu {
 #define STUB_DRAIN_POLLS 256
 #define STUB_BRIEF_POLLS 16
 
-/* MSRs that have an intercept bit: the rest is intercepted. */
+/* MSRs that have an intercept bit, three ranges in one row; the rest is intercepted. */
 #define STUB_BITMAP_LOW    0x800
 #define STUB_BITMAP_GLOBAL 0xc0000300
+#define STUB_NR_GLOBAL     16
 #define STUB_BITMAP_AMD    0xc0010000
+#define STUB_NR_AMD        0x300
+#define STUB_NR_MSRS       (STUB_BITMAP_LOW + STUB_NR_GLOBAL + STUB_NR_AMD)
 
 struct stub_vcpu {
 	struct mpmu_vcpu mpmu;
@@ -103,9 +106,8 @@ struct stub_vcpu {
 	/* Performance interrupts that the guest has seen. */
 	u32 pmis;
 	u64 exits;
-	u8 direct_low[STUB_BITMAP_LOW];
-	u8 direct_global[16];
-	u8 direct_amd[0x300];
+	/* What the guest does to the MSR of this place, of MPMU_READ and MPMU_WRITE. */
+	u8 direct[STUB_NR_MSRS];
 	bool rdpmc_direct;
 };
 
@@ -179,7 +181,8 @@ void stub_guest_fastpath(struct stub_vcpu *vcpu, bool branch, u32 cpl);
 enum mpmu_result stub_host_rdmsr(struct stub_vcpu *vcpu, u32 msr, u64 *value);
 enum mpmu_result stub_host_wrmsr(struct stub_vcpu *vcpu, u32 msr, u64 value);
 
-/* The MSR and RDPMC bitmaps. */
+/* The MSR and RDPMC bitmaps: which MSR has place I of STUB_NR_MSRS. */
+u32 stub_msr_at(u32 i);
 u32 stub_intercepts(const struct stub_vcpu *vcpu, u32 msr);
 void stub_set_intercept(struct stub_vcpu *vcpu, u32 msr, u32 access, bool intercept);
 
@@ -194,9 +197,6 @@ void stub_check_beyond(const struct stub_vcpu *vcpu);
 void stub_check_invariants(const struct stub_vcpu *vcpu);
 /* Invariant 3: enter and exit, with nothing counting, and compare. */
 void stub_check_round_trip(struct stub_vcpu *vcpu);
-/* All MSR numbers of a PMU: a range of indices to walk. */
-u32 stub_msr_at(u32 i);
-#define STUB_NR_MSRS (STUB_BITMAP_LOW + 16 + 0x300)
 
 /* The host's perf, on machine->here unless a CPU is given. */
 void stub_perf_init(struct stub_cpu *cpu);
