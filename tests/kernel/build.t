@@ -86,6 +86,18 @@ made_of()
 	result "$status" "$name" "$image$(tail -n 5 "$work/log")" || true
 }
 
+# objects CHECKOUT: what the series touches is made, with the core, and nothing to boot.
+objects()
+{
+	local dir
+
+	: >"$CALLS"
+	dir=$(PATH=$work/bin:$PATH "$work/$1/tests/kernel/build" mpmu-n-objects 2>"$work/log") || { cat "$work/log"; return 1; }
+	cat "$CALLS"
+	grep -q ' arch/x86/ kernel/events/ ' "$CALLS" && ! grep -q 'mpmu-n-objects .*bzImage' "$CALLS" &&
+		[ ! -e "$dir/arch" ] && grep -qx "libmpmu of $1" "$dir/tree/kernel/mpmu.c"
+}
+
 fails()
 {
 	! PATH=$work/bin:$PATH "$@"
@@ -102,6 +114,7 @@ first=$product
 kernel one mpmu-y
 silent "again: nothing is made" cat "$CALLS"
 
+try "objects alone" objects one
 made_of "another checkout" two mpmu-y "a file of linux-1" "libmpmu of two"
 try "another checkout: what the first one boots is as it was" \
 	grep -qx "libmpmu of one" "$first/arch/x86/boot/bzImage"

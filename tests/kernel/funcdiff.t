@@ -37,8 +37,21 @@ listed()
 	done <"$here/funcdiff.list" | sort -u
 }
 
+# symbols TREE OPTION: that its objects want (-u) or have (--defined-only).
+symbols()
+{
+	find "$1"/{arch/x86,kernel/events,kernel/watchdog_perf.o,virt} -name '*.o' -exec nm "$2" {} + 2>/dev/null |
+		awk '/ [A-Za-z] [^ ]+$/ { print $NF }' | sort -u
+}
+
+# unresolved TREE: what its objects want, and neither they nor stock's objects have.
+unresolved()
+{
+	comm -23 <(symbols "$1" -u) <({ symbols "$stock" -u; symbols "$1" --defined-only; } | sort -u)
+}
+
 stock=$("$here/build" stock)/tree
-without=$("$here/build" mpmu-n)/tree
+without=$("$here/build" mpmu-n-objects)/tree
 with=$("$here/build" mpmu-y)/tree
 
 try "the kernels can be compared" compare "$stock" "$without"
@@ -50,6 +63,8 @@ silent "CONFIG_MPMU=n: every function that differs is listed" \
 	comm -23 "$work/found" "$work/listed"
 silent "CONFIG_MPMU=n: every function that is listed differs" \
 	comm -13 "$work/found" "$work/listed"
+
+silent "CONFIG_MPMU=n: no object wants a symbol that none has" unresolved "$without"
 
 # The comparison notices what CONFIG_MPMU=y changes.
 try "the kernel with CONFIG_MPMU=y can be compared" compare "$stock" "$with"

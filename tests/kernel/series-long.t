@@ -4,7 +4,7 @@
 # Each patch of the series compiles by itself: applied one by one, every source
 # that a patch touches, or whose header it touches, is checked with the flags
 # and the configuration of a built kernel, CONFIG_MPMU=n and =y.  The last one makes
-# CONFIG_MPMU known; the kernel with all of them is built with it.
+# CONFIG_MPMU known; the whole kernel with all of them is built with both.
 
 . "$(dirname "$0")/../lib/common.sh"
 . "$MPMU_TOP/tests/lib/tap.sh"
@@ -93,6 +93,7 @@ without=${MPMU_BUILT_N:-$("$MPMU_TOP/tests/kernel/build" mpmu-n)/tree}
 with=${MPMU_BUILT_Y:-$("$MPMU_TOP/tests/kernel/build" mpmu-y)/tree}
 by_itself 'CONFIG_MPMU=n' "$without"
 by_itself 'CONFIG_MPMU=y' "$with"
-try 'the kernel with all patches is built with CONFIG_MPMU=y' grep -qx CONFIG_MPMU=y "$with/.config"
+try 'the kernel with all patches is built with CONFIG_MPMU=n' grep -qx '# CONFIG_MPMU is not set' "$without/.config"
+try 'and with CONFIG_MPMU=y' grep -qx CONFIG_MPMU=y "$with/.config"
 try 'and so is libmpmu' test -e "$with/arch/x86/kvm/mpmu/vcpu.o"
 done_testing
