@@ -22,6 +22,7 @@ tested='
 ./check	tests/releases/check-long.t	/srv/libmpmu/check
 ./check --quick	tests/releases/check-long.t	/srv/libmpmu/check $tier|MPMU_RELEASES_TIER
 ./check --full	tests/commands/check.t
+./check --full TEST...	tests/commands/check.t	check" --full "${@:3}"
 sysctl kernel.nmi_watchdog=0	tests/kernel/preflight.t tests/kernel/main-preflight	echo 0 >/proc/sys/kernel/nmi_watchdog
 backends/kvm/preflight	tests/kernel/preflight.t
 backends/kvm/preflight --json	tests/kernel/preflight.t tests/kernel/main-preflight
