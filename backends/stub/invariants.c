@@ -99,7 +99,7 @@ static void check_clean(const struct stub_cpu *cpu)
 		stub_fault("invariant 2: a value of a guest is left in hardware");
 }
 
-static void check_direct(const struct stub_vcpu *vcpu, u32 msr)
+static void check_msr(const struct stub_vcpu *vcpu, u32 msr)
 {
 	const struct mpmu_caps *guest = &vcpu->mpmu.caps;
 
@@ -162,7 +162,7 @@ void stub_check_invariants(const struct stub_vcpu *vcpu)
 		return;
 	for (i = 0; i < STUB_NR_MSRS; i++)
 		if (vcpu->direct[i])
-			check_direct(vcpu, stub_msr_at(i));
+			check_msr(vcpu, stub_msr_at(i));
 	check_rdpmc(vcpu);
 	stub_check_beyond(vcpu);
 }

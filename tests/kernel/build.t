@@ -115,6 +115,9 @@ kernel one mpmu-y
 silent "again: nothing is made" cat "$CALLS"
 
 try "objects alone" objects one
+touch -d '2 days ago' "$MPMU_CACHE"/kernel/mpmu-n-objects*
+kernel one mpmu-n
+try "a variant leaves another's tree alone" test -e "$MPMU_CACHE/kernel/mpmu-n-objects"
 made_of "another checkout" two mpmu-y "a file of linux-1" "libmpmu of two"
 try "another checkout: what the first one boots is as it was" \
 	grep -qx "libmpmu of one" "$first/arch/x86/boot/bzImage"
