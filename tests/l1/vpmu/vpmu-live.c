@@ -394,39 +394,38 @@ static void copy_state(struct vcpu *from, struct vcpu *to)
 	need(ioctl(to->fd, KVM_SET_VCPU_EVENTS, &events), "KVM_SET_VCPU_EVENTS");
 }
 
-/* The guest goes on in the other vCPU, whose VM has the same memory. */
-static void swap_vcpus(struct vcpu *vcpu, struct vcpu *other)
+void vcpu_move_to(struct vcpu *vcpu, struct vcpu *other)
 {
 	struct kvm_run *run = vcpu->run;
-	int fd = vcpu->fd;
+	int fd = vcpu->fd, vm_fd = vcpu->vm->fd;
 
 	finish_io(vcpu);
 	copy_state(vcpu, other);
 	vcpu->fd = other->fd;
 	vcpu->run = other->run;
+	vcpu->vm->fd = other->vm->fd;
 	other->fd = fd;
 	other->run = run;
+	other->vm->fd = vm_fd;
 	moved++;
 }
 
 static void move_to_twin(struct vcpu *vcpu)
 {
-	swap_vcpus(vcpu, &twin.vm.cpu[0]);
+	vcpu_move_to(vcpu, &twin.vm.cpu[0]);
 }
 
-/* To a VM that was never used, on the other CPU; the one that it leaves ends. */
+/* The VM that it leaves ends. */
 void vcpu_move_to_new(struct vcpu *vcpu)
 {
-	struct vm *vm = vcpu->vm, other;
-	int fd = vm->fd, status;
+	struct vm other;
+	int status;
 
 	vmm_pin(moved & 1);
-	status = vm_create(&other, &(struct vm_config){ .memory = vm->memory });
+	status = vm_create(&other, &(struct vm_config){ .memory = vcpu->vm->memory });
 	if (status)
 		fatal("no other VM: %s", strerror(-status));
-	swap_vcpus(vcpu, &other.cpu[0]);
-	vm->fd = other.fd;
-	other.fd = fd;
+	vcpu_move_to(vcpu, &other.cpu[0]);
 	vm_destroy(&other);
 }
 

@@ -15,6 +15,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -24,6 +25,8 @@
 #include "vpmu.h"
 
 #define ONLINE		"/sys/devices/system/cpu/cpu1/online"
+#define RCU_NORMAL	"/sys/kernel/rcu_normal"
+#define RCU_EXPEDITED	"/sys/kernel/rcu_expedited"
 #define MOVES		100000
 #define OFFLINES	100	/* in a full run */
 #define SHOWN		20	/* lines of progress */
@@ -33,6 +36,7 @@
 #define VMS		2	/* with two counting vCPUs each */
 #define FUZZ_WRITES	40
 #define LAST_ROUND	40	/* seconds */
+#define URGENT		-10	/* "nice", of a worker that would seldom have its turn */
 
 /* A thread that does a round after the other. */
 struct worker {
@@ -42,13 +46,14 @@ struct worker {
 	pthread_t thread;
 	volatile pid_t tid;
 	uint64_t rounds, wrong;
-	bool stuck;
+	bool urgent, stuck;
 };
 
 enum { MOVER = 2 * VMS, SAMPLER, EMULATED, NONE, TASK, NR_WORKERS };
 
 static struct worker workers[NR_WORKERS];
 static struct machine vms[VMS];
+static struct vm twin;		/* of that of the vCPU that is saved and restored */
 static volatile bool stop;
 static int events[MAX_EVENTS];
 static uint64_t moves, saves, filters, changes, asked, offlines;
@@ -77,9 +82,12 @@ static void count_round(struct worker *worker)
 
 static void save_and_restore(struct vcpu *vcpu)
 {
-	if (random_below(4))
-		return;
-	vcpu_move_to_new(vcpu);
+	if (random_below(8)) {
+		vmm_pin((int)random_below(2));
+		vcpu_move_to(vcpu, &twin.cpu[0]);
+	} else {
+		vcpu_move_to_new(vcpu);
+	}
 	saves++;
 }
 
@@ -351,15 +359,13 @@ static void go_offline(void)
 static void disturb(void)
 {
 	switch (random_below(16)) {
-	case 0:
-	case 1:
+	case 0 ... 4:
 		change_filter();
 		break;
-	case 2:
-	case 3:
+	case 5 ... 7:
 		change_event();
 		break;
-	case 4:
+	case 8:
 		ask();
 		break;
 	default:
@@ -401,12 +407,21 @@ static void disturb_all(uint64_t wanted_moves)
 	}
 }
 
+/* A VM that is made or ends waits for RCU, and a kernel with PREEMPT_RT takes its time. */
+static void hurry_rcu(void)
+{
+	if (!write_file(RCU_NORMAL, "0") || !write_file(RCU_EXPEDITED, "1"))
+		fatal("RCU does not take orders");
+}
+
 /* --- who takes part --- */
 
 static void *work(void *argument)
 {
 	struct worker *worker = argument;
 
+	if (worker->urgent && setpriority(PRIO_PROCESS, 0, URGENT))
+		fatal("no priority");
 	worker->tid = (pid_t)syscall(SYS_gettid);
 	while (!stop) {
 		worker->round(worker);
@@ -444,6 +459,9 @@ static void make_workers(void)
 	enlist(TASK, "a task of the host", task_round);
 	vcpu_list_msrs(&workers[MOVER].machine.vm.cpu[0]);
 	workers[MOVER].machine.vm.cpu[0].on_user_exit = save_and_restore;
+	workers[MOVER].urgent = true;
+	if (vm_create(&twin, &(struct vm_config){ .memory = workers[MOVER].machine.vm.memory }))
+		fatal("no twin");
 }
 
 static void start_workers(void)
@@ -497,6 +515,8 @@ static void stop_machines(void)
 {
 	int i;
 
+	if (!workers[MOVER].stuck)
+		vm_destroy(&twin);
 	for (i = MOVER; i <= NONE; i++)
 		if (!workers[i].stuck)
 			machine_stop(&workers[i].machine);
@@ -566,6 +586,7 @@ int test_soak(void)
 		fatal("the emulator counts how much was done");
 	before = instructions();
 	memset(events, -1, sizeof(events));
+	hurry_rcu();
 	nursery_start();
 	make_workers();
 	start_workers();

@@ -85,10 +85,12 @@ bool host_shares(void);
 int log_count(const char *text);
 
 /*
- * Between two instructions of the guest, a vCPU goes on in a new VM; of one vCPU at a
- * time, whose MSRs have been listed.
+ * Between two instructions of the guest, a vCPU goes on as another, whose VM has the
+ * same memory, or in a new VM on the other CPU; of one vCPU at a time, whose MSRs have
+ * been listed.
  */
 void vcpu_list_msrs(struct vcpu *vcpu);
+void vcpu_move_to(struct vcpu *vcpu, struct vcpu *other);
 void vcpu_move_to_new(struct vcpu *vcpu);
 
 /* The first vCPU in a thread of its own, on that CPU to begin with. */
