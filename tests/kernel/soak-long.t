@@ -4,7 +4,7 @@
 # Everything that can happen to VMs that count, at once: 20,000 moves of vCPUs on each
 # machine, and 2,000 in each kernel that checks itself.  MPMU_SOAK_SCALE=1 makes 100,000
 # of both, which take an hour on each machine, and hours in a kernel that checks itself;
-# with 6 there are 10,000 owner changes, reclaims and changes of a filter, 1,000 vCPUs
+# with 5 there are 10,000 owner changes, reclaims and changes of a filter, 1,000 vCPUs
 # saved and restored, and 100 CPUs offline.  MPMU_SOAK chooses among the kernels.  A
 # failure again:
 #   MPMU_SEED=N MPMU_PERSONALITIES=P MPMU_SOAK=plain|debug|kasan|kcsan|rt tests/kernel/soak-long.t
