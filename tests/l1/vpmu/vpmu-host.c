@@ -271,19 +271,34 @@ static bool round_sample(void)
 	return true;
 }
 
+/* The next record of a ring that had room for all of them; NULL at @end. */
+static const struct perf_event_header *next_record(const struct perf_event_mmap_page *ring,
+						   uint64_t *at, uint64_t end)
+{
+	const char *data = (const char *)ring + ring->data_offset;
+	const struct perf_event_header *header = (const void *)(data + *at % ring->data_size);
+
+	if (*at >= end)
+		return NULL;
+	*at += header->size;
+	return header;
+}
+
+static uint64_t end_of(const struct perf_event_mmap_page *ring)
+{
+	return __atomic_load_n(&ring->data_head, __ATOMIC_ACQUIRE);
+}
+
 /* Does the ring hold a record of that type? */
 static bool ring_has(const struct perf_event_mmap_page *ring, uint32_t type)
 {
-	const char *data = (const char *)ring + ring->data_offset;
 	const struct perf_event_header *header;
-	uint64_t at;
+	const uint64_t end = end_of(ring);
+	uint64_t at = 0;
 
-	for (at = 0; at < ring->data_head && at + sizeof(*header) <= ring->data_size;
-	     at += header->size) {
-		header = (const void *)(data + at);
+	while ((header = next_record(ring, &at, end)))
 		if (header->type == type)
 			return true;
-	}
 	return false;
 }
 
@@ -464,24 +479,6 @@ static bool limit_samples(const char *limit)
 	bool ok = write_sysctl(SHARE, "99") && write_sysctl(LIMIT, limit);
 
 	return write_sysctl(SHARE, "0") && ok;
-}
-
-/* The next record of a ring that had room for all of them; NULL at @end. */
-static const struct perf_event_header *next_record(const struct perf_event_mmap_page *ring,
-						   uint64_t *at, uint64_t end)
-{
-	const char *data = (const char *)ring + ring->data_offset;
-	const struct perf_event_header *header = (const void *)(data + *at % ring->data_size);
-
-	if (*at >= end)
-		return NULL;
-	*at += header->size;
-	return header;
-}
-
-static uint64_t end_of(const struct perf_event_mmap_page *ring)
-{
-	return *(const volatile __u64 *)&ring->data_head;
 }
 
 static unsigned int samples_between(const struct perf_event_mmap_page *ring, uint64_t at,
