@@ -30,6 +30,6 @@ table=$("$MPMU_TOP/tests/bench/peer") || [ $? = 1 ]
 printf '%s\n' "$table" | sed 's/^/# /'
 silent "all machines and hosts are measured on all kernels" unmeasured
 try "mainline's figures are those that others found, in accesses" test "$(awk -F' [|] ' '/never an event/ && $4 == $5' <<<"$table" | wc -l)" = 6
-silent "no target is missed but those that are named" comm -23 <(missed <<<"$table") \
+silent "E7 no target is missed but those that are named" comm -23 <(missed <<<"$table") \
 	<(missed <"$MPMU_TOP/docs/figures.md")
 done_testing

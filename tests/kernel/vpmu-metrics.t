@@ -12,7 +12,7 @@
 policy='vpmu.mediated=Y vpmu.params=mediated_pmu_policy=full'
 vpmu_prepare
 for personality in intel-icx intel-spr; do
-	vpmu_test "$personality" "$personality" metrics,access "$policy"
+	vpmu_test "K2 $personality" "$personality" metrics,access "$policy"
 done
-vpmu_test 'mutation' intel-spr '' "$policy vpmu.mutate=leak-metrics=metrics"
+vpmu_test 'K2 mutation' intel-spr '' "$policy vpmu.mutate=leak-metrics=metrics"
 done_testing

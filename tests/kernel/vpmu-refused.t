@@ -11,7 +11,7 @@
 
 refuse()
 {
-	vpmu_test "$1" "$1" smoke,misuse,count:--only:a_loop vpmu.mediated=N
+	vpmu_test "K4 $1" "$1" smoke,misuse,count:--only:a_loop vpmu.mediated=N
 }
 
 # lacks WORDS: so says the kernel of the last machine.

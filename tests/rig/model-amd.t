@@ -10,7 +10,7 @@
 
 model_prepare
 model_repeat amd-zen4 count,truth,shared,sample
-model_test amd-zen5 amd-zen5 count,truth,shared,sample
+model_test 'K1 amd-zen5' amd-zen5 count,truth,shared,sample
 for personality in amd-v2 amd-core6 amd-k7; do
 	model_test "$personality" "$personality" count,truth,sample
 done

@@ -19,16 +19,16 @@ machine_prepare "$tree" "$MPMU_TOP/tests/l1/main-mutations" "$probe" "${modules[
 
 # Only Intel has metrics and only AMD counters of the L3; AMD has no saving of
 # GLOBAL_CTRL that could go missing.  Each mutation takes the whole list.
-# proofs PERSONALITY MUTATIONS
+# proofs LABEL PERSONALITY MUTATIONS
 proofs()
 {
-	machine_test "$1" "$1" --timeout 900 --append "mpmu.mutations=$2"
+	machine_test "$1" "$2" --timeout 900 --append "mpmu.mutations=$3"
 }
 
-proofs intel-spr "$both,no-global-save,leak-metrics"
-proofs intel-icx no-global-save,leak-metrics
-proofs amd-zen4 "$both,rdpmc-l3"
+proofs intel-spr intel-spr "$both,no-global-save,leak-metrics"
+proofs intel-icx intel-icx no-global-save,leak-metrics
+proofs 'K3 amd-zen4' amd-zen4 "$both,rdpmc-l3"
 for personality in intel-skx intel-gnr amd-zen5; do
-	proofs "$personality" ''
+	proofs "$personality" "$personality" ''
 done
 done_testing
