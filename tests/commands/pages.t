@@ -41,6 +41,7 @@ uname -r	tests/kernel/package-long.t tests/kernel/boot-package
 apt-get remove linux-image-RELEASE linux-headers-RELEASE	tests/kernel/package-long.t	apt remove -y "linux-image-$kernel" "linux-headers-$kernel"
 make bindeb-pkg	tests/kernel/package-long.t backends/kvm/package	backends/kvm/package --config cloud|bindeb-pkg
 echo Y >/sys/module/kvm_intel/parameters/enable_mediated_pmu	tests/l2/run.t tests/l2/host	parameter=/sys/module/kvm_$vendor/parameters/enable_mediated_pmu
+echo direct >/sys/module/kvm_intel/parameters/mediated_pmu_policy	tests/kernel/vpmu-choice.t tests/l1/vpmu/vpmu-choice.c	parameter_write("mediated_pmu_policy", "direct")
 cat /sys/module/kvm_intel/parameters/enable_mediated_pmu	tests/l2/run.t tests/l2/host	parameter=/sys/module/kvm_$vendor/parameters/enable_mediated_pmu
 gcc $(pkg-config --cflags mpmu) -I$(pkg-config --variable=conformance mpmu) conform.c $(pkg-config --variable=conformance mpmu)/conformance.c $(pkg-config --libs mpmu) -o conform	tests/conformance/port.t	documented_command
 ./conform	tests/conformance/port.t	documented_command
