@@ -343,7 +343,6 @@ u64 mpmu_eventsel_disabled(const struct mpmu_desc *desc, u64 eventsel);
 mpmu_pmcs mpmu_pmcs_with(const struct mpmu_vcpu *vcpu, u64 bits, u32 field);
 mpmu_pmcs mpmu_enabled_by_guest(const struct mpmu_vcpu *vcpu);
 bool mpmu_interrupts(const struct mpmu_vcpu *vcpu, u32 pmc);
-bool mpmu_may_have_counted(const struct mpmu_vcpu *vcpu, u32 pmc);
 void mpmu_request_reprogram(struct mpmu_vcpu *vcpu, mpmu_pmcs pmcs);
 void mpmu_cancel_reprogram(struct mpmu_vcpu *vcpu, mpmu_pmcs pmcs);
 

@@ -64,12 +64,6 @@ bool mpmu_interrupts(const struct mpmu_vcpu *vcpu, u32 pmc)
 				     : mpmu_fixed_field(vcpu->fixed_ctrl, pmc) & MPMU_FIXED_PMI;
 }
 
-/* At some time since the vCPU became the owner: each write of an image exits. */
-bool mpmu_may_have_counted(const struct mpmu_vcpu *vcpu, u32 pmc)
-{
-	return (vcpu->disabled | vcpu->enabled) & mpmu_bit(mpmu_controlling(pmc));
-}
-
 void mpmu_request_reprogram(struct mpmu_vcpu *vcpu, mpmu_pmcs pmcs)
 {
 	if (!pmcs)

@@ -50,6 +50,7 @@ static MPMU_COLD void switch_clean(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu,
 	const struct mpmu_desc *desc = mpmu_desc(vcpu);
 	u32 pmc;
 
+	beyond = mpmu_with_metrics(beyond, vcpu->host->pmcs);
 	mpmu_for_each_pmc(pmc, beyond) {
 		mpmu_call(vcpu, wrmsr, mpmu_counter_msr(desc, pmc), 0);
 		vcpu->stats->registers.written++;
@@ -292,6 +293,18 @@ static bool switch_has_wrapped(struct mpmu_vcpu *vcpu, u32 pmc)
 }
 
 /*
+ * Since the vCPU became the owner.  A control that it has changed meanwhile, by an
+ * exit, is not known any more: with that its counter may have interrupted.
+ */
+static bool switch_may_have_interrupted(const struct mpmu_vcpu *vcpu, u32 pmc)
+{
+	mpmu_pmcs control = mpmu_bit(mpmu_controlling(pmc));
+
+	return vcpu->disabled & control ||
+	       (vcpu->enabled & control && mpmu_interrupts(vcpu, pmc));
+}
+
+/*
  * May the interrupt of an overflow be on its way?  A status bit alone does not
  * say so: it stays until the guest clears it, and on AMD the guest sets it
  * without an exit.
@@ -301,8 +314,7 @@ static bool switch_just_overflowed(struct mpmu_vcpu *vcpu, u64 status)
 	u32 pmc;
 
 	mpmu_for_each_pmc(pmc, status & vcpu->host->pmcs) {
-		if (mpmu_interrupts(vcpu, pmc) && mpmu_may_have_counted(vcpu, pmc) &&
-		    switch_has_wrapped(vcpu, pmc))
+		if (switch_may_have_interrupted(vcpu, pmc) && switch_has_wrapped(vcpu, pmc))
 			return true;
 	}
 	return false;
@@ -647,7 +659,7 @@ void mpmu_reclaim(struct mpmu_cpu *cpu)
 void mpmu_share(struct mpmu_cpu *cpu, mpmu_pmcs host)
 {
 	mpmu_assert(cpu);
-	host = mpmu_with_metrics(host, ~0ull);
+	host = mpmu_with_metrics(host & ~mpmu_bit(MPMU_METRICS), ~0ull);
 	if (cpu->lent == host)
 		return;
 	mpmu_release(cpu, MPMU_CAUSE_RECLAIM);

@@ -276,6 +276,12 @@ static mpmu_pmcs contended(const struct stub_vcpu *vcpu)
 	return pmcs | (stub_has(pmcs, STUB_SLOTS) ? lent & STUB_METRICS_BIT : 0);
 }
 
+/* Its own, or what RDPMC reaches beyond its model. */
+static bool reads_metrics(const struct stub_vcpu *vcpu)
+{
+	return vcpu->rdpmc_direct || vcpu->mpmu.caps.features & MPMU_FEAT_METRICS;
+}
+
 /* Nothing of the host may be where the guest can read it. */
 static void check_entry(const struct stub_vcpu *vcpu)
 {
@@ -291,7 +297,7 @@ static void check_entry(const struct stub_vcpu *vcpu)
 	if (resident && exposed(vcpu))
 		stub_fault("enter: counters of the host are exposed");
 	stub_check_beyond(vcpu);
-	if (resident && vcpu->mpmu.caps.features & MPMU_FEAT_METRICS && pmu->metrics_unsettled)
+	if (resident && reads_metrics(vcpu) && pmu->metrics_unsettled)
 		stub_fault("enter: PERF_METRICS was not written after fixed counter 3");
 	if (resident && stub_perf_active(vcpu->cpu))
 		stub_fault("enter: host events are on the guest's PMU");

@@ -201,7 +201,8 @@ void mpmu_caps_clamp(struct mpmu_caps *guest, const struct mpmu_caps *offer);
  * nothing away then.  Widths count because a wider counter overflows later than
  * the guest expects.  A guest without a PMU runs anywhere.
  *
- * @param guest  the model: mpmu_vcpu.caps, or decoded from the guest's leaves
+ * @param guest  the model: mpmu_vcpu.caps, or decoded from the guest's leaves, with the
+ *               metrics_width of the machine that it runs on, which no leaf has
  * @param host   what the other hardware has
  * @param policy how much of it is offered there
  * @return NULL: the guest can run; else a static, short English phrase for

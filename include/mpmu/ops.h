@@ -56,7 +56,9 @@ enum mpmu_access {
  *   into GLOBAL_CTRL, if the host has MPMU_FEAT_VMCS_GLOBAL_CTRL.  If the vCPU owns
  *   the PMU, events on other lent counters stop now, their counts kept, and those
  *   that had been stopped go on: the core has written guest values to their registers,
- *   and to their field of FIXED_CTR_CTRL, or does so next.  Without that feature the bits
+ *   and to their field of FIXED_CTR_CTRL, or does so next.  A lent counter that goes
+ *   back with no event of the host on it gets 0, and so does its control: nothing of
+ *   the guest stays there.  Without that feature the bits
  *   of all lent counters stay set in GLOBAL_CTRL while a vCPU owns the PMU.
  *   A good time to move such an event to another counter.  False: one that has to
  *   stop has overflowed, and its interrupt is still to come; nothing changed.  Called

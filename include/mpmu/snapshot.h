@@ -5,8 +5,8 @@
  *
  * A pending performance interrupt is not among them: it is in the vCPU's local
  * APIC.  A pending overflow is, as a bit of GLOBAL_STATUS; restoring that
- * raises no interrupt.  Bits of it that are no counter's are accepted and
- * dropped.  Registers that change others (STATUS_RESET, STATUS_SET) are accepted,
+ * raises no interrupt.  Bits of it that no model has, 58, 59, 62 and 63 on Intel, are
+ * accepted and dropped.  Registers that change others (STATUS_RESET, STATUS_SET) are accepted,
  * too, and do nothing.  Context: as in vcpu.h.
  */
 #ifndef MPMU_SNAPSHOT_H

@@ -194,7 +194,7 @@ struct mpmu_vcpu {
 	mpmu_pmcs counts_by_cpl;
 	/** PMCs that their _hw image enables, GLOBAL_CTRL apart. */
 	mpmu_pmcs enabled;
-	/** PMCs whose _hw image was disabled or changed since the vCPU became the owner. */
+	/** PMCs whose _hw image enabled them, and was changed since the vCPU became the owner. */
 	mpmu_pmcs disabled;
 	/** PMCs whose saved value is not 0, valid as that is. */
 	mpmu_pmcs nonzero_counters;
@@ -270,8 +270,9 @@ void mpmu_vcpu_reset(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu);
 void mpmu_cpu_forget_vcpu(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu);
 
 /**
- * Hardware was reset or lost power (hotplug, resume): nothing is known.  An
- * owner's values are lost: mpmu_reclaim() before the power goes.
+ * Hardware was reset or lost power (hotplug, resume): nothing is known, and no
+ * counter is lent until mpmu_share() says so.  An owner's values are lost:
+ * mpmu_reclaim() before the power goes.
  * Asserted: @p cpu.
  */
 void mpmu_cpu_reset(struct mpmu_cpu *cpu);
@@ -396,16 +397,18 @@ void mpmu_vcpu_update_intercepts(const struct mpmu_vcpu *vcpu);
 
 /**
  * Before VM-entry.  After success the vCPU owns the PMU, if it is touched.
- * Pairs with mpmu_exit().  Calls no op where the vCPU owned it before, or is
- * untouched and nobody did.
+ * Pairs with mpmu_exit().  Calls no op where the vCPU owned it before, lent
+ * counters that it uses apart, or is untouched and nobody did.
  *
  * @return 0, or -EAGAIN: open IRQs, handle requests and try again.  There are
- *         three causes.  A performance interrupt of the host is pending.  One of
- *         the PMU's last owner is pending, which is another vCPU.  Or the vCPU
+ *         four causes.  A performance interrupt of the host is pending.  One of
+ *         the PMU's last owner is pending, which is another vCPU.  The vCPU
  *         has counted nothing for some owner changes: it is untouched now, and
- *         requests new intercepts.  The last owner has lost the PMU in any case;
- *         nothing else changed.  -EINVAL: another CPU holds the vCPU's values (see
- *         mpmu_park()); nothing changed.
+ *         requests new intercepts.  Or it entered last where other counters were
+ *         lent: it requests new intercepts.  Another vCPU that was the owner has
+ *         lost the PMU in any case; this one may be the owner.
+ *         -EINVAL: another CPU holds the vCPU's values (see mpmu_park()); nothing
+ *         changed.
  *
  * Asserted: @p cpu, @p vcpu.
  */
@@ -447,8 +450,8 @@ void mpmu_park(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu);
 
 /**
  * If @p vcpu owns the PMU of this CPU, save and scrub its registers; NULL: if any
- * vCPU does.  The contract of mpmu_reclaim(), but what is known of hardware is not
- * forgotten, as the host does not write it.  Asserted: @p cpu.
+ * vCPU does.  The contract of mpmu_reclaim(), for other users than the host's events.
+ * Asserted: @p cpu.
  */
 void mpmu_evict(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu);
 

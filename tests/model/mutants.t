@@ -226,7 +226,11 @@ mutant "nothing is drained" switch.c 'switch_drain(cpu, cpu->owner, switch_read_
 mutant "drained without an overflow" switch.c 'if (!switch_just_overflowed(vcpu, status))
 		return;' ''
 mutant "an old overflow is waited for" switch.c '< JUST_WRAPPED;' '< ~0ull;'
-mutant "a counter that did not count is waited for" switch.c 'mpmu_may_have_counted(vcpu, pmc) &&' ''
+mutant "a counter that did not count is waited for" switch.c '(vcpu->enabled & control && mpmu_interrupts(vcpu, pmc))' 'mpmu_interrupts(vcpu, pmc)'
+mutant "a counter that raises no interrupt is waited for" switch.c '(vcpu->enabled & control && mpmu_interrupts(vcpu, pmc))' 'vcpu->enabled & control'
+mutant "an overflow before its control was changed" switch.c 'vcpu->disabled & control ||' ''
+mutant "metrics stay as slots are cleaned" switch.c 'beyond = mpmu_with_metrics(beyond, vcpu->host->pmcs);' ''
+mutant "metrics are lent without slots" switch.c 'host & ~mpmu_bit(MPMU_METRICS), ~0ull' 'host, ~0ull'
 mutant "patience has no end" switch.c 'vcpu->drain_debt += VAIN_WAIT;' ';'
 mutant "patience does not come back" switch.c 'vcpu->drain_debt--;' ';'
 mutant "brief waits cost patience" switch.c ' && !briefly)' ')'

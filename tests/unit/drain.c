@@ -261,19 +261,43 @@ static void late_again(struct unit_world *world, const struct map *map)
 	assert_int_equal(vcpu->pmis, 2);
 }
 
-/* The guest stops the counter, by an exit, before its interrupt comes. */
-static void late_and_disabled(struct unit_world *world, const struct map *map)
+/* The guest writes the selector, by an exit, before its counter's interrupt comes. */
+static void late_and_written(struct unit_world *world, const struct map *map, u64 value)
 {
 	struct stub_vcpu *vcpu = count(world, map, LAST);
 
 	vcpu->cpu->late_pmi = true;
 	stub_guest_run(vcpu, WORK(0x20));
-	unit_wrmsr(vcpu, map->eventsel, COUNTS & ~STUB_EVENTSEL_ENABLE);
+	unit_wrmsr(vcpu, map->eventsel, value);
 	stub_vcpu_put(vcpu);
 	assert_false(vcpu->cpu->pmu.pending[STUB_VECTOR_OF_GUEST]);
 	stub_vcpu_load(vcpu, &world->machine.cpus[0]);
 	stub_enter(vcpu);
 	assert_int_equal(vcpu->pmis, 1);
+}
+
+static void late_and_disabled(struct unit_world *world, const struct map *map)
+{
+	late_and_written(world, map, COUNTS & ~STUB_EVENTSEL_ENABLE);
+}
+
+/* INT is gone, too. */
+static void late_and_cleared(struct unit_world *world, const struct map *map)
+{
+	late_and_written(world, map, 0);
+}
+
+/* Without INT none comes: not of the counter, nor of one that is enabled with it again. */
+static void silent(struct unit_world *world, const struct map *map)
+{
+	struct stub_vcpu *vcpu = count(world, map, LAST);
+
+	unit_wrmsr(vcpu, map->eventsel, COUNTS & ~STUB_EVENTSEL_INT);
+	put(vcpu);
+	stub_enter(vcpu);
+	stub_guest_run(vcpu, WORK(0x20));
+	assert_int_equal(polls_of_put(vcpu), 0);
+	assert_int_equal(unit_rdmsr(vcpu, map->status), 1);
 }
 
 /* Another one that counts is stopped after it. */
@@ -292,11 +316,10 @@ static void late_and_both_disabled(struct unit_world *world, const struct map *m
 	assert_false(vcpu->cpu->pmu.pending[STUB_VECTOR_OF_GUEST]);
 }
 
-static void late_and_disabled_fixed(struct unit_world *world, const struct map *map)
+static void late_and_written_fixed(struct unit_world *world, u64 value)
 {
 	struct stub_vcpu *vcpu = &world->vcpu;
 
-	(void)map;
 	unit_wrmsr(vcpu, 0x38f, 7ull << MPMU_FIXED_BASE);
 	unit_wrmsr(vcpu, 0x309, LAST);
 	unit_wrmsr(vcpu, 0x38d, 0x3b);
@@ -304,13 +327,25 @@ static void late_and_disabled_fixed(struct unit_world *world, const struct map *
 	stub_enter(vcpu);
 	vcpu->cpu->late_pmi = true;
 	stub_guest_run(vcpu, WORK(0x20));
-	unit_wrmsr(vcpu, 0x38d, 0x08);
+	unit_wrmsr(vcpu, 0x38d, value);
 	stub_enter(vcpu);
 	stub_vcpu_put(vcpu);
 	assert_false(vcpu->cpu->pmu.pending[STUB_VECTOR_OF_GUEST]);
 	stub_vcpu_load(vcpu, &world->machine.cpus[0]);
 	stub_enter(vcpu);
 	assert_int_equal(vcpu->pmis, 1);
+}
+
+static void late_and_disabled_fixed(struct unit_world *world, const struct map *map)
+{
+	(void)map;
+	late_and_written_fixed(world, 0x08);
+}
+
+static void late_and_cleared_fixed(struct unit_world *world, const struct map *map)
+{
+	(void)map;
+	late_and_written_fixed(world, 0);
 }
 
 /* What was disabled in the time of one owner is not so in that of the next. */
@@ -340,8 +375,11 @@ static const struct row rows[] = {
 	BOTH("G a late PMI after feigned ones", late_after_feigned),
 	BOTH("G a late PMI on top of an old one", late_again),
 	BOTH("G a late PMI of a counter that is disabled since", late_and_disabled),
+	BOTH("G a late PMI of a counter whose selector is cleared", late_and_cleared),
+	BOTH("G no wait for a counter that raises none", silent),
 	BOTH("G a late PMI of a counter that is disabled first", late_and_both_disabled),
 	{"G a late PMI of a fixed counter that is disabled since", late_and_disabled_fixed, &intel},
+	{"G a late PMI of a fixed counter whose field is cleared", late_and_cleared_fixed, &intel},
 	BOTH("G disabled in the time of another owner", disabled_before),
 };
 

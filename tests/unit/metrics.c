@@ -107,6 +107,37 @@ static void host_without(void)
 	put(vcpu);
 }
 
+/*
+ * Who can read metrics beyond its model, as they are inert, takes the PMU over from a
+ * vCPU with slots: of these hardware derives the metrics, which were 0.
+ */
+static void taken_over_inert(void)
+{
+	struct stub_vcpu *vcpu = start();
+	static struct stub_vcpu other;
+	u64 value = 1;
+
+	world.machine.parks = true;
+	stub_vcpu_put(vcpu);
+	stub_vcpu_init(&other, &world.machine, unit_caps("intel-v5-8-3"));
+	stub_vcpu_load(&other, &world.machine.cpus[0]);
+	stub_vcpu_set_flags(&other, MPMU_VCPU_DIRECT, 0);
+	assert_int_equal(unit_rdmsr(&other, 0xc1), 0);
+	stub_enter(&other);
+	stub_vcpu_put(&other);
+	stub_vcpu_load(vcpu, &world.machine.cpus[0]);
+	unit_wrmsr(vcpu, METRICS, 0);
+	unit_wrmsr(vcpu, SLOTS, 0x1000);
+	unit_wrmsr(vcpu, METRICS, 0);
+	stub_enter(vcpu);
+	stub_vcpu_put(vcpu);
+	stub_vcpu_load(&other, &world.machine.cpus[0]);
+	stub_enter(&other);
+	assert_false(world.machine.here->pmu.metrics_unsettled);
+	assert_true(stub_guest_rdpmc(&other, ECX, &value));
+	assert_int_equal(value, 0);
+}
+
 static void saved_and_scrubbed(void)
 {
 	struct stub_vcpu *vcpu = start();
@@ -392,6 +423,7 @@ static const struct unit_case cases[] = {
 	{"E1 metrics of the host, counted before", host_before},
 	{"E1 metrics of the host, counted between", host_between},
 	{"E1 metrics of the host, and a model without", host_without},
+	{"E1 metrics beyond the model, after slots of another vCPU", taken_over_inert},
 	{"E1 metrics are saved and scrubbed", saved_and_scrubbed},
 	{"E4 metrics of two vCPUs", two_vcpus},
 	{"D3 metrics count with slots alone", stopped},

@@ -583,6 +583,10 @@ static void odd_sets(struct unit_world *world, const struct map *map)
 	mpmu_share(&vcpu->cpu->mpmu, 0);
 	assert_false(mpmu_resident(&vcpu->cpu->mpmu, &vcpu->mpmu));
 	assert_false(mpmu_nmi(&vcpu->cpu->mpmu));
+	/* Metrics go with slots, and not without. */
+	mpmu_share(&vcpu->cpu->mpmu, STUB_METRICS_BIT | 1);
+	assert_int_equal(vcpu->cpu->mpmu.lent, 1);
+	mpmu_share(&vcpu->cpu->mpmu, 0);
 	world->machine.irqs_off = false;
 }
 
