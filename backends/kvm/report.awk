@@ -41,10 +41,10 @@ function read_patch(path,	line, file, n)
 	close(path)
 }
 
-# Is what the hunk makes there already?
+# Is what the hunk makes there already?  Later patches may have changed what is around it.
 function is_there(hunk,	command, status)
 {
-	command = "patch -p1 -R --fuzz=0 --dry-run -s -f -d '" tree "' >/dev/null 2>&1"
+	command = "patch -p1 -R --fuzz=2 --dry-run -s -f -d '" tree "' >/dev/null 2>&1"
 	printf "%s", text[hunk] | command
 	return close(command) == 0
 }

@@ -71,7 +71,7 @@ test_perf_patched()
 
 has_already()
 {
-	[ "$(grep -c "the tree has it already" "$work/report")" = 1 ] &&
+	[ "$(grep -c "the tree has it already" "$work/report")" = 4 ] &&
 		grep -A 2 ': 0001-' "$work/report" | grep -q "has it already"
 }
 
@@ -112,7 +112,10 @@ test_pristine()
 KVM_REWRITTEN="$x86 0045 kvm_mpmu_put(
 $x86 0045 kvm_mpmu_enter(
 $x86 0045 kvm_mpmu_exit("
-PERF_PATCHED="$pmu 0001 perf/x86: Mark the counter that an event leaves dirty
+PERF_PATCHED="$pmu 0001 perf/x86: Mark the counters that an event leaves dirty
+$pmu 0001 perf/x86: Mark the counters that an event leaves dirty
+$pmu 0001 perf/x86: Mark the counters that an event leaves dirty
+arch/x86/events/perf_event.h 0001 perf/x86: Mark the counters that an event leaves dirty
 $pmu 0012 x86_pmu_reclaim("
 
 set +e

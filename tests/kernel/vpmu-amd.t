@@ -11,5 +11,6 @@
 
 vpmu_prepare
 vpmu_personality amd-zen4 amd-zen4 pmi,host
+vpmu_test 'amd-zen4, two counters of an event' amd-zen4 pair vpmu.mediated=Y
 vpmu_test 'amd-zen4 direct' amd-zen4 exits 'vpmu.mediated=Y vpmu.params=mediated_pmu_policy=direct'
 done_testing

@@ -43,6 +43,7 @@ static const struct {
 	{ "tools", test_tools, "kvm_stat and perf show what the statistics count" },
 	{ "pmi", test_pmi, "one interrupt per overflow" },
 	{ "pt", test_pt, "one interrupt per overflow beside Processor Trace" },
+	{ "pair", test_pair, "what an event of the host with two counters leaves" },
 };
 
 static void result(bool ok, const char *format, va_list arguments)

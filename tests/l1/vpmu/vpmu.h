@@ -158,6 +158,7 @@ int test_park(void);
 int test_cost(void);
 int test_pmi(void);
 int test_pt(void);
+int test_pair(void);
 int test_smoke(void);
 int test_exits(void);
 int test_peer(void);
