@@ -93,6 +93,7 @@ void __kvm_mpmu_make_room(void);
 void __kvm_mpmu_exit(struct kvm_vcpu *vcpu);
 void __kvm_mpmu_put(struct kvm_vcpu *vcpu);
 void __kvm_mpmu_flush(struct kvm_vcpu *vcpu);
+void __kvm_mpmu_deliver_pmi(struct kvm_vcpu *vcpu);
 void __kvm_mpmu_request_intercepts(struct kvm_vcpu *vcpu);
 void __kvm_mpmu_lvtpc_changed(struct kvm_vcpu *vcpu);
 void __kvm_mpmu_mode_changed(struct kvm_vcpu *vcpu);
@@ -376,6 +377,13 @@ static inline void kvm_mpmu_flush(struct kvm_vcpu *vcpu)
 {
 	if (kvm_vcpu_has_mediated_pmu(vcpu))
 		__kvm_mpmu_flush(vcpu);
+}
+
+/* User space is about to get the pending NMIs: one that is owed is not a request then. */
+static inline void kvm_mpmu_deliver_pmi(struct kvm_vcpu *vcpu)
+{
+	if (kvm_vcpu_has_mediated_pmu(vcpu))
+		__kvm_mpmu_deliver_pmi(vcpu);
 }
 
 /* Something that decides about intercepts changed. */

@@ -597,17 +597,22 @@ static void vcpu_await_pmi(struct kvm_mpmu *mpmu)
 	} while (late.comes && --calls);
 }
 
+/* To where the state of the vCPU has it: the local APIC, or the pending NMIs. */
+void __kvm_mpmu_deliver_pmi(struct kvm_vcpu *vcpu)
+{
+	if (kvm_check_request(KVM_REQ_PMI, vcpu))
+		kvm_pmu_deliver_pmi(vcpu);
+}
+
 /*
  * User space may read the vCPU's state to continue it elsewhere, or write it: none
- * of it is in hardware then.  A new overflow becomes a request by that; move the
- * interrupt to where the state has it, the local APIC or the pending NMIs.
+ * of it is in hardware then.  A new overflow becomes a request by that.
  */
 void __kvm_mpmu_flush(struct kvm_vcpu *vcpu)
 {
 	vcpu_take_out(vcpu);
 	vcpu_await_pmi(vcpu->arch.mpmu);
-	if (kvm_check_request(KVM_REQ_PMI, vcpu))
-		kvm_pmu_deliver_pmi(vcpu);
+	__kvm_mpmu_deliver_pmi(vcpu);
 }
 
 /*

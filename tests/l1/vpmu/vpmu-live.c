@@ -323,6 +323,7 @@ struct msr_list {
 static struct machine twin;
 static struct msr_list msrs;
 static unsigned int moved, waiting;
+static bool take_from_run;	/* pending NMIs, and not by an ioctl */
 
 /* All that KVM says must be saved, and the vCPU has. */
 void vcpu_list_msrs(struct vcpu *vcpu)
@@ -376,12 +377,13 @@ static bool pmi_waits(const struct kvm_vcpu_events *events, const struct kvm_lap
 
 static void copy_state(struct vcpu *from, struct vcpu *to)
 {
-	struct kvm_vcpu_events events;
+	struct kvm_vcpu_events events = from->run->s.regs.events;
 	struct kvm_lapic_state lapic;
 	struct kvm_sregs sregs;
 	struct kvm_regs regs;
 
-	need(ioctl(from->fd, KVM_GET_VCPU_EVENTS, &events), "KVM_GET_VCPU_EVENTS");
+	if (!(from->run->kvm_valid_regs & KVM_SYNC_X86_EVENTS))
+		need(ioctl(from->fd, KVM_GET_VCPU_EVENTS, &events), "KVM_GET_VCPU_EVENTS");
 	need(ioctl(from->fd, KVM_GET_REGS, &regs), "KVM_GET_REGS");
 	need(ioctl(from->fd, KVM_GET_SREGS, &sregs), "KVM_GET_SREGS");
 	need(ioctl(from->fd, KVM_GET_MSRS, &msrs), "KVM_GET_MSRS");
@@ -399,8 +401,10 @@ void vcpu_move_to(struct vcpu *vcpu, struct vcpu *other)
 	struct kvm_run *run = vcpu->run;
 	int fd = vcpu->fd, vm_fd = vcpu->vm->fd;
 
+	run->kvm_valid_regs = take_from_run ? KVM_SYNC_X86_EVENTS : 0;
 	finish_io(vcpu);
 	copy_state(vcpu, other);
+	run->kvm_valid_regs = 0;
 	vcpu->fd = other->fd;
 	vcpu->run = other->run;
 	vcpu->vm->fd = other->vm->fd;
@@ -433,11 +437,13 @@ struct way {
 	const char *how;
 	void (*move)(struct vcpu *vcpu);
 	unsigned int hits;
+	bool take_from_run;
 };
 
 static const struct way ways[] = {
-	{ "D7 other VMs", move_to_twin, 300 },
-	{ "D7 new VMs on another CPU", vcpu_move_to_new, 60 },
+	{ "D7 other VMs", move_to_twin, 300, false },
+	{ "D7 other VMs, events of kvm_run", move_to_twin, 300, true },
+	{ "D7 new VMs on another CPU", vcpu_move_to_new, 60, false },
 };
 
 static void test_restore(struct machine *machine, const struct way *way, bool vector)
@@ -451,11 +457,13 @@ static void test_restore(struct machine *machine, const struct way *way, bool ve
 	vcpu_list_msrs(vcpu);
 	pmi_job(&machine->pmu, &vcpu->area->job, BODY_MIXED, hits, vector);
 	vcpu->on_user_exit = way->move;
+	take_from_run = way->take_from_run;
 	before = overflows();
 	moved = waiting = 0;
 	if (machine_run(machine))
 		fatal("the guest ended");
 	vcpu->on_user_exit = NULL;
+	take_from_run = false;
 	vmm_pin(options.cpu);
 	check(moved >= hits, "%s: at least %u times (%u)", how, hits, moved);
 	check(waiting >= hits / 10, "%s: an interrupt waits in some of the saved states (%u)", how,
