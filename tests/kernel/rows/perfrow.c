@@ -297,7 +297,6 @@ static void capability(struct perfrow *row)
 	row->mediated = cap.mediated;
 	row->counters = cap.counters;
 	row->guest_counters = cap.guest_counters;
-	row->global_ctrl = cap.global_ctrl;
 	row->widths[0] = cap.bit_width_gp;
 	row->widths[1] = cap.bit_width_fixed;
 	row->numbers[0] = cap.num_counters_gp;

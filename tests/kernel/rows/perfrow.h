@@ -31,7 +31,7 @@ struct perfrow {
 	unsigned long long pmis;
 	unsigned long long pts, pts_outside_nmi;	/* interrupts of PT */
 	/* PERFROW_CAPABILITY */
-	unsigned long long mediated, counters, guest_counters, global_ctrl;
+	unsigned long long mediated, counters, guest_counters;
 	unsigned long long widths[2], numbers[2];
 	/* The PMU while spinning, or now */
 	struct mpmu_regs regs;
