@@ -77,6 +77,21 @@ unreported()
 	! reported "| $1 |"
 }
 
+# A short form by a variable, and the long one after it.
+reduced_repeats()
+{
+	(export MPMU_RUNS=1 && runs 0 "$both") && runs 0 "$both"
+}
+
+skipped_repeats()
+{
+	cp "$tree/tests/narrow/a-long.t" "$work/kept"
+	printf '%s\n' '#!/bin/sh' "echo narrow/a-long.t >>$work/ran" 'echo 1..0 \# SKIP only root' >"$tree/tests/narrow/a-long.t"
+	echo change >>"$tree/part/file"
+	runs 0 "$both" && runs 0 narrow/a-long.t &&
+		cp "$work/kept" "$tree/tests/narrow/a-long.t" && runs 0 "$both"
+}
+
 # refused MESSAGE TEST...
 refused()
 {
@@ -102,9 +117,15 @@ try "what was not repeated keeps its commit" reported "| tests/narrow/a-long.t |
 echo change >>"$tree/part/file"
 try "a change that is not committed repeats what depends on it" runs 0 "$both"
 try "the report says so" reported '-dirty |'
+echo new >"$tree/part/new"
+try "so does a file that git does not know" runs 0 "$both"
+rm "$tree/part/new"
+try "with and without it" runs 0 "$both"
+try "what is told to leave something out says nothing of the whole" reduced_repeats
+try "a test that skipped itself is repeated" skipped_repeats
 cp -R "$tree/tests" "$work/tests"
 echo change >>"$tree/part/file"
-printf '%s\n' '#!/bin/sh' 'echo progress >&2' 'sleep 4' "echo >$work/late" 'echo 1..0' >"$tree/tests/narrow/a-long.t"
+printf '%s\n' '#!/bin/sh' 'echo progress >&2' 'sleep 4' "echo >$work/late" 'echo ok 1' 'echo 1..1' >"$tree/tests/narrow/a-long.t"
 printf '%s\n' '#!/bin/sh' 'seq -f "# %g" 40000' "[ ! -e $work/late ] || printf 'not '" 'echo ok 1' 'echo 1..1' \
 	>"$tree/tests/wide/b-long.t"
 try "a test that shows its progress keeps no other one waiting" runs 0 ''

@@ -77,6 +77,8 @@ try "one count too many does not" judged 1 "FAIL: intel: the guest counted 2001 
 	intel 's/ 4009 / 4010 /'
 try "nor one of the kernel" judged 1 "FAIL: amd: the guest counted 140001 instructions:k, the truth is 140000" \
 	amd "s/ $(printf %016x 140000) / $(printf %016x 140001) /"
+try "nor what was not counted at all" judged 1 "FAIL: intel: the guest counted - instructions:k, the truth is -" \
+	intel '/mediated kernel/d'
 try "nor does a sample too few" judged 1 "FAIL: amd: 19 samples of instructions:u, the truth is 20" \
 	amd 's/sample 2000 20/sample 2000 19/'
 try "nor accesses that exit" judged 1 "FAIL: intel: 1000 times RDMSR of a counter: 1003 exits, none is needed" \
