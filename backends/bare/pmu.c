@@ -212,6 +212,18 @@ static int read_caps(struct mpmu_caps *caps)
 	return mpmu_caps_decode(caps, &leaves);
 }
 
+/* No leaf tells the fields of PERF_METRICS: Sapphire, Emerald and Granite Rapids have eight. */
+static u8 metrics_width(void)
+{
+	static const u32 eight[] = { 0x806f0, 0xc06f0, 0xa06d0, 0xa06e0 };
+	u32 model = cpuid(1, 0).eax & 0x0fff0ff0;
+
+	for (u32 i = 0; i < sizeof(eight) / sizeof(eight[0]); i++)
+		if (model == eight[i])
+			return 64;
+	return 32;
+}
+
 const char *pmu_init(void)
 {
 	struct mpmu_caps caps;
@@ -220,7 +232,7 @@ const char *pmu_init(void)
 	if (read_caps(&caps))
 		return "a PMU that CPUID describes without contradiction";
 	caps.features |= guest_mode->features;
-	caps.metrics_width = caps.metrics_width ? 32 : 0;	/* four fields at least */
+	caps.metrics_width = caps.metrics_width ? metrics_width() : 0;
 	missing = mpmu_caps_missing(&caps) ?:
 		  caps.counters & HOST_PMC ? NULL : "a sixth counter, for the host";
 	if (!missing && mpmu_host_init(&pmu_host, &bare_ops, &caps))

@@ -118,6 +118,42 @@ static bool save_and_restore(struct guest *guest)
 	return ok;
 }
 
+#define METRICS		0x329
+#define EIGHT_FIELDS	0x8070605040302010
+
+/* What PERF_METRICS reads after a write of all fields; 0: that faults. */
+static u64 write_fields(struct guest *guest)
+{
+	struct guest_job *job = guest_job(guest);
+
+	job_write(job, METRICS, EIGHT_FIELDS);
+	job->program = PROGRAM_LOOP_ONCE;
+	job->body = BODY_PLAIN;
+	job->count = 1;
+	job_read(job, OP_RDMSR, METRICS);
+	guest_run(guest);
+	return guest->area->result.setup_faults ? 0 : guest->area->result.read[0];
+}
+
+/* The fields of level 2, which half of the machines have. */
+static void snapshot_metrics(struct guest *guest)
+{
+	struct mpmu_regs regs;
+	u64 want;
+
+	if (!(pmu_host.caps.features & MPMU_FEAT_METRICS))
+		return;
+	MPMU_MAGIC_NOP_RDI(MPMU_CMD_READ_REGS, 0, &regs);
+	want = regs.metrics == 8 ? EIGHT_FIELDS : 0;
+	check_eq(write_fields(guest), want, "PERF_METRICS: written before the PMU is used");
+	check_eq(write_fields(guest), want, "and after it");
+	check(save_and_restore(guest), "a restore takes what was saved of it");
+	*guest_job(guest) = (struct guest_job){ .program = PROGRAM_LOOP_ONCE, .count = 1 };
+	job_read(&guest->area->job, OP_RDMSR, METRICS);
+	guest_run(guest);
+	check_eq(guest->area->result.read[0], want, "and keeps it");
+}
+
 void test_snapshot(void)
 {
 	static struct guest guest;
@@ -126,6 +162,7 @@ void test_snapshot(void)
 
 	if (!guest_create(&guest, "guest"))
 		return;
+	snapshot_metrics(&guest);
 	want = expected(&guest, EVENT_INSTRUCTIONS, TURNS);
 	job_window(guest_job(&guest), EVENT_INSTRUCTIONS, BODY_PLAIN, TURNS);
 	while (guest_slice(&guest, SLICE))

@@ -33,6 +33,7 @@ for personality in intel-spr intel-icx amd-zen4; do
 	said "$personality: memory that is missing is told" 'too little memory: 2072 KiB wanted'
 	boot "$personality" 2 'conform count share pmi migrate profile'
 done
+boot intel-gnr 1 snapshot
 while read -r personality lacks reason; do
 	boot "$personality" 1 refused --without "${lacks#-}"
 	said "$personality: the console says what is missing" "this machine lacks $reason"
