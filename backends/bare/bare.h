@@ -79,6 +79,7 @@ static inline struct cpuid cpuid(u32 leaf, u32 subleaf)
 }
 
 #define read_cr(n) ({ u64 cr_; __asm__ volatile("mov %%cr" #n ", %0" : "=r"(cr_)); cr_; })
+#define write_cr(n, value) __asm__ volatile("mov %0, %%cr" #n : : "r"((u64)(value)) : "memory")
 
 /* Take what is pending: STI holds interrupts back for one instruction. */
 #define irqs_window() __asm__ volatile("sti; nop; cli" : : : "memory")
@@ -151,7 +152,7 @@ struct vcpu {
 	struct vcpu_pages *pages;
 	/* VMX: MSRs that VM-exit stores, and all but GLOBAL_CTRL that VM-entry loads. */
 	struct { u64 msr, value; } msrs[NR_SYSCALL_MSRS + 1] __attribute__((aligned(16)));
-	u64 global_ctrl;	/* VMX: the guest's */
+	u64 global_ctrl, cr2;	/* VMX: the guest's */
 	u32 requests, lvtpc;	/* enum vcpu_request bits; of the guest's local APIC */
 	u32 pending[NR_EVENTS];	/* what goes in as soon as it can; 0: nothing */
 	bool launched;		/* entered since it was loaded */

@@ -17,8 +17,9 @@ enum {
 /* Controls. */
 #define PIN_ALWAYS	(BIT(0) | BIT(3) | BIT(5))	/* interrupts, NMIs, virtual NMIs */
 #define PROC_ALWAYS	(BIT(7) | BIT(24) | BIT(28) | BIT(31))	/* HLT, I/O, MSRs, secondary */
-#define EXIT_ALWAYS	(BIT(9) | BIT(21) | EXIT_LOAD_GLOBAL_CTRL | EXIT_SAVE_GLOBAL_CTRL)
-#define ENTRY_ALWAYS	(BIT(9) | BIT(15) | BIT(13))	/* 64 bits, EFER, GLOBAL_CTRL */
+/* DR7, 64 bits, EFER, GLOBAL_CTRL. */
+#define EXIT_ALWAYS	(BIT(2) | BIT(9) | BIT(21) | EXIT_LOAD_GLOBAL_CTRL | EXIT_SAVE_GLOBAL_CTRL)
+#define ENTRY_ALWAYS	(BIT(2) | BIT(9) | BIT(15) | BIT(13))
 #define EXIT_LOAD_GLOBAL_CTRL	BIT(12)
 #define EXIT_SAVE_GLOBAL_CTRL	BIT(30)
 #define PROC_IRQ_WINDOW	BIT(2)
@@ -101,8 +102,7 @@ static const char *vmx_enable(struct cpu *cpu)
 		return "VM-exit's load of PERF_GLOBAL_CTRL";
 	can_save = allowed(MSR_VMX_TRUE_EXIT, EXIT_SAVE_GLOBAL_CTRL) & EXIT_SAVE_GLOBAL_CTRL;
 	*(u32 *)cpu->area = (u32)rdmsr(MSR_VMX_BASIC);
-	__asm__ volatile("mov %0, %%cr4" : :
-			 "r"(read_cr(4) | CR4_VMXE | rdmsr(MSR_VMX_CR4_FIXED0)) : "memory");
+	write_cr(4, read_cr(4) | CR4_VMXE | rdmsr(MSR_VMX_CR4_FIXED0));
 	return vmx_page("vmxon", cpu->area) ? NULL : "VMXON";
 }
 
@@ -180,10 +180,12 @@ static void vmx_enter(struct vcpu *vcpu)
 	vmwrite(GUEST_RIP, vcpu->rip);
 	vmwrite(GUEST_GLOBAL_CTRL, vcpu->global_ctrl);
 	vmwrite(HOST_GLOBAL_CTRL, touched ? 0 : vcpu->cpu->global_ctrl);
+	write_cr(2, vcpu->cr2);	/* VMX has no field for it */
 	vcpu->exit.code = ENTRY_FAILED;
 	if (!enter_guest(&vcpu->regs, vcpu->launched ? ENTRY_VMRESUME : ENTRY_VMLAUNCH))
 		return;
 	vcpu->launched = true;
+	vcpu->cr2 = read_cr(2);
 	vcpu->global_ctrl = can_save ? vmread(GUEST_GLOBAL_CTRL)
 				     : vcpu->msrs[NR_SYSCALL_MSRS].value;
 	vcpu->rip = vmread(GUEST_RIP);

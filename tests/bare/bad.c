@@ -4,7 +4,6 @@
 
 #define TURNS	200000
 #define SLICE	30000
-#define CODE	0x100000
 
 /* Exceptions without a table to handle them; a jump to where nothing is. */
 static const u8 triple_fault[] = { 0x0f, 0x0b };
@@ -13,18 +12,6 @@ static const u8 hypercalls[][3] = {
 	[MPMU_VENDOR_INTEL] = { 0x0f, 0x01, 0xc1 },
 	[MPMU_VENDOR_AMD] = { 0x0f, 0x01, 0xd9 },
 };
-
-static bool make_bad(struct guest *guest, const char *name, const u8 *code, u64 size)
-{
-	struct vcpu_pages *pages = alloc_vcpu_pages();
-
-	memset(guest, 0, sizeof(*guest));
-	if (!pages || !vcpu_create(&guest->vcpu, name, pages, CODE, GUEST_TABLES))
-		return false;
-	map_identity(pages->memory);
-	memcpy(pages->memory + CODE, code, size);
-	return true;
-}
 
 static u64 next(u64 *seed)
 {
@@ -98,11 +85,11 @@ void test_bad(void)
 	if (!guest_create(&victim, "victim"))
 		return;
 	want = expected(&victim, EVENT_INSTRUCTIONS, TURNS);
-	if (make_bad(&bad, "bad", triple_fault, sizeof(triple_fault)))
+	if (guest_create_raw(&bad, "bad", triple_fault, sizeof(triple_fault)))
 		beside(&victim, want, &bad, "a triple fault is the end of a guest");
-	if (make_bad(&bad, "bad", runs_off, sizeof(runs_off)))
+	if (guest_create_raw(&bad, "bad", runs_off, sizeof(runs_off)))
 		beside(&victim, want, &bad, "a guest that leaves its memory is stopped");
-	if (make_bad(&bad, "bad", hypercalls[pmu_host.caps.vendor], 3))
+	if (guest_create_raw(&bad, "bad", hypercalls[pmu_host.caps.vendor], 3))
 		beside(&victim, want, &bad, "a guest that calls a hypervisor is stopped");
 	if (guest_create(&bad, "fuzzer"))
 		beside_fuzzer(&victim, want, &bad);

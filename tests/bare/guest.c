@@ -66,6 +66,18 @@ bool guest_create(struct guest *guest, const char *name)
 	return !guest->vcpu.dead;
 }
 
+bool guest_create_raw(struct guest *guest, const char *name, const void *code, u64 size)
+{
+	struct vcpu_pages *pages = alloc_vcpu_pages();
+
+	memset(guest, 0, sizeof(*guest));
+	if (!pages || !vcpu_create(&guest->vcpu, name, pages, GUEST_IMAGE, GUEST_TABLES))
+		return false;
+	map_identity(pages->memory);
+	memcpy(pages->memory + GUEST_IMAGE, code, size);
+	return true;
+}
+
 struct guest_job *guest_job(struct guest *guest)
 {
 	memset(&guest->area->job, 0, sizeof(guest->area->job));

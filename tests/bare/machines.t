@@ -27,7 +27,7 @@ said()
 }
 
 for personality in intel-spr intel-icx amd-zen4; do
-	boot "$personality" 1 'conform count share pmi access filter idle snapshot profile bad'
+	boot "$personality" 1 'conform count share pmi access filter idle snapshot state profile bad'
 	said "$personality: who died says why" 'bad: triple fault at 100000'
 	said "$personality: who ran off says where" 'bad: it ran off its memory at 10000000'
 	said "$personality: memory that is missing is told" 'too little memory: 2072 KiB wanted'

@@ -76,6 +76,7 @@ static const struct test {
 	{ "idle", test_idle },
 	{ "snapshot", test_snapshot },
 	{ "migrate", test_migrate },
+	{ "state", test_state },
 	{ "profile", test_profile },
 	{ "bad", test_bad },
 	{ "refused", test_refused },

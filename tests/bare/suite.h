@@ -49,6 +49,8 @@ u64 profiler_count(void);	/* stops it for a moment where it runs */
 
 /* guest.c */
 void map_identity(u8 *memory);
+/* A guest without a program, but for the code at GUEST_IMAGE. */
+bool guest_create_raw(struct guest *guest, const char *name, const void *code, u64 size);
 bool guest_create(struct guest *guest, const char *name);
 struct guest_job *guest_job(struct guest *guest);	/* an empty one */
 void guest_load(struct guest *guest);
@@ -94,6 +96,7 @@ void test_idle(void);
 void test_snapshot(void);
 void test_profile(void);
 void test_migrate(void);
+void test_state(void);
 void test_conform(void);
 void test_bad(void);
 void test_refused(void);
