@@ -232,6 +232,7 @@ static const struct exit {
 	{ { 1, 0x60 }, NULL, NULL },		/* an interrupt of the host */
 	{ { 7, 0x64 }, NULL, NULL },		/* the guest can take one, or an NMI */
 	{ { 8, 0x74 }, NULL, NULL },
+	{ { 28, 0x10 }, NULL, NULL },		/* CR0 or CR4, which vmx.c has seen to */
 	{ { 10, 0x72 }, emulate_cpuid, NULL },
 	{ { 12, 0x78 }, emulate_hlt, NULL },
 	{ { 15, 0x6f }, emulate_rdpmc, NULL },

@@ -35,9 +35,9 @@ enum {
 	GUEST_GLOBAL_CTRL = 0x2808, HOST_EFER = 0x2c02, HOST_GLOBAL_CTRL = 0x2c04,
 	PIN_CONTROLS = 0x4000, PROC_CONTROLS = 0x4002, EXIT_CONTROLS = 0x400c, STORE_COUNT = 0x400e,
 	ENTRY_CONTROLS = 0x4012, LOAD_COUNT = 0x4014, INJECT = 0x4016, SECONDARY_CONTROLS = 0x401e,
-	EXIT_REASON = 0x4402, EXIT_LENGTH = 0x440c, INTERRUPTIBILITY = 0x4824, CR4_MASK = 0x6002,
-	QUALIFICATION = 0x6400, GUEST_CR0 = 0x6800, GUEST_CR3 = 0x6802, GUEST_CR4 = 0x6804,
-	GUEST_DR7 = 0x681a, GUEST_RIP = 0x681e, GUEST_RFLAGS = 0x6820, HOST_CR0 = 0x6c00,
+	EXIT_REASON = 0x4402, EXIT_LENGTH = 0x440c, INTERRUPTIBILITY = 0x4824, CR0_MASK = 0x6000,
+	CR4_MASK = 0x6002, CR0_SHADOW = 0x6004, QUALIFICATION = 0x6400, GUEST_CR0 = 0x6800, GUEST_CR3 = 0x6802, GUEST_CR4 = 0x6804,
+	GUEST_DR7 = 0x681a, GUEST_RSP = 0x681c, GUEST_RIP = 0x681e, GUEST_RFLAGS = 0x6820, HOST_CR0 = 0x6c00,
 	HOST_CR3 = 0x6c02, HOST_CR4 = 0x6c04, HOST_TR_BASE = 0x6c0a, HOST_GDT_BASE = 0x6c0c,
 	HOST_IDT_BASE = 0x6c0e, HOST_RSP = 0x6c14, HOST_RIP = 0x6c16,
 };
@@ -55,6 +55,8 @@ enum { ES, CS, SS, DATA, FS, GS, LDT, TSS };
 #define BLOCKED_BY_SHADOW	0x3	/* STI, MOV SS */
 #define BLOCKED_BY_NMI		0x8
 #define ENTRY_FAILED		BIT(31)
+#define EXIT_CONTROL_REGISTER	28
+#define CR0_CACHES		(BIT(29) | BIT(30))	/* NW, CD */
 
 extern char guest_exit[], boot_gdt[];
 
@@ -130,6 +132,7 @@ static void write_fields(struct vcpu *vcpu, u64 cr3)
 		{ HOST_RSP, (u64)&vcpu->host_rsp }, { HOST_RIP, (u64)guest_exit },
 		{ GUEST_CR0, rdmsr(MSR_VMX_CR0_FIXED0) }, { GUEST_CR3, cr3 },
 		{ GUEST_CR4, CR4_PAE | rdmsr(MSR_VMX_CR4_FIXED0) }, { CR4_MASK, CR4_VMXE },
+		{ CR0_MASK, CR0_CACHES }, { CR0_SHADOW, 0 },
 		{ SELECTOR(CS), CS64 }, { LIMIT(CS), ~0u }, { RIGHTS(CS), 0xa09b },
 		{ SELECTOR(SS), DS }, { LIMIT(SS), ~0u }, { RIGHTS(SS), 0xc093 },
 		{ SELECTOR(TSS), TR }, { LIMIT(TSS), 0x67 }, { RIGHTS(TSS), 0x8b },
@@ -170,6 +173,27 @@ static void inject(struct vcpu *vcpu)
 				       (vcpu->rdpmc_intercepted ? PROC_RDPMC : 0)));
 }
 
+/* By the number in the qualification of the exit. */
+static u64 operand(const struct vcpu *vcpu)
+{
+	static const u8 places[] = { 14, 12, 11, 13, 0, 8, 10, 9, 7, 6, 5, 4, 3, 2, 1, 0 };
+	u32 number = vcpu->exit.info >> 8 & 0xf;
+
+	return number == 4 ? vmread(GUEST_RSP) : ((const u64 *)&vcpu->regs)[places[number]];
+}
+
+/*
+ * VM-exit would leave CD and NW to the host: the guest has them in the shadow
+ * alone.  Its instruction then runs again, with no exit.  VMXE is not the guest's.
+ */
+static void write_control_register(struct vcpu *vcpu)
+{
+	if (vcpu->exit.info & 0xf)
+		vcpu->pending[PENDING_GP] = INJECT_GP;
+	else
+		vmwrite(CR0_SHADOW, operand(vcpu) & CR0_CACHES);
+}
+
 static void vmx_enter(struct vcpu *vcpu)
 {
 	bool touched = vcpu->mpmu.flags & MPMU_VCPU_TOUCHED;
@@ -195,6 +219,8 @@ static void vmx_enter(struct vcpu *vcpu)
 	vcpu->exit.info = vmread(QUALIFICATION);
 	vcpu->exit.address = vmread(GUEST_PHYSICAL);
 	vcpu->exit.length = vmread(EXIT_LENGTH);
+	if (vcpu->exit.code == EXIT_CONTROL_REGISTER)
+		write_control_register(vcpu);
 }
 
 const struct guest_mode vmx = {

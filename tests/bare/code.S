@@ -2,6 +2,11 @@
 /* Guests of state.c: each calls with its result in RAX. */
 #include "bare.h"
 
+#define CR0_AM	0x40000
+#define CR0_NW	0x20000000
+#define CR0_CD	0x40000000
+#define CR4_VMXE 0x2000
+
 	.macro	CODE name
 	.globl	code_\name, code_\name\()_end
 code_\name:
@@ -19,5 +24,25 @@ code_\name\()_end:
 	cpuid
 	mov	%dr7, %rax
 	END dr7
+
+	/* CD on and off by each register; at last it is on, with NW and AM. */
+	CODE cr0
+	mov	%cr0, %rax
+	.irp	register, rbx, rcx, rdx, rsi, rdi, rbp, rsp, r8, r9, r10, r11, r12, r13, r14, r15
+	xor	$CR0_CD, %eax
+	mov	%rax, %\register
+	mov	%\register, %cr0
+	xor	%\register, %\register
+	.endr
+	or	$CR0_CD | CR0_NW | CR0_AM, %eax
+	mov	%rax, %cr0
+	mov	%cr0, %rax
+	END cr0
+
+	CODE cr4
+	mov	%cr4, %rax
+	or	$CR4_VMXE, %eax
+	mov	%rax, %cr4
+	END cr4
 
 	.section .note.GNU-stack, "", @progbits

@@ -4,9 +4,11 @@
 
 #define TURNS	200000
 #define SLICE	30000
+#define CR0_BITS 0x60040000	/* CD, NW and AM */
 
 /* From code.S. */
-extern const u8 code_dr7[], code_dr7_end[];
+extern const u8 code_dr7[], code_dr7_end[], code_cr0[], code_cr0_end[];
+extern const u8 code_cr4[], code_cr4_end[];
 
 static void keep_cr2(struct guest *guest, u64 address)
 {
@@ -32,19 +34,32 @@ static void two_addresses(void)
 	check_eq(b.area->result.cr2, 0xb000, "CR2: B keeps its own");
 }
 
+static struct guest raw;
+
 /* What a guest with this code has in RAX when it calls. */
 static u64 run_raw(const u8 *code, const u8 *end)
 {
-	static struct guest guest;
-
-	if (!guest_create_raw(&guest, "raw", code, (u64)(end - code)))
+	if (!guest_create_raw(&raw, "raw", code, (u64)(end - code)))
 		return ~0ull;
-	guest_run(&guest);
-	return guest.vcpu.dead ? ~0ull : guest.vcpu.regs.rax;
+	guest_run(&raw);
+	return raw.vcpu.dead ? ~0ull : raw.vcpu.regs.rax;
+}
+
+/* VM-exit leaves CD and NW as they are: only the host can see a guest's. */
+static void caches(void)
+{
+	const u64 host = read_cr(0), guest = run_raw(code_cr0, code_cr0_end);
+
+	check_eq(guest & CR0_BITS, CR0_BITS, "CR0: a guest has what it writes");
+	check_eq(read_cr(0), host, "CR0: and the host has its own");
 }
 
 void test_state(void)
 {
 	two_addresses();
 	check_eq(run_raw(code_dr7, code_dr7_end), 0x700, "DR7: is kept over exits");
+	caches();
+	run_raw(code_cr4, code_cr4_end);
+	check_eq(raw.vcpu.exit.code, pmu_host.caps.vendor == MPMU_VENDOR_INTEL ? 2 : 0x7f,
+		 "CR4: VMXE is a fault, here a triple one");
 }
