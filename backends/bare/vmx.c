@@ -19,27 +19,33 @@ enum {
 #define PROC_ALWAYS	(BIT(7) | BIT(24) | BIT(28) | BIT(31))	/* HLT, I/O, MSRs, secondary */
 /* DR7, 64 bits, EFER, GLOBAL_CTRL. */
 #define EXIT_ALWAYS	(BIT(2) | BIT(9) | BIT(21) | EXIT_LOAD_GLOBAL_CTRL | EXIT_SAVE_GLOBAL_CTRL)
-#define ENTRY_ALWAYS	(BIT(2) | BIT(9) | BIT(15) | BIT(13))
+#define ENTRY_ALWAYS	(BIT(2) | BIT(9) | BIT(15) | ENTRY_LOAD_GLOBAL_CTRL)
 #define EXIT_LOAD_GLOBAL_CTRL	BIT(12)
 #define EXIT_SAVE_GLOBAL_CTRL	BIT(30)
+#define ENTRY_LOAD_GLOBAL_CTRL	BIT(13)
 #define PROC_IRQ_WINDOW	BIT(2)
 #define PROC_RDPMC	BIT(11)
 #define PROC_NMI_WINDOW	BIT(22)
 #define PROC_EPT	BIT(1)		/* a secondary one */
 
-/* Fields, by their encoding; a new VMCS has 0 in all. */
+/* Fields, by their encoding. */
 enum {
-	HOST_CS = 0xc02, HOST_SS = 0xc04, HOST_TR = 0xc0c, MSR_BITMAP = 0x2004,
+	HOST_ES = 0xc00, HOST_CS = 0xc02, HOST_SS = 0xc04, HOST_TR = 0xc0c, MSR_BITMAP = 0x2004,
 	STORE_ADDRESS = 0x2006, LOAD_ADDRESS = 0x200a, EPT_POINTER = 0x201a,
-	GUEST_PHYSICAL = 0x2400, LINK_POINTER = 0x2800, GUEST_EFER = 0x2806,
-	GUEST_GLOBAL_CTRL = 0x2808, HOST_EFER = 0x2c02, HOST_GLOBAL_CTRL = 0x2c04,
-	PIN_CONTROLS = 0x4000, PROC_CONTROLS = 0x4002, EXIT_CONTROLS = 0x400c, STORE_COUNT = 0x400e,
-	ENTRY_CONTROLS = 0x4012, LOAD_COUNT = 0x4014, INJECT = 0x4016, SECONDARY_CONTROLS = 0x401e,
-	EXIT_REASON = 0x4402, EXIT_LENGTH = 0x440c, INTERRUPTIBILITY = 0x4824, CR0_MASK = 0x6000,
-	CR4_MASK = 0x6002, CR0_SHADOW = 0x6004, QUALIFICATION = 0x6400, GUEST_CR0 = 0x6800, GUEST_CR3 = 0x6802, GUEST_CR4 = 0x6804,
-	GUEST_DR7 = 0x681a, GUEST_RSP = 0x681c, GUEST_RIP = 0x681e, GUEST_RFLAGS = 0x6820, HOST_CR0 = 0x6c00,
-	HOST_CR3 = 0x6c02, HOST_CR4 = 0x6c04, HOST_TR_BASE = 0x6c0a, HOST_GDT_BASE = 0x6c0c,
-	HOST_IDT_BASE = 0x6c0e, HOST_RSP = 0x6c14, HOST_RIP = 0x6c16,
+	GUEST_PHYSICAL = 0x2400, LINK_POINTER = 0x2800, GUEST_DEBUGCTL = 0x2802,
+	GUEST_EFER = 0x2806, GUEST_GLOBAL_CTRL = 0x2808, HOST_EFER = 0x2c02,
+	HOST_GLOBAL_CTRL = 0x2c04, PIN_CONTROLS = 0x4000, PROC_CONTROLS = 0x4002,
+	EXCEPTION_BITMAP = 0x4004, CR3_TARGET_COUNT = 0x400a, EXIT_CONTROLS = 0x400c,
+	STORE_COUNT = 0x400e, EXIT_LOAD_COUNT = 0x4010, ENTRY_CONTROLS = 0x4012,
+	LOAD_COUNT = 0x4014, INJECT = 0x4016, INJECT_ERROR = 0x4018, SECONDARY_CONTROLS = 0x401e,
+	EXIT_REASON = 0x4402, EXIT_LENGTH = 0x440c, IDTR_LIMIT = 0x4812, INTERRUPTIBILITY = 0x4824,
+	GUEST_SYSENTER_CS = 0x482a, HOST_SYSENTER_CS = 0x4c00, CR0_MASK = 0x6000, CR4_MASK = 0x6002,
+	CR0_SHADOW = 0x6004, CR4_SHADOW = 0x6006, QUALIFICATION = 0x6400, GUEST_CR0 = 0x6800,
+	GUEST_CR3 = 0x6802, GUEST_CR4 = 0x6804, IDTR_BASE = 0x6818, GUEST_DR7 = 0x681a,
+	GUEST_RSP = 0x681c, GUEST_RIP = 0x681e, GUEST_RFLAGS = 0x6820, PENDING_DEBUG = 0x6822,
+	GUEST_SYSENTER_RIP = 0x6826, HOST_CR0 = 0x6c00, HOST_CR3 = 0x6c02, HOST_CR4 = 0x6c04,
+	HOST_FS_BASE = 0x6c06, HOST_GDT_BASE = 0x6c0c, HOST_IDT_BASE = 0x6c0e,
+	HOST_SYSENTER_RIP = 0x6c12, HOST_RSP = 0x6c14, HOST_RIP = 0x6c16,
 };
 
 /* Segments, in the order of their fields. */
@@ -47,6 +53,7 @@ enum { ES, CS, SS, DATA, FS, GS, LDT, TSS };
 #define SELECTOR(segment) (0x800 + 2 * (segment))
 #define LIMIT(segment)	(0x4800 + 2 * (segment))
 #define RIGHTS(segment)	(0x4814 + 2 * (segment))
+#define BASE(segment)	(0x6806 + 2 * (segment))
 #define UNUSABLE	0x10000
 
 #define EPT_POINTER_FLAGS	0x1e	/* write-back, 4 levels */
@@ -102,6 +109,8 @@ static const char *vmx_enable(struct cpu *cpu)
 		return "EPT";
 	if (!(allowed(MSR_VMX_TRUE_EXIT, EXIT_LOAD_GLOBAL_CTRL) & EXIT_LOAD_GLOBAL_CTRL))
 		return "VM-exit's load of PERF_GLOBAL_CTRL";
+	if (!(allowed(MSR_VMX_TRUE_ENTRY, ENTRY_LOAD_GLOBAL_CTRL) & ENTRY_LOAD_GLOBAL_CTRL))
+		return "VM-entry's load of PERF_GLOBAL_CTRL";
 	can_save = allowed(MSR_VMX_TRUE_EXIT, EXIT_SAVE_GLOBAL_CTRL) & EXIT_SAVE_GLOBAL_CTRL;
 	*(u32 *)cpu->area = (u32)rdmsr(MSR_VMX_BASIC);
 	write_cr(4, read_cr(4) | CR4_VMXE | rdmsr(MSR_VMX_CR4_FIXED0));
@@ -113,6 +122,20 @@ static void vmx_put(struct vcpu *vcpu)
 {
 	vmx_page("vmclear", vcpu->pages->control);
 }
+
+/*
+ * A new VMCS may have anything in a field ("Initializing a VMCS"): what is in use
+ * and has no other value is 0.  Fields of a range are neighbours.
+ */
+static const struct { u16 first, last; } zeros[] = {
+	{ SELECTOR(ES), SELECTOR(TSS) }, { HOST_ES, HOST_TR }, { GUEST_DEBUGCTL, GUEST_DEBUGCTL },
+	{ EXCEPTION_BITMAP, CR3_TARGET_COUNT }, { EXIT_LOAD_COUNT, EXIT_LOAD_COUNT },
+	{ INJECT_ERROR, INJECT_ERROR }, { LIMIT(ES), IDTR_LIMIT },
+	{ INTERRUPTIBILITY, GUEST_SYSENTER_CS },	/* between them: the activity */
+	{ HOST_SYSENTER_CS, HOST_SYSENTER_CS }, { CR0_MASK, CR4_SHADOW }, { BASE(ES), IDTR_BASE },
+	{ GUEST_RSP, GUEST_RSP }, { PENDING_DEBUG, GUEST_SYSENTER_RIP },
+	{ HOST_FS_BASE, HOST_SYSENTER_RIP },
+};
 
 static void write_fields(struct vcpu *vcpu, u64 cr3)
 {
@@ -132,7 +155,7 @@ static void write_fields(struct vcpu *vcpu, u64 cr3)
 		{ HOST_RSP, (u64)&vcpu->host_rsp }, { HOST_RIP, (u64)guest_exit },
 		{ GUEST_CR0, rdmsr(MSR_VMX_CR0_FIXED0) }, { GUEST_CR3, cr3 },
 		{ GUEST_CR4, CR4_PAE | rdmsr(MSR_VMX_CR4_FIXED0) }, { CR4_MASK, CR4_VMXE },
-		{ CR0_MASK, CR0_CACHES }, { CR0_SHADOW, 0 },
+		{ CR0_MASK, CR0_CACHES },
 		{ SELECTOR(CS), CS64 }, { LIMIT(CS), ~0u }, { RIGHTS(CS), 0xa09b },
 		{ SELECTOR(SS), DS }, { LIMIT(SS), ~0u }, { RIGHTS(SS), 0xc093 },
 		{ SELECTOR(TSS), TR }, { LIMIT(TSS), 0x67 }, { RIGHTS(TSS), 0x8b },
@@ -141,6 +164,9 @@ static void write_fields(struct vcpu *vcpu, u64 cr3)
 		{ GUEST_EFER, EFER_GUEST }, { GUEST_DR7, 0x400 }, { GUEST_RFLAGS, 2 },
 	};
 
+	for (u32 i = 0; i < sizeof(zeros) / sizeof(zeros[0]); i++)
+		for (u32 field = zeros[i].first; field <= zeros[i].last; field += 2)
+			vmwrite(field, 0);
 	for (u32 i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
 		vmwrite(fields[i].field, fields[i].value);
 }

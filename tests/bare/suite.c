@@ -18,11 +18,16 @@ void check_eq(u64 got, u64 want, const char *name)
 	check(got == want, name);
 }
 
-/* Nothing is ever freed. */
+/*
+ * Nothing is ever freed.  A VMCS may have anything in it: something else each
+ * time, as some values suit some fields.
+ */
 struct vcpu_pages *alloc_vcpu_pages(void)
 {
-	static u64 used;
+	static const u8 dirt[] = { 0xa5, 0xff, 0x01 };
+	static u64 used, count;
 	const u64 size = sizeof(struct vcpu_pages);
+	struct vcpu_pages *pages;
 	u64 start = used ? used : (u64)image_end;
 
 	start = (start + VCPU_MEMORY - 1) & -VCPU_MEMORY;
@@ -31,7 +36,10 @@ struct vcpu_pages *alloc_vcpu_pages(void)
 		return NULL;
 	}
 	used = start + size;
-	return memset((void *)start, 0, size);
+	pages = memset((void *)start, 0, size);
+	if (guest_mode == &vmx)
+		memset(pages->control, dirt[count++ % sizeof(dirt)], sizeof(pages->control));
+	return pages;
 }
 
 /* What another CPU is to do: one thing at a time. */
