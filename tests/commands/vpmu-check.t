@@ -3,7 +3,8 @@
 #
 # vpmu-check on whatever machine the tests run on: what it prints has its form, the
 # exit status agrees with it, and bad input is answered.  What it finds, and does not
-# find, is shown in the emulator: tests/rig/vpmu-check.t.
+# find, is shown in the emulator: tests/rig/vpmu-check.t; here what the emulator cannot
+# be, by a kernel and a PMU that only pretend.
 
 . "$(dirname "$0")/../lib/common.sh"
 . "$MPMU_TOP/tests/lib/tap.sh"
@@ -61,6 +62,50 @@ refuses()
 	fi
 }
 
+# machine	checks, and an option	verdict of each	what each says
+# A verdict that spares a machine stands beside one that does not.
+machines='
+plain	selector,sign,widths/--write	WRONG	0x
+read-only	selector,sign,widths/--write	absent	cannot be written
+plain	interrupts	ok	1000 interrupts
+lost	interrupts	WRONG	0 interrupts
+profiler	interrupts	absent	others
+plain	multiplex	ok	14 events
+dead	multiplex	WRONG	-100
+starved	multiplex	absent	7 of 14 events never ran
+plain	txcp-pair	ok	2000000 without
+dead	txcp-pair	WRONG	0 without
+starved	txcp-pair	absent	no counters
+plain	firmware	ok	no counter
+runs	firmware	WRONG	counter 0
+starts	firmware	ok	no counter
+ends	firmware	ok	no counter
+amd-k7	widths	ok	48 bits
+amd-k7,no-perf	widths	absent	no PMU
+no-pmu	sign/--write	absent	no PMU
+'
+
+# A shift by too much ends it, too.
+make_pretend()
+{
+	local wraps=(machine_find model_here cpuid access turns_per_second spin fopen syscall ioctl prctl
+		read mmap munmap close open pwrite pread)
+
+	gcc -std=gnu11 -O1 -Wall -Wextra -Werror -fsanitize=shift -fsanitize-undefined-trap-on-error \
+		"${wraps[@]/#/-Wl,--wrap=}" -o "$work/pretend" tests/commands/pretend.c tools/vpmu-check/*.c
+}
+
+# says MACHINE CHECKS VERDICT PATTERN
+says()
+{
+	local status=0 checks=${2%/*} option=${2#"${2%/*}"}
+
+	PRETEND=$1 "$work/pretend" --only "$checks" ${option:+"${option#/}"} >"$work/said" || status=$?
+	cat "$work/said"
+	[ "$status" = "$(expected "$work/said")" ] &&
+		[ "$(grep -c "^$3 .*$4" "$work/said")" = "$(tr , '\n' <<<"$checks" | wc -l)" ]
+}
+
 try "make vpmu-check" make -s BUILD="$work/build" vpmu-check
 silent "it needs no library" no_library
 status=0
@@ -79,4 +124,9 @@ refuses "no number" 'not a number: many' --skid many
 refuses "a negative number" 'not a number: -1' --skid -1
 refuses "a number too large" 'not a number' --skid 99999999999
 refuses "an argument" 'unknown argument now' now
+
+try "a machine that pretends" make_pretend
+while IFS=$'\t' read -r machine checks verdict pattern; do
+	[ -z "$machine" ] || try "$machine: $checks: $verdict" says "$machine" "$checks" "$verdict" "$pattern"
+done <<<"$machines"
 done_testing

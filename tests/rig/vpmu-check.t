@@ -23,6 +23,8 @@ mpmu.absent=capabilities,lbr,global-ctrl,hybrid,extra,txcp,txcp-pair,restore" --
 # On CPU 0 the watchdog has tried perf.
 check_test 'intel, from the start' intel-v5-8-4 mpmu.wrong=global-ctrl \
 	--mutate global-reset --cpus 2
+check_test 'intel, its registers not to be written' intel-v5-8-4 \
+	"msr.allow_writes=off mpmu.absent=selector,sign,widths,lbr,extra,txcp,txcp-pair,restore"
 check_test 'intel with TSX' intel-v4-tsx mpmu.find=txcp-dead/txcp,txcp-dead/txcp-pair
 check_test 'intel without full-width writes' intel-nofw mpmu.find=untruncated/start
 done_testing

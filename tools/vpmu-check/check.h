@@ -154,8 +154,6 @@ bool msr_readable(struct result *r);
 bool msr_writable(struct result *r);
 u32 msr_selector(unsigned int i);
 u32 msr_counter(unsigned int i);
-/* Take the PMU of a CPU from all other events: a counter that stays with the caller. */
-bool pmu_hold(struct counter *c, int cpu);
 
 #define IA32_PERF_CAPABILITIES          0x345
 #define IA32_PMC0                       0x4c1

@@ -225,7 +225,7 @@ void check_large(struct result *r)
 void check_multiplex(struct result *r)
 {
 	unsigned int wanted = 2 * (machine.model.nr_gp + __builtin_popcount(machine.model.fixed)),
-		     nr = 0, i;
+		     nr = 0, idle = 0, i;
 	u64 turns = turns_per_second() * MUX_SECONDS;
 	double scaled, off, worst = 0;
 	struct counter c[2 * MOST];
@@ -240,9 +240,11 @@ void check_multiplex(struct result *r)
 	spin(turns);
 	events_disable();
 	for (i = 0; i < nr; i++) {
-		if (!counter_read(&c[i], &seen))
-			seen = (struct reading){};
-		scaled = seen.running ? (double)seen.value * seen.enabled / seen.running : 0;
+		if (!counter_read(&c[i], &seen) || !seen.running) {
+			idle++;
+			continue;
+		}
+		scaled = (double)seen.value * seen.enabled / seen.running;
 		off = 100 * (scaled / (turns * (i % 2 ? 1 : TURN_INSTRUCTIONS)) - 1);
 		if (off * off > worst * worst)
 			worst = off;
@@ -250,6 +252,8 @@ void check_multiplex(struct result *r)
 	close_all(c, nr);
 	if (nr < wanted)
 		absent(r, "only %u of %u events could be opened", nr, wanted);
+	else if (idle)
+		absent(r, "%u of %u events never ran: others hold the counters", idle, nr);
 	else if (worst >= -MUX_PERCENT && worst <= MUX_PERCENT)
 		ok(r, "%u events, the worst by %+.1f %%", nr, worst);
 	else
@@ -377,7 +381,7 @@ void check_txcp_pair(struct result *r)
 	spin(TURNS);
 	events_disable();
 	if (!counter_read(&c[0], &with) || !counter_read(&c[1], &without) ||
-	    with.running != with.enabled)
+	    with.running != with.enabled || without.running != without.enabled)
 		absent(r, "the events found no counters");
 	else if (near(with.value, want) && near(without.value, want))
 		ok(r, "%llu with, %llu without", with.value, without.value);

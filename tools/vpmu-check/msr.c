@@ -61,25 +61,8 @@ bool msr_readable(struct result *r)
 	return false;
 }
 
-/* The event that holds the PMU goes with this process. */
-bool msr_writable(struct result *r)
-{
-	static struct counter held = {.fd = -1};
-
-	if (!msr_readable(r))
-		return false;
-	if (!options.write) {
-		absent(r, "it takes --write");
-		return false;
-	}
-	if (held.fd >= 0 || pmu_hold(&held, machine.cpu))
-		return true;
-	absent(r, "other events use the PMU (the NMI watchdog: sysctl kernel.nmi_watchdog=0)");
-	return false;
-}
-
 /* An exclusive event of this CPU: while it counts no other event does. */
-bool pmu_hold(struct counter *c, int cpu)
+static bool pmu_hold(struct counter *c, int cpu)
 {
 	struct perf_event_attr attr = event_attr(&event_cycles);
 	struct reading seen;
@@ -98,6 +81,41 @@ bool pmu_hold(struct counter *c, int cpu)
 	return false;
 }
 
+/*
+ * Take the PMU of a CPU from all other events, to write its registers: a counter that
+ * stays with the caller.  EIO is a fault of the register, for a check to find.
+ */
+static bool hold_to_write(struct counter *c, int cpu, struct result *r)
+{
+	int error;
+
+	if (!pmu_hold(c, cpu)) {
+		absent(r,
+		       "other events use the PMU (the NMI watchdog: sysctl kernel.nmi_watchdog=0)");
+		return false;
+	}
+	error = msr_write(cpu, msr_counter(machine.model.nr_gp - 1), 0);
+	if (!error || error == EIO)
+		return true;
+	counter_close(c);
+	absent(r, "registers cannot be written (%s): lockdown, or msr.allow_writes=off",
+	       strerror(error));
+	return false;
+}
+
+/* The event that holds the PMU goes with this process. */
+bool msr_writable(struct result *r)
+{
+	static struct counter held = {.fd = -1};
+
+	if (!msr_readable(r))
+		return false;
+	if (options.write)
+		return held.fd >= 0 || hold_to_write(&held, machine.cpu, r);
+	absent(r, "it takes --write");
+	return false;
+}
+
 u32 msr_selector(unsigned int i)
 {
 	if (machine.model.intel)
@@ -112,9 +130,18 @@ u32 msr_counter(unsigned int i)
 	return machine.model.version ? 0xc0010201 + 2 * i : 0xc0010004 + i;
 }
 
-/* What perf starts interrupts, but for PEBS; a guest's counter stands still in the host. */
-static bool runs_unknown(int cpu, unsigned int i, u64 pebs, u64 *value)
+static u64 pebs_enabled(int cpu)
 {
+	u64 value;
+
+	return machine.model.intel && msr_read(cpu, IA32_PEBS_ENABLE, &value) ? value : 0;
+}
+
+/* What perf starts interrupts, but for PEBS; a guest's counter stands still in the host. */
+static bool runs_unknown(int cpu, unsigned int i, u64 *value)
+{
+	u64 pebs = pebs_enabled(cpu);
+
 	if (!msr_read(cpu, msr_selector(i), value))
 		return false;
 	if (machine.model.amd && (*value & SELECTOR_GUEST_ONLY))
@@ -122,9 +149,9 @@ static bool runs_unknown(int cpu, unsigned int i, u64 pebs, u64 *value)
 	return (*value & SELECTOR_EN) && !(*value & SELECTOR_INT) && !(pebs >> i & 1);
 }
 
-static bool fixed_runs_unknown(int cpu, unsigned int i, u64 pebs, u64 *value)
+static bool fixed_runs_unknown(int cpu, unsigned int i, u64 *value)
 {
-	u64 field;
+	u64 field, pebs = pebs_enabled(cpu);
 
 	if (!msr_read(cpu, IA32_FIXED_CTR_CTRL, value))
 		return false;
@@ -141,23 +168,23 @@ static bool is_lent(int cpu)
 	       msr_read(cpu, IA32_PERF_GLOBAL_CTRL, &value) && !value;
 }
 
+/* An event may come or go between two reads: each suspicion must show twice. */
 static bool firmware_on(struct result *r, int cpu)
 {
-	u64 value, pebs = 0;
+	u64 value;
 	unsigned int i;
 
 	if (is_lent(cpu))
 		return false;
-	if (machine.model.intel && !msr_read(cpu, IA32_PEBS_ENABLE, &pebs))
-		pebs = 0;
 	for (i = 0; i < machine.model.nr_gp; i++) {
-		if (!runs_unknown(cpu, i, pebs, &value))
+		if (!runs_unknown(cpu, i, &value) || !runs_unknown(cpu, i, &value))
 			continue;
 		wrong(r, "counter %u of CPU %d runs: %#x is %#llx", i, cpu, msr_selector(i), value);
 		return true;
 	}
 	for (i = 0; i < 16; i++) {
-		if (!(machine.model.fixed >> i & 1) || !fixed_runs_unknown(cpu, i, pebs, &value))
+		if (!(machine.model.fixed >> i & 1) || !fixed_runs_unknown(cpu, i, &value) ||
+		    !fixed_runs_unknown(cpu, i, &value))
 			continue;
 		wrong(r, "fixed counter %u of CPU %d runs: %#x is %#llx", i, cpu,
 		      IA32_FIXED_CTR_CTRL, value);
@@ -242,11 +269,8 @@ static void width_registers(struct result *r)
 	int width;
 
 	for (i = 0; i < machine.nr_cpus; i++) {
-		if (!pmu_hold(&held, machine.cpus[i])) {
-			absent(r, "other events use the PMU (the NMI watchdog: sysctl "
-				  "kernel.nmi_watchdog=0)");
+		if (!hold_to_write(&held, machine.cpus[i], r))
 			return;
-		}
 		width = width_of(machine.cpus[i], msr);
 		counter_close(&held);
 		if (width == (int)machine.model.gp_width)
@@ -282,6 +306,9 @@ void check_widths(struct result *r)
 		      first.fixed, first.fixed_width);
 		return;
 	}
+	/* AMD has no CPUID bit for these counters: a guest without a PMU shows them, too. */
+	if (machine.model.amd && !machine.model.version && !perf_works(r))
+		return;
 	ok(r, "%u CPUs, counters of %u bits", machine.nr_cpus, first.gp_width);
 	if (options.write && msr_readable(&(struct result){}))
 		width_registers(r);
@@ -409,13 +436,13 @@ void check_sign(struct result *r)
 {
 	const struct model *m = &machine.model;
 	u32 legacy = msr_counter(m->nr_gp - 1), full = m->amd ? legacy : IA32_PMC0 + m->nr_gp - 1;
-	const u64 value = 1ull << 31, large = (1ull << (m->gp_width - 1)) + value,
-		  extended = (1ull << m->gp_width) - value;
-	u64 capabilities = 0;
+	u64 value = 1ull << 31, large, extended, capabilities = 0;
 	bool right = true;
 
 	if (!msr_writable(r))
 		return;
+	large = (1ull << (m->gp_width - 1)) + value;
+	extended = (1ull << m->gp_width) - value;
 	if (m->intel)
 		msr_read(machine.cpu, IA32_PERF_CAPABILITIES, &capabilities);
 	if (m->intel)

@@ -78,6 +78,7 @@ struct run {
 	u64 period, count;
 	u64 samples, throttled;
 	u64 pmi, nmi;
+	u64 others; /* PMIs in as many turns without the event */
 	bool ran, interrupts_known;
 	s64 skid; /* the farthest */
 };
@@ -111,16 +112,18 @@ static void drain(struct run *run, const struct counter *c)
 static bool sample(struct run *run, const struct event *e, u64 period, u64 turns)
 {
 	struct perf_event_attr attr = event_attr(e);
-	struct interrupts before, after;
+	struct interrupts idle, before, after;
 	struct reading seen = {};
 	struct counter c;
 
 	attr.sample_period = period;
 	attr.sample_type = PERF_SAMPLE_READ;
 	*run = (struct run){.period = period, .skid = LLONG_MIN};
+	idle = interrupts_now();
+	spin(turns);
+	before = interrupts_now();
 	if (counter_open(&c, &attr, PAGES))
 		return false;
-	before = interrupts_now();
 	counter_enable(&c);
 	spin(turns);
 	counter_disable(&c);
@@ -131,6 +134,7 @@ static bool sample(struct run *run, const struct event *e, u64 period, u64 turns
 	run->count = seen.value;
 	run->pmi = after.pmi - before.pmi;
 	run->nmi = after.nmi - before.nmi;
+	run->others = before.pmi - idle.pmi;
 	run->interrupts_known = after.known;
 	counter_close(&c);
 	return true;
@@ -221,6 +225,8 @@ void check_interrupts(struct result *r)
 	due = run.count / run.period;
 	if (!run.interrupts_known)
 		absent(r, "/proc/interrupts has no line of PMIs");
+	else if (run.others >= others)
+		absent(r, "others' events interrupt this CPU");
 	else if (run.pmi + 1 >= due && run.pmi <= due + others && run.nmi <= 2 * due + others)
 		ok(r, "%llu interrupts, %llu NMIs, %llu overflows", run.pmi, run.nmi, due);
 	else
