@@ -4,10 +4,11 @@
 # vpmu-check on whatever machine the tests run on: what it prints has its form, the
 # exit status agrees with it, and bad input is answered.  What it finds, and does not
 # find, is shown in the emulator: tests/rig/vpmu-check.t; here what the emulator cannot
-# be, by a kernel and a PMU that only pretend.
+# be, by a kernel and a PMU that only pretend, and a machine that ends as it should not.
 
 . "$(dirname "$0")/../lib/common.sh"
 . "$MPMU_TOP/tests/lib/tap.sh"
+. "$MPMU_TOP/tests/rig/vpmu-check.sh"
 cd "$MPMU_TOP"
 
 need_packages make gcc libc6-dev perl binutils
@@ -106,6 +107,29 @@ says()
 		[ "$(grep -c "^$3 .*$4" "$work/said")" = "$(tr , '\n' <<<"$checks" | wc -l)" ]
 }
 
+# guest STATUS EDIT WANT: a guest whose machine ends so, and prints what the EDIT (of sed)
+# makes of what a right one prints: so many of its checks fail
+guest()
+{
+	local tree=$work/tree
+
+	mkdir -p "$tree/tests/rig"
+	cat >"$tree/tests/rig/machine" <<-END
+	#!/bin/sh
+	while [ "\$1" != --console ]; do shift; done
+	[ $1 = 3 ] || sed '$2' >"\$2" <<-LINES
+	mpmu-run: amd emulated check # AMD, a guest, PMU version 2
+	mpmu-run: amd emulated check ok      widths: counters of 48 bits
+	mpmu-run: amd emulated check ok      counts: 7 counters
+	mpmu-run: amd emulated end
+	LINES
+	exit $1
+	END
+	chmod +x "$tree/tests/rig/machine"
+	MPMU_TOP=$tree MACHINE_WORK=$work check_guest amd-zen4 emulated image kernel | tee "$work/tap"
+	[ "$(grep -c '^not ok' "$work/tap")" = "$3" ]
+}
+
 try "make vpmu-check" make -s BUILD="$work/build" vpmu-check
 silent "it needs no library" no_library
 status=0
@@ -129,4 +153,10 @@ try "a machine that pretends" make_pretend
 while IFS=$'\t' read -r machine checks verdict pattern; do
 	[ -z "$machine" ] || try "$machine: $checks: $verdict" says "$machine" "$checks" "$verdict" "$pattern"
 done <<<"$machines"
+try "a guest that is right" guest 0 '' 0
+try "a guest whose machine ends badly" guest 6 '' 1
+try "a guest whose machine does not start: no other's console is judged" guest 3 '' 3
+try "a guest whose counters cannot be tried" guest 0 's/ok *counts/absent  counts/' 1
+try "a guest that ends early" guest 0 /end/d 1
+try "... and its console is shown" grep '^# mpmu-run: .* counts' "$work/tap"
 done_testing
