@@ -26,7 +26,8 @@
 #define VEC_GUEST_PMI	0x21
 #define VEC_HOST_PMI	0x22
 #define VEC_KICK	0x23
-#define NR_VECTORS	0x24
+#define VEC_SPURIOUS	0x24
+#define NR_VECTORS	0x25
 
 #define MSR_PERF_CAPABILITIES 0x345
 #define MSR_EFER	0xc0000080
@@ -90,6 +91,8 @@ enum {
 	APIC_EOI = 0xb0, APIC_SVR = 0xf0, APIC_IRR = 0x200, APIC_ICR = 0x300, APIC_TIMER = 0x320,
 	APIC_LVTPC = 0x340, APIC_TIMER_INIT = 0x380, APIC_TIMER_DIV = 0x3e0,
 };
+#define IPI_TO_SELF	0x40000
+#define IPI_TO_OTHERS	0xc4000
 #define LVT_MODE	0x700
 #define LVT_NMI		0x400
 #define LVT_MASKED	0x10000
@@ -157,7 +160,9 @@ struct vcpu {
 	u32 pending[NR_EVENTS];	/* what goes in as soon as it can; 0: nothing */
 	bool launched;		/* entered since it was loaded */
 	bool called, halted, dead, rdpmc_intercepted;
-	bool in_nmi;		/* SVM: up to IRET */
+	/* SVM: up to the end of IRET; the next instruction is that IRET; to take an NMI. */
+	bool in_nmi, at_iret, kicked;
+	u64 iret_rip;
 	u64 exits;
 };
 
@@ -183,7 +188,7 @@ extern char image_end[];		/* from here to memory_end, memory is the program's */
 extern u64 memory_end;
 extern u64 idt[NR_VECTORS][2];
 void print(const char *format, ...);	/* %s %u %x, all numbers 64 bits */
-void send_ipi(u32 command);		/* a vector, or more: to all others */
+void send_ipi(u32 command);		/* IPI_TO_*, and a vector or more */
 
 static inline struct cpu *this_cpu(void)
 {

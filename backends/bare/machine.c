@@ -13,7 +13,6 @@
 
 #define APIC_ENABLE	0x100	/* in the register of the spurious vector */
 #define APIC_DIV_1	0xb
-#define IPI_TO_OTHERS	0xc4000
 #define IPI_INIT	0x500
 #define IPI_START	(0x600 | TRAMPOLINE >> 12)
 #define IPI_PENDING	0x1000
@@ -123,7 +122,7 @@ void bare_assert_failed(const char *condition)
 
 void send_ipi(u32 command)
 {
-	apic(APIC_ICR) = IPI_TO_OTHERS | command;
+	apic(APIC_ICR) = command;
 	while (apic(APIC_ICR) & IPI_PENDING)
 		__builtin_ia32_pause();
 }
@@ -133,6 +132,8 @@ void machine_interrupt(const struct frame *frame)
 {
 	struct cpu *cpu = this_cpu();
 
+	if (frame->vector == VEC_SPURIOUS)
+		return;		/* which has no EOI */
 	if (frame->vector == VEC_TIMER) {
 		cpu->tick = true;
 	} else if (frame->vector == VEC_GUEST_PMI) {
@@ -157,10 +158,9 @@ static void make_gates(void)
 	}
 }
 
-/* A spurious interrupt is a KICK. */
 static void start_cpu(struct cpu *cpu)
 {
-	apic(APIC_SVR) = APIC_ENABLE | VEC_KICK;
+	apic(APIC_SVR) = APIC_ENABLE | VEC_SPURIOUS;
 	apic(APIC_TIMER_DIV) = APIC_DIV_1;
 	apic(APIC_TIMER) = VEC_TIMER;
 	if (!missing)
@@ -174,10 +174,10 @@ static void start_cpu(struct cpu *cpu)
 static void start_others(void)
 {
 	memcpy((void *)TRAMPOLINE, trampoline, (u64)(trampoline_end - trampoline));
-	send_ipi(IPI_INIT);
+	send_ipi(IPI_TO_OTHERS | IPI_INIT);
 	for (u32 i = 0; i < 100000; i++)
 		__builtin_ia32_pause();
-	send_ipi(IPI_START);
+	send_ipi(IPI_TO_OTHERS | IPI_START);
 	for (u32 i = 0; i < 1000000 || (nr_cpus < boot_count && nr_cpus < MAX_CPUS); i++)
 		__builtin_ia32_pause();
 }

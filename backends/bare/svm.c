@@ -90,6 +90,28 @@ static void run(struct vcpu *vcpu)
 }
 
 /*
+ * The intercept comes before IRET, and an NMI must come after it: let the guest go,
+ * and exit at once.  The kick waits for one instruction, as in the shadow of STI.
+ * Only one: if hardware knows no shadow for it, the guest has to go on.  An event
+ * that goes in instead has an IRET of its own, which comes first.
+ */
+static void inject(struct vcpu *vcpu)
+{
+	if (vcpu->at_iret && vcpu->rip != vcpu->iret_rip)
+		vcpu->in_nmi = vcpu->at_iret = false;
+	vmcb(INJECT) = vcpu_take_event(vcpu, vmcb(SHADOW) & 1, vcpu->in_nmi, vmcb(GUEST_RFLAGS));
+	vcpu->at_iret &= !vmcb(INJECT);
+	if (vmcb(INJECT) == INJECT_NMI) {
+		vcpu->in_nmi = true;
+		vcpu->kicked = false;
+	} else if (vcpu->pending[PENDING_NMI] && vcpu->at_iret && !vcpu->kicked) {
+		vcpu->kicked = true;
+		vmcb(SHADOW) |= 1;
+		send_ipi(IPI_TO_SELF | VEC_KICK);
+	}
+}
+
+/*
  * NMIs stay blocked up to IRET, which is intercepted; so is IF as it opens.  One
  * address space number for all: leave nothing of another vCPU in the TLB.
  */
@@ -99,17 +121,19 @@ static void svm_enter(struct vcpu *vcpu)
 		vmcb(SHADOW) = 0;
 	vmcb(GUEST_RIP) = vcpu->rip;
 	vmcb(ASID_AND_TLB) = ASID | (vcpu->launched ? 0 : FLUSH_TLB);
-	vmcb(INJECT) = vcpu_take_event(vcpu, vmcb(SHADOW) & 1, vcpu->in_nmi, vmcb(GUEST_RFLAGS));
-	vcpu->in_nmi |= vmcb(INJECT) == INJECT_NMI;
+	inject(vcpu);
 	vmcb(VIRTUAL_IRQ) = V_MASKING | V_IGNORE_TPR | (vcpu->pending[PENDING_IRQ] ? V_IRQ : 0);
 	vmcb(INTERCEPTS1) = (INTERCEPT1 | (vcpu->rdpmc_intercepted ? INTERCEPT_RDPMC : 0) |
-			     (vcpu->in_nmi ? INTERCEPT_IRET : 0)) << 32;
+			     (vcpu->in_nmi && !vcpu->at_iret ? INTERCEPT_IRET : 0)) << 32;
 	run(vcpu);
 	vcpu->launched = true;
 	vcpu->rip = vmcb(GUEST_RIP);
 	vcpu->cr4 = vmcb(GUEST_CR4);
 	vcpu->cpl = vmcb(GUEST_CPL) >> 24 & 3;
-	vcpu->in_nmi &= vmcb(EXIT_CODE) != EXIT_IRET;
+	if (vmcb(EXIT_CODE) == EXIT_IRET) {
+		vcpu->at_iret = true;
+		vcpu->iret_rip = vcpu->rip;
+	}
 	vcpu->exit.code = vmcb(EXIT_CODE);
 	vcpu->exit.info = vmcb(EXIT_INFO1);
 	vcpu->exit.address = vmcb(EXIT_INFO2);

@@ -77,7 +77,7 @@ void vcpu_request(struct vcpu *vcpu, u32 request)
 {
 	__atomic_fetch_or(&vcpu->requests, request, __ATOMIC_SEQ_CST);
 	if (vcpu->cpu != this_cpu())
-		send_ipi(VEC_KICK);
+		send_ipi(IPI_TO_OTHERS | VEC_KICK);
 }
 
 void vcpu_set_filter(struct vcpu *vcpu, const struct mpmu_filter *filter)

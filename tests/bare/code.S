@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Guests of state.c: each calls with its result in RAX. */
+/* Guests of state.c, at GUEST_IMAGE: each calls with its result in RAX. */
 #include "bare.h"
+#include "payload.h"
 
 #define CR0_AM	0x40000
 #define CR0_NW	0x20000000
@@ -44,5 +45,31 @@ code_\name\()_end:
 	or	$CR4_VMXE, %eax
 	mov	%rax, %cr4
 	END cr4
+
+/* Calls, and turns in RBP; NMIs call with where they came from in RAX. */
+#define ADDRESS(label) label - code_nmi + GUEST_IMAGE
+	.macro	GATE label
+	.word	\label - code_nmi, CS64, 0x8e00, GUEST_IMAGE >> 16
+	.quad	0
+	.endm
+
+	CODE nmi
+	lgdt	ADDRESS(gdtr)
+	lidt	ADDRESS(idtr)
+	mov	$GUEST_IMAGE + 0x8000, %esp
+	out	%al, $CALL_PORT
+turn:	inc	%rbp
+	jmp	turn
+nmi:	mov	(%rsp), %rax
+	out	%al, $CALL_PORT
+	iretq
+gdtr:	.word	3 * 8 - 1
+	.quad	ADDRESS(gdt)
+idtr:	.word	3 * 16 - 1
+	.quad	ADDRESS(idt)
+gdt:	.quad	0, 0x00af9b000000ffff, 0x00cf93000000ffff
+idt:	.skip	2 * 16
+	GATE	nmi
+	END nmi
 
 	.section .note.GNU-stack, "", @progbits

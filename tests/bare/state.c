@@ -8,7 +8,7 @@
 
 /* From code.S. */
 extern const u8 code_dr7[], code_dr7_end[], code_cr0[], code_cr0_end[];
-extern const u8 code_cr4[], code_cr4_end[];
+extern const u8 code_cr4[], code_cr4_end[], code_nmi[], code_nmi_end[];
 
 static void keep_cr2(struct guest *guest, u64 address)
 {
@@ -54,6 +54,25 @@ static void caches(void)
 	check_eq(read_cr(0), host, "CR0: and the host has its own");
 }
 
+/* A PMI as NMI: it waits as the guest goes on to its next call. */
+static bool takes_nmi(void)
+{
+	vcpu_write_lvtpc(&raw.vcpu, LVT_NMI);
+	vcpu_request(&raw.vcpu, REQ_PMI);
+	return !guest_slice(&raw, SLICE) && !raw.vcpu.dead;
+}
+
+static void nmis(void)
+{
+	u64 turn;
+
+	run_raw(code_nmi, code_nmi_end);
+	turn = raw.vcpu.rip;
+	check(takes_nmi() && raw.vcpu.regs.rax == turn, "NMI: comes at once");
+	check(takes_nmi() && raw.vcpu.regs.rax == turn, "NMI: the next one comes after IRET");
+	check_eq(raw.vcpu.regs.rbp, 0, "NMI: and before the next instruction");
+}
+
 void test_state(void)
 {
 	two_addresses();
@@ -62,4 +81,5 @@ void test_state(void)
 	run_raw(code_cr4, code_cr4_end);
 	check_eq(raw.vcpu.exit.code, pmu_host.caps.vendor == MPMU_VENDOR_INTEL ? 2 : 0x7f,
 		 "CR4: VMXE is a fault, here a triple one");
+	nmis();
 }
