@@ -90,10 +90,11 @@ static void run(struct vcpu *vcpu)
 }
 
 /*
- * The intercept comes before IRET, and an NMI must come after it: let the guest go,
- * and exit at once.  The kick waits for one instruction, as in the shadow of STI.
+ * An NMI that another event or a shadow holds back goes in as soon as it can: let the
+ * guest go, and exit at once.  So, too, at IRET: the intercept comes before it, an NMI
+ * must come after it, and the kick waits for one instruction, as in the shadow of STI.
  * Only one: if hardware knows no shadow for it, the guest has to go on.  An event
- * that goes in instead has an IRET of its own, which comes first.
+ * that goes in at IRET has an IRET of its own, which comes first.
  */
 static void inject(struct vcpu *vcpu)
 {
@@ -104,9 +105,9 @@ static void inject(struct vcpu *vcpu)
 	if (vmcb(INJECT) == INJECT_NMI) {
 		vcpu->in_nmi = true;
 		vcpu->kicked = false;
-	} else if (vcpu->pending[PENDING_NMI] && vcpu->at_iret && !vcpu->kicked) {
+	} else if (vcpu->pending[PENDING_NMI] && (!vcpu->in_nmi || vcpu->at_iret) && !vcpu->kicked) {
 		vcpu->kicked = true;
-		vmcb(SHADOW) |= 1;
+		vmcb(SHADOW) |= vcpu->at_iret;
 		send_ipi(IPI_TO_SELF | VEC_KICK);
 	}
 }

@@ -60,16 +60,20 @@ code_\name\()_end:
 	out	%al, $CALL_PORT
 turn:	inc	%rbp
 	jmp	turn
+fault:	inc	%rbp
+	jmp	fault
 nmi:	mov	(%rsp), %rax
 	out	%al, $CALL_PORT
 	iretq
 gdtr:	.word	3 * 8 - 1
 	.quad	ADDRESS(gdt)
-idtr:	.word	3 * 16 - 1
+idtr:	.word	14 * 16 - 1
 	.quad	ADDRESS(idt)
 gdt:	.quad	0, 0x00af9b000000ffff, 0x00cf93000000ffff
 idt:	.skip	2 * 16
 	GATE	nmi
+	.skip	10 * 16
+	GATE	fault
 	END nmi
 
 	.section .note.GNU-stack, "", @progbits

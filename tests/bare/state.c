@@ -54,11 +54,12 @@ static void caches(void)
 	check_eq(read_cr(0), host, "CR0: and the host has its own");
 }
 
-/* A PMI as NMI: it waits as the guest goes on to its next call. */
-static bool takes_nmi(void)
+/* A PMI as NMI, and maybe a fault: both wait as the guest goes on to its next call. */
+static bool takes_nmi(bool fault)
 {
 	vcpu_write_lvtpc(&raw.vcpu, LVT_NMI);
 	vcpu_request(&raw.vcpu, REQ_PMI);
+	raw.vcpu.pending[PENDING_GP] = fault ? INJECT_GP : 0;
 	return !guest_slice(&raw, SLICE) && !raw.vcpu.dead;
 }
 
@@ -68,9 +69,12 @@ static void nmis(void)
 
 	run_raw(code_nmi, code_nmi_end);
 	turn = raw.vcpu.rip;
-	check(takes_nmi() && raw.vcpu.regs.rax == turn, "NMI: comes at once");
-	check(takes_nmi() && raw.vcpu.regs.rax == turn, "NMI: the next one comes after IRET");
+	check(takes_nmi(false) && raw.vcpu.regs.rax == turn, "NMI: comes at once");
+	check(takes_nmi(false) && raw.vcpu.regs.rax == turn, "NMI: the next one comes after IRET");
 	check_eq(raw.vcpu.regs.rbp, 0, "NMI: and before the next instruction");
+	run_raw(code_nmi, code_nmi_end);
+	check(takes_nmi(true) && raw.vcpu.regs.rax > turn, "NMI: comes after a fault");
+	check_eq(raw.vcpu.regs.rbp, 0, "NMI: before the first instruction of its handler");
 }
 
 void test_state(void)
