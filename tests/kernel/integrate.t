@@ -14,6 +14,32 @@ has_one_line_more()
 	[ "$(grep -c '^[<>] .' "$work/diff")" = 1 ] && grep -q "^> .*$2" "$work/diff"
 }
 
+# A copy of a tree that is integrated, to be as it was before that.
+new_integrated()
+{
+	if [ ! -d "$work/integrated" ]; then
+		new_tree integrated
+		run 0 "changes: $events" --check
+		sed -n 's/^changes: //p' "$work/output" >"$work/changes"
+		run 0 "integrated"
+	fi
+	tree=$work/$1
+	rm -rf "$tree"
+	cp -a "$work/integrated" "$tree"
+	cp "$work/integrated.before" "$tree.before"
+	touch "$work/object"
+}
+
+# Files that make takes for older than what was built from the patched ones.
+stale()
+{
+	local file
+
+	while read -r file; do
+		[ "$tree/$file" -nt "$work/object" ] || echo "$file"
+	done <"$work/changes" | head -n 3
+}
+
 patch_by_hand()
 {
 	patch -s -p1 -d "$tree" <"$MPMU_TOP/backends/kvm/patches/6.12/$1"
@@ -118,6 +144,21 @@ test_half_applied()
 	remember
 	refused "changed after integrate" "$events: changed since"
 	refused "changed after integrate, --revert" "$events: changed since" --revert
+
+	new_integrated ours
+	echo "/* mine */" >>"$tree/arch/x86/kvm/mpmu/vmx.c"
+	remember
+	refused "our file changed, --revert" "arch/x86/kvm/mpmu/vmx.c: changed since" --revert
+}
+
+test_make_sees_revert()
+{
+	new_integrated built
+	try "objects built since: --revert" run 0 "reverted" --revert
+	try "objects built since: byte for byte" untouched
+	silent "objects built since: older than what they are made from" stale
+	try "objects built since: other files are as old as they were" \
+		test "$tree/Makefile" -ot "$work/object"
 }
 
 # stand_in TOOL COMMANDS: do these at each call, which $call counts, then the tool.
@@ -156,8 +197,10 @@ test_interrupted()
 		stand_in cp "[ \$call != $((last - 10)) ] || kill -$signal \$PPID"
 		refused "SIG$signal" "interrupted"
 	done
-	stand_in cp "[ \$call != $((last / 2)) ] || kill -TERM \$PPID"
-	refused "SIGTERM before any change" "interrupted"
+	for call in 1 $((last / 2)); do
+		stand_in cp "[ \$call != $call ] || kill -TERM \$PPID"
+		refused "SIGTERM at file $call, before any change" "interrupted"
+	done
 
 	stand_in cp "[ \$call -lt $((last - 10)) ] || exit 1"
 	stand_in ln "exit 1"
@@ -166,6 +209,118 @@ test_interrupted()
 	try "not restored: half applied is seen" run 3 "half applied"
 	try "not restored: --revert" run 0 "reverted" --revert
 	try "not restored: byte for byte" untouched
+}
+
+# calls TOOL: how often it was called since it has a stand-in.
+calls()
+{
+	wc -l <"$work/$1.calls"
+}
+
+# revert_ended NAME TOOL COMMANDS: another --revert restores what is left of a tree
+# when these end one.
+revert_ended()
+{
+	new_integrated ended
+	stand_in "$2" "$3"
+	try "--revert ended $1: says so" run 3 "interrupted" --revert
+	rm -r "${work:?}/bin"
+	[ "$2" != ln ] || try "--revert ended $1: half applied is seen" run 3 "half applied" --check
+	try "--revert ended $1: another one" run 0 "$tree: " --revert
+	try "--revert ended $1: byte for byte" untouched
+	silent "--revert ended $1: objects are older than what they are made from" stale
+}
+
+test_revert_interrupted()
+{
+	local tool call gone
+
+	new_integrated counted
+	for tool in ln rm find rmdir; do stand_in "$tool" ""; done
+	run 0 "reverted" --revert
+	{
+		echo "ln $(($(calls ln) / 2))"
+		for tool in rm find rmdir; do echo "$tool $(calls "$tool")"; done
+	} >"$work/points"
+	while read -r tool call; do
+		revert_ended "by SIGTERM at $tool $call" "$tool" "[ \$call != $call ] || kill -TERM \$PPID"
+	done <"$work/points"
+	for gone in .integrate .integrate/orig; do
+		revert_ended "when $gone is gone" rm "case \$* in
+			'-rf '*/mpmu | '-rf '*/.integrate)
+				$(command -v rm) -r '$work/ended/arch/x86/kvm/mpmu/$gone'
+				kill -TERM \$PPID
+				exit 1 ;;
+			esac"
+	done
+}
+
+# at_once NAME TOOL CALL OTHER TEXT [OPTION]: at this call another one is started,
+# with the option OTHER.
+at_once()
+{
+	local name=$1 tool=$2 call=$3 other=$4 text=$5
+	shift 5
+
+	stand_in "$tool" "[ \$call != $call ] || {
+		'$integrate' '$tree' $other >'$work/other.output' 2>&1; echo \"exit \$?\" >>'$work/other.output'; }"
+	try "$name: the first one ends well" run 0 "$text" "$@"
+	rm -r "${work:?}/bin"
+}
+
+# other_says TEXT: lines that the other one has printed.
+other_says()
+{
+	local text
+
+	for text; do
+		grep -q -- "$text" "$work/other.output" || { echo "no \"$text\" in:"; cat "$work/other.output"; return 1; }
+	done
+}
+
+test_at_once()
+{
+	local other
+
+	new_tree at-once
+	at_once "two at once" cp 1 "" "integrated"
+	try "two at once: the other is refused" other_says "another one is at work" "wait" "exit 3"
+	run 0 "reverted" --revert
+	try "two at once: byte for byte" untouched
+	for other in --revert --check; do
+		new_tree at-once
+		at_once "$other meanwhile" cp 150 $other "integrated"
+		try "$other meanwhile: refused" other_says "another one is at work" "exit 3"
+		run 0 "reverted" --revert
+		try "$other meanwhile: byte for byte" untouched
+	done
+	for other in "" --revert; do
+		new_integrated at-once
+		at_once "during --revert, ${other:-integrate}" rm 1 "$other" "reverted" --revert
+		try "during --revert, ${other:-integrate}: refused" other_says "another one is at work" "exit 3"
+		try "during --revert, ${other:-integrate}: byte for byte" untouched
+	done
+	at_once "two --check" cp 1 --check "would work" --check
+	try "two --check: both are answered" other_says "would work" "exit 0"
+}
+
+# Root writes to any folder, unless it gives that right away.
+test_not_writable()
+{
+	local folder root=$integrate integrate=$work/integrate
+
+	printf '#!/bin/sh\n[ "$(id -u)" != 0 ] || without="setpriv --bounding-set -dac_override"\nexec $without "%s" "$@"\n' \
+		"$root" >"$integrate"
+	chmod +x "$integrate"
+	new_tree read-only
+	for folder in arch/x86/kvm "${events%/*}"; do
+		chmod a-w "$tree/$folder"
+		remember
+		refused "$folder is read-only, --check" "$folder: cannot be written" --check
+		refused "$folder is read-only" "$folder: cannot be written"
+		chmod u+w "$tree/$folder"
+	done
+	try "folders can be written again: --check" run 0 "would work" --check
 }
 
 # Any other 6.12.y is judged by whether the patches apply.
@@ -220,7 +375,11 @@ test_not_a_kernel
 test_not_6_12
 test_changed
 test_half_applied
+test_make_sees_revert
 test_interrupted
+test_revert_interrupted
+test_at_once
+test_not_writable
 test_other_sublevel
 test_blank
 test_usage
