@@ -105,7 +105,8 @@ static void inject(struct vcpu *vcpu)
 	if (vmcb(INJECT) == INJECT_NMI) {
 		vcpu->in_nmi = true;
 		vcpu->kicked = false;
-	} else if (vcpu->pending[PENDING_NMI] && (!vcpu->in_nmi || vcpu->at_iret) && !vcpu->kicked) {
+	} else if (vcpu->pending[PENDING_NMI] && !vcpu->kicked &&
+		   (!vcpu->in_nmi || vcpu->at_iret)) {
 		vcpu->kicked = true;
 		vmcb(SHADOW) |= vcpu->at_iret;
 		send_ipi(IPI_TO_SELF | VEC_KICK);
