@@ -25,7 +25,7 @@ done
 # access and instruction of KVM's would see those of the check itself.
 for personality in ${MPMU_PERSONALITIES:-intel-spr amd-zen4}; do
 	debug_vms debug "$personality" 'VMs beside host events' \
-		count:--host-event:--scale:10,access,put,windows:--swap:12000,pmi:--scale:20,dumps:--scale:10,wait
+		count:--host-event:--scale:10,access,put,windows:--swap:12000,pmi:--scale:20,dumps:--scale:10
 	debug_vms debug "$personality" 'events of the host' host
 done
 
