@@ -107,6 +107,7 @@ try "what fails is reported as failed" runs 1 "$both"
 try "the report counts it" reported '0 passed, 2 failed'
 rm "$work/broken"
 try "what failed is repeated" runs 0 "$both"
+try "the report says that no test is missing" reported 'since they passed: 0.'
 try "the report names the commit" reported "| tests/narrow/a-long.t | 1 | 0 | 0 | 0 | $first |"
 commit report
 try "what passed is not, with the report committed" runs 0 ''
@@ -143,6 +144,7 @@ try "a name that no test has is refused, and nothing is run" \
 	refused 'there is no test tests/wide/c-long.t' tests/narrow/a-long.t tests/wide/c-long.t
 try "only the tests that are named are run" runs 0 wide/b-long.t tests/wide/b-long.t
 try "the report has no other one" unreported tests/narrow/a-long.t
+try "and says how many are missing" reported 'since they passed: 1.'
 try "what passed under its name is not repeated" runs 0 narrow/a-long.t
 try "and the report has both" reported "2 passed, 0 failed"
 add_test kept.t
