@@ -50,6 +50,13 @@ unresolved()
 	comm -23 <(symbols "$1" -u) <({ symbols "$stock" -u; symbols "$1" --defined-only; } | sort -u)
 }
 
+# read_symbols TREE: silence says something only if its objects were there.
+read_symbols()
+{
+	symbols "$1" -u | grep -x perf_event_create_kernel_counter &&
+		symbols "$1" --defined-only | grep -x perf_event_create_kernel_counter
+}
+
 stock=$("$here/build" stock)/tree
 without=$("$here/build" mpmu-n-objects)/tree
 with=$("$here/build" mpmu-y)/tree
@@ -64,6 +71,7 @@ silent "CONFIG_MPMU=n: every function that differs is listed" \
 silent "CONFIG_MPMU=n: every function that is listed differs" \
 	comm -13 "$work/found" "$work/listed"
 
+try "CONFIG_MPMU=n: the objects are read" read_symbols "$without"
 silent "CONFIG_MPMU=n: no object wants a symbol that none has" unresolved "$without"
 
 # The comparison notices what CONFIG_MPMU=y changes.
