@@ -13,6 +13,7 @@
 #define EVENTSEL_EDGE	(1ULL << 18)
 #define EVENTSEL_INT	(1ULL << 20)
 #define EVENTSEL_EN	(1ULL << 22)
+#define EVENTSEL_INV	(1ULL << 23)
 #define EVENTSEL_CMASK	(0xffULL << 24)
 #define AMD_GUESTONLY	(1ULL << 40)
 #define AMD_HOSTONLY	(1ULL << 41)

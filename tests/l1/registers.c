@@ -4,6 +4,7 @@
  * and RDPMC with no perf event alive.
  */
 #define _GNU_SOURCE
+#include <cpuid.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -171,6 +172,65 @@ static void part_status_overflow(void)
 	clean();
 }
 
+/* --- what a selector makes of its event --- */
+
+#define EVENT_ACCESSES	(model.intel ? 0x83d0 : 0x0729)	/* loads and stores */
+#define EVENTSEL_AT_LEAST_1	(1ULL << 24)
+
+/* TURNS of 18 instructions, and 32 loads and stores. */
+static __attribute__((noinline)) void add_in_memory(long turns)
+{
+	int sum = 0;
+
+	__asm__ volatile("1: .rept 16; addl $1, %0; .endr; dec %1; jnz 1b"
+			 : "+m" (sum), "+r" (turns));
+}
+
+static uint64_t count_accesses(uint64_t filter)
+{
+	clean();
+	if (has_global())
+		put(bank->ctrl, 1);
+	put(bank->sel, EVENT_ACCESSES | filter | EVENTSEL_USR | EVENTSEL_EN);
+	add_in_memory(1000);
+	put(bank->sel, 0);
+	return get(counter_msr(0));
+}
+
+static void part_filter(void)
+{
+	const uint64_t all = count_accesses(0), cycles = count_accesses(EVENTSEL_AT_LEAST_1);
+	const uint64_t idle = count_accesses(EVENTSEL_AT_LEAST_1 | EVENTSEL_INV);
+
+	note("accesses %#llx, cycles with one %#llx, others %#llx", (unsigned long long)all,
+	     (unsigned long long)cycles, (unsigned long long)idle);
+	check(all >= 32000 && all < 34000, "filter: a load and a store each");
+	check(cycles >= 18000 && cycles < 20000, "filter: CMASK counts each cycle once");
+	check(idle < 2000, "filter: INV counts the cycles that are left");
+	clean();
+}
+
+/* --- which counters are used --- */
+
+#define INUSE_PMI	(1ULL << 63)
+
+/* By what the controls say, enabled or not. */
+static void part_inuse(void)
+{
+	clean();
+	check_eq(get(MSR_GLOBAL_INUSE), 0, "inuse: nothing is");
+	put(bank->sel, bank->instructions);
+	check_eq(get(MSR_GLOBAL_INUSE), 1, "inuse: a selector with an event");
+	put(bank->sel, EVENTSEL_INT);
+	check_eq(get(MSR_GLOBAL_INUSE), INUSE_PMI, "inuse: the interrupt of one that is off");
+	put(bank->sel, 0);
+	put(MSR_FIXED_CTR_CTRL, 8);
+	check_eq(get(MSR_GLOBAL_INUSE), INUSE_PMI, "inuse: that of a fixed counter");
+	put(MSR_FIXED_CTR_CTRL, 2);
+	check_eq(get(MSR_GLOBAL_INUSE), 1ULL << 32, "inuse: a fixed counter");
+	clean();
+}
+
 /* --- RDPMC, from user space --- */
 
 #define RDPMC_METRICS	0x20000000
@@ -231,6 +291,16 @@ static void check_rows(const struct row *row, unsigned int nr)
 
 #define ROWS(rows) check_rows(rows, sizeof(rows) / sizeof(rows[0]))
 
+#define IN_TX	(1ULL << 32)
+#define IN_TXCP	(1ULL << 33)
+
+static bool has_tsx(void)
+{
+	unsigned int a, b, c, d;
+
+	return __get_cpuid_count(7, 0, &a, &b, &c, &d) && (b & bit_RTM);
+}
+
 static void part_values_intel(void)
 {
 	const uint64_t fixed_all = 0xbbbb & ((1ULL << 4 * nr_fixed()) - 1);
@@ -238,6 +308,9 @@ static void part_values_intel(void)
 		{ "a selector", 0x186, 0x1300c0, true, 0x1300c0 },
 		{ "a selector with AnyThread", 0x186, 0x2300c0, model.version < 5, 0x2300c0 },
 		{ "a selector beyond 32 bits", 0x186, 1ULL << 40, false, 0 },
+		{ "a selector with IN_TX", 0x186, IN_TX, has_tsx(), IN_TX },
+		{ "IN_TXCP of selector 0", 0x186, IN_TXCP, false, 0 },
+		{ "IN_TXCP of selector 2", 0x188, IN_TXCP, has_tsx(), IN_TXCP },
 		{ "a legacy write, positive", 0xc1, 0x7fffffff, true, 0x7fffffff },
 		{ "a legacy write, negative", 0xc1, 0x80000000, true, 0xffff80000000 },
 		{ "a fixed counter", MSR_FIXED_CTR0, 0x123456789abc, true, 0x123456789abc },
@@ -523,6 +596,9 @@ int main(void)
 		part_status_set();
 	if (has_global())
 		part_status_overflow();
+	part_filter();
+	if (model.intel && model.version >= 4)
+		part_inuse();
 	allow_rdpmc();
 	if (model.intel) {
 		part_values_intel();

@@ -13,7 +13,7 @@ model_repeat intel-spr count,truth,topdown,sample
 for personality in intel-skx intel-skx-tfa intel-icx intel-gnr; do
 	model_test "K1 $personality" "$personality" count,truth,topdown,sample
 done
-for personality in intel-v5-8-4 intel-v5-8-3 intel-v5-nosave intel-v3 intel-nofw; do
+for personality in intel-v5-8-4 intel-v5-8-3 intel-v5-nosave intel-v4-tsx intel-v3 intel-nofw; do
 	model_test "$personality" "$personality" count,truth,sample
 done
 model_test 'intel-spr, 2 CPUs' intel-spr cpus,truth --cpus 2

@@ -15,6 +15,7 @@ amd-zen5	2	6	0	16_amd_df,6_amd_l3,
 intel-v5-8-4	5	8	4	Sapphire_Rapids,
 intel-v5-8-3	5	8	3	Sapphire_Rapids,
 intel-v5-nosave	5	8	4	Sapphire_Rapids,
+intel-v4-tsx	4	4	3	Skylake,
 intel-v3	3	8	3	Sapphire_Rapids,
 intel-nofw	5	8	4	Sapphire_Rapids,
 amd-v2	2	6	0

@@ -214,6 +214,21 @@ body_clear:
 	jnz	body_clear
 	ret
 
+/* At CPL 0: an interrupt waits for the write of 0 to CR8, and comes behind it. */
+	.globl	body_tpr
+body_tpr:
+	mov	$15, %eax
+	mov	%rax, %cr8
+	mov	$0x83f, %ecx
+	mov	$GUEST_VECTOR_TIMER, %eax
+	xor	%edx, %edx
+	wrmsr
+	xor	%eax, %eax
+	mov	%rax, %cr8
+	dec	%rdi
+	jnz	body_tpr
+	ret
+
 /* u64 safe_access(op, index, value, u64 *result): 1 if it faulted. */
 	.globl	safe_access
 safe_access:

@@ -49,7 +49,7 @@ typedef void body_fn(uint64_t count, uint64_t pointer);
 
 extern body_fn body_empty, body_plain, body_cpuid, body_port_kernel;
 extern body_fn body_port_user, body_hlt, body_touch, body_mixed, body_rep, body_closed;
-extern body_fn body_rdpmc, body_seldom, body_clear;
+extern body_fn body_rdpmc, body_seldom, body_tpr, body_clear;
 extern char vectors[], user_leave[], leave_user[], run_kernel[], run_user[];
 
 void window(struct guest_window *window);
@@ -69,6 +69,7 @@ static body_fn *const bodies[NR_BODIES] = {
 	[BODY_REP] = body_rep,
 	[BODY_CLOSED] = body_closed,
 	[BODY_SELDOM] = body_seldom,
+	[BODY_TPR] = body_tpr,
 	[BODY_CLEAR] = body_clear,
 };
 

@@ -72,6 +72,7 @@ enum guest_body {
 	BODY_REP,
 	BODY_CLOSED,		/* with interrupts closed, opened at its end */
 	BODY_SELDOM,		/* CPUID, and no exit for 4,000 instructions */
+	BODY_TPR,		/* at CPL 0, an interrupt that CR8 holds back each turn */
 	BODY_CLEAR,		/* at CPL 0, each 400 instructions 0 to the MSR of the pointer */
 	NR_BODIES,
 };

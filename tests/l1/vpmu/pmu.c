@@ -12,6 +12,7 @@
 #define MSR_PERF_CAPABILITIES 0x345
 #define MSR_FIXED_CTRL	0x38d
 #define MSR_HARMLESS	0x277	/* PAT: starts and stops nothing */
+#define SKYLAKE_SP	0x5065	/* family, model: the signature without the stepping */
 
 const char *const event_names[NR_EVENTS] = {
 	[EVENT_NONE] = "nothing",
@@ -48,6 +49,7 @@ static void detect_intel(struct pmu *pmu, struct vm *vm, const struct kvm_cpuid_
 	vcpu_get_msr(&vm->cpu[0], MSR_PERF_CAPABILITIES, &capabilities);
 	pmu->full_width = capabilities >> 13 & 1;
 	pmu->metrics = pmu->nr_fixed > 3 && (capabilities >> 15 & 1);
+	pmu->slots = vm_cpuid(vm, 1)->eax >> 4 != SKYLAKE_SP;
 	if (pmu->version < 2)
 		return;
 	pmu->ctrl = 0x38f;
@@ -219,7 +221,8 @@ uint64_t exits_of(const struct pmu *pmu, const struct guest_cpu *area, enum exit
 {
 	static const uint16_t intel[NR_EXIT_KINDS] = {
 		[EXIT_INTERRUPT] = 1, [EXIT_CPUID] = 10, [EXIT_HLT] = 12, [EXIT_RDPMC] = 15,
-		[EXIT_IO] = 30, [EXIT_RDMSR] = 31, [EXIT_WRMSR] = 32, [EXIT_PAGE] = 48,
+		[EXIT_IO] = 30, [EXIT_RDMSR] = 31, [EXIT_WRMSR] = 32, [EXIT_TPR] = 43,
+		[EXIT_PAGE] = 48,
 	};
 	static const uint16_t amd[NR_EXIT_KINDS] = {
 		[EXIT_INTERRUPT] = 0x60, [EXIT_CPUID] = 0x72, [EXIT_HLT] = 0x78,

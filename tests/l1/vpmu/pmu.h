@@ -28,6 +28,7 @@ struct pmu {
 	int nr_fixed;
 	bool full_width;
 	bool metrics;		/* PERF_METRICS */
+	bool slots;		/* an event of GP counters */
 	uint32_t ctrl, status, ack, status_set;	/* 0: does not exist */
 };
 
@@ -61,7 +62,7 @@ void job_read(struct guest_job *job, enum guest_op op, uint32_t index);
 /* Index into vmexits[] for a kind of exit. */
 enum exit_kind {
 	EXIT_NONE, EXIT_INTERRUPT, EXIT_CPUID, EXIT_HLT, EXIT_RDPMC, EXIT_IO,
-	EXIT_RDMSR, EXIT_WRMSR, EXIT_PAGE, NR_EXIT_KINDS,
+	EXIT_RDMSR, EXIT_WRMSR, EXIT_TPR, EXIT_PAGE, NR_EXIT_KINDS,
 };
 
 uint64_t exits_of(const struct pmu *pmu, const struct guest_cpu *area, enum exit_kind kind);

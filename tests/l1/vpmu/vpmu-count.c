@@ -73,7 +73,7 @@ static struct combo combo_of(const struct pmu *pmu, int bit, int rotation)
 
 	if (bit < PMC_FIXED) {
 		combo = combos[(bit + rotation) % NR_COMBOS];
-		if (combo.event == EVENT_SLOTS && !pmu->intel)
+		if (combo.event == EVENT_SLOTS && !pmu->slots)
 			combo.event = EVENT_BRANCHES;
 		return combo;
 	}
@@ -447,4 +447,19 @@ int test_count(void)
 	run_model("version 2", &(struct vm_config){ .version = 2 });
 	run_model("old counters", &(struct vm_config){ .no_full_width = true });
 	return 0;
+}
+
+/* The exit is a trap behind the instruction: that is the guest's still. */
+int test_tpr(void)
+{
+	const struct kind kind = { "D3 traps of the TPR", BODY_TPR, 0, 0, 100, EXIT_TPR, true, false, 0, false };
+	struct machine machine;
+	int status;
+
+	if (!emu_present())
+		fatal("counts are compared with the emulator's truth");
+	machine_start(&machine, &(struct vm_config){ 0 });
+	status = run_kind(&machine, &kind, false);
+	machine_stop(&machine);
+	return status;
 }

@@ -14,12 +14,13 @@ static const char *const names[NR_BODIES] = {
 	[BODY_HLT] = "HLT", [BODY_TOUCH] = "new pages", [BODY_MIXED] = "a mixture",
 	[BODY_REP] = "REP STOS", [BODY_CLOSED] = "a loop with IF clear",
 	[BODY_SELDOM] = "a loop with seldom an exit", [BODY_CLEAR] = "WRMSR",
+	[BODY_TPR] = "CR8",
 };
 
-/* CPL 3 has neither HLT nor WRMSR. */
+/* CPL 3 has neither HLT, WRMSR nor CR8. */
 static bool needs_kernel(int body)
 {
-	return body == BODY_HLT || body == BODY_CLEAR;
+	return body == BODY_HLT || body == BODY_CLEAR || body == BODY_TPR;
 }
 
 static uint64_t pointer_of(int body)
@@ -50,8 +51,9 @@ static void run_body(struct machine *machine, int body, bool user)
 	if (body == BODY_PORT_USER || body == BODY_MIXED)
 		check(vcpu->user_exits - exits == 100, "%s at CPL %d comes to user space each time",
 		      names[body], user ? 3 : 0);
-	if (body == BODY_HLT)
-		check(vcpu->area->result.timers == 100, "the timer wakes each HLT (%d)", (int)vcpu->area->result.timers);
+	if (body == BODY_HLT || body == BODY_TPR)
+		check(vcpu->area->result.timers == 100, "%s is interrupted in each turn (%d)", names[body],
+		      (int)vcpu->area->result.timers);
 }
 
 /* A page fault of the VMM leaves another CR2 behind. */

@@ -20,6 +20,7 @@ static const struct {
 } lists[] = {
 	{ "smoke", test_smoke, "the VMM and its guest work, PMU or not" },
 	{ "count", test_count, "every counter counts exactly across every kind of exit" },
+	{ "tpr", test_tpr, "counts are exact where the APIC does not hold interrupts back itself (Intel)" },
 	{ "access", test_access, "which register accesses exit" },
 	{ "put", test_put, "nothing of a guest is left in hardware after a put" },
 	{ "park", test_park, "what a vCPU leaves in hardware is free, safe and found" },

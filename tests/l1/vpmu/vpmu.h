@@ -152,6 +152,7 @@ int deny_instructions(const struct machine *machine, bool deny);
 
 /* Programs: one per test list. */
 int test_count(void);
+int test_tpr(void);
 int test_access(void);
 int test_put(void);
 int test_park(void);

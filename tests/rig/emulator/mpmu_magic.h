@@ -148,7 +148,7 @@
 #else
 
 /*
- * Kept by code that shares nothing with the counters.  Instructions and
+ * Kept by code that shares no sum with the counters.  Instructions and
  * branches are those retired before the READ_TRUTH itself: a faulting or
  * VM-exiting instruction does not retire, REP is one, VMRESUME and VMRUN belong
  * to root mode.

@@ -219,7 +219,8 @@ Bit32u bx_mpmu_c::advance(Bit32u counters)
     if (!(counters & 1))
       continue;
     const mpmu_event *e = &event[c];
-    const Bit64s grown = now(e->source) - last[e->source];
+    const Bit64s come = now(e->source) - last[e->source];
+    const Bit64s grown = e->per_cycle && come > cycles ? cycles : come;
     const Bit64s delta = e->of_source * grown + e->of_cycles * cycles;
     const Bit64s sum = (Bit64s) pmc[c] + delta;
     if (sum > (Bit64s) MPMU_WIDTH_MASK)
@@ -449,11 +450,13 @@ void bx_mpmu_c::guest_left(void)
   take_record(false);
 }
 
-// What exits does not retire, and what it did so far belongs to the guest: it
-// is undone before GLOBAL_CTRL is the host's.
+// An instruction belongs to the guest to its end, or is undone, before
+// GLOBAL_CTRL is the host's.  RETIRES: the exit is a trap in the middle of it.
 void bx_mpmu_c::exit_begin(bool retires)
 {
-  if (!retires)
+  if (retires)
+    sync(true);
+  else
     forget_accesses();
   guest_left();
   in_exit = true;

@@ -78,6 +78,7 @@ enum {
 struct mpmu_event {
   mpmu_source source;
   int of_source, of_cycles;             // weights, after CMASK and INV
+  bool per_cycle;                       // by CMASK: as many as cycles at most
 };
 
 struct mpmu_pmi {
@@ -241,7 +242,7 @@ private:
   reg decode_intel_msr(Bit32u msr) const;
   reg decode_amd_msr(Bit32u msr) const;
   Bit64u read_reg(reg r) const;
-  Bit64u selector_high(void) const;
+  Bit64u selector_high(unsigned i) const;
   bool check_reg(reg r, Bit64u value) const;
   void commit_reg(reg r, Bit64u value);
   void clear_status(Bit64u value);

@@ -30,11 +30,11 @@ static const event_code events[] = {
   // Exact.
   { INTEL, 0x3c, 0x00, MPMU_CYCLES },
   { INTEL, 0x3c, 0x01, MPMU_REF_CYCLES },
-  { INTEL, 0x3c, 0x08, MPMU_REF_CYCLES },       // distributed among threads
-  { INTEL, 0xec, 0x02, MPMU_CYCLES },           // the same
+  { COVES, 0x3c, 0x08, MPMU_REF_CYCLES },       // distributed among threads
+  { COVES, 0xec, 0x02, MPMU_CYCLES },           // the same
   { INTEL, 0xc0, 0x00, MPMU_INSTRUCTIONS },
   { INTEL, 0xc0, 0x01, MPMU_INSTRUCTIONS },     // PREC_DIST
-  { INTEL, 0xa4, 0x01, MPMU_SLOTS },
+  { COVES, 0xa4, 0x01, MPMU_SLOTS },
   { COVES, 0xa4, 0x02, TOPDOWN(3) },
   { GLC,   0xa4, 0x04, TOPDOWN(1) },
   { GLC,   0xa4, 0x08, TOPDOWN(5) },
@@ -132,16 +132,17 @@ mpmu_source bx_mpmu_c::decode_amd(Bit64u sel) const
   return find_event((sel & 0xff) | ((sel >> 32) & 0xf) << 8, (sel >> 8) & 0xff);
 }
 
-// One event per cycle at most, slots apart.  CMASK up to that maximum counts
-// the cycles with an event, beyond it none; INV counts the others.  EDGE leaves
-// events that come alone as they are; those that come in each cycle never rise.
+// One event per cycle, slots apart: events that come together are taken to fill
+// cycles one by one.  CMASK up to that maximum counts the cycles with an event,
+// beyond it none; INV counts the others.  EDGE leaves events that come alone as
+// they are; those that come in each cycle never rise.
 mpmu_event bx_mpmu_c::filter_event(mpmu_source source, Bit64u sel) const
 {
   const unsigned cmask = (sel >> 24) & 0xff;
   const bool invert = (sel >> 23) & 1, edge = (sel >> 18) & 1;
   const bool steady = source <= MPMU_SLOTS;
   const unsigned most = source == MPMU_SLOTS ? model->slots : 1;
-  mpmu_event e = { source, source != MPMU_NOTHING, 0 };
+  mpmu_event e = { source, source != MPMU_NOTHING, 0, cmask != 0 };
 
   if (source == MPMU_NOTHING)
     return e;
@@ -205,6 +206,7 @@ void bx_mpmu_c::rebuild_fixed(unsigned i)
   event[c].source = fixed_events[i];
   event[c].of_source = 1;
   event[c].of_cycles = 0;
+  event[c].per_cycle = false;
   allow(c, field & 1, field & 2, 0);
   if (field & 8)
     interrupts |= 1u << c;

@@ -181,17 +181,22 @@ Bit64u bx_mpmu_c::status_mask(void) const
   return mask;
 }
 
+// Whether they are enabled does not matter, for the PMI neither.
 Bit64u bx_mpmu_c::inuse(void) const
 {
   Bit64u used = 0;
+  bool asks = false;
 
-  for (unsigned i = 0; i < nr_gp; i++)
+  for (unsigned i = 0; i < nr_gp; i++) {
     used |= (Bit64u) ((eventsel[i] & 0xff) != 0) << i;
-  for (unsigned i = 0; i < nr_fixed; i++)
-    used |= (Bit64u) (((fixed_ctrl >> (4 * i)) & 3) != 0) << (32 + i);
-  if (interrupts)
-    used |= BX_CONST64(1) << 63;
-  return used;
+    asks |= (eventsel[i] >> 20) & 1;
+  }
+  for (unsigned i = 0; i < nr_fixed; i++) {
+    const unsigned field = fixed_ctrl >> (4 * i);
+    used |= (Bit64u) ((field & 3) != 0) << (32 + i);
+    asks |= (field >> 3) & 1;
+  }
+  return used | (Bit64u) asks << 63;
 }
 
 Bit64u bx_mpmu_c::read_reg(reg r) const
@@ -214,12 +219,14 @@ Bit64u bx_mpmu_c::read_reg(reg r) const
   }
 }
 
-// Bits of a selector beyond 31 that Intel takes.
-Bit64u bx_mpmu_c::selector_high(void) const
+// Bits of selector i beyond 31 that Intel takes.  IN_TXCP is that of PMC 2 alone.
+Bit64u bx_mpmu_c::selector_high(unsigned i) const
 {
-  const Bit64u tsx = model->extras & MPMU_HAS_TSX ? MPMU_IN_TX | MPMU_IN_TXCP : 0;
+  const Bit64u tsx = i == 2 ? MPMU_IN_TX | MPMU_IN_TXCP : MPMU_IN_TX;
 
-  return flaws & MPMU_FLAW_SELECTOR_BITS ? BX_CONST64(0xf) << 32 : tsx;
+  if (flaws & MPMU_FLAW_SELECTOR_BITS)
+    return BX_CONST64(0xf) << 32;
+  return model->extras & MPMU_HAS_TSX ? tsx : 0;
 }
 
 // Intel faults on what AMD drops in silence.
@@ -235,7 +242,7 @@ bool bx_mpmu_c::check_reg(reg r, Bit64u value) const
   for (unsigned i = 0; i < nr_fixed; i++)
     fields |= field << (4 * i);
   switch (r.kind) {
-  case REG_SELECTOR:      return !((value & ~selector_high()) >> 32 || (value & any_thread));
+  case REG_SELECTOR:      return !((value & ~selector_high(r.index)) >> 32 || (value & any_thread));
   case REG_COUNTER_FULL:
   case REG_FIXED:         return !beyond;
   case REG_FIXED_CTRL:    return !(value & ~fields);

@@ -2,8 +2,8 @@
 //
 // The truth and the instrument.  The truth counts each retired instruction
 // where it commits and asks the CPU for mode and CPL where a trace begins; it
-// shares neither sums nor hooks with the counters, so that the two can be
-// compared.
+// shares no sum with the counters, so that the two can be compared.  What tells
+// it of branches, interrupts, loads and stores tells them, too.
 
 #ifndef BX_MPMU_TRUTH_H
 #define BX_MPMU_TRUTH_H
