@@ -14,9 +14,11 @@
 
 #include "vpmu.h"
 
-static int open_event(const struct perf_event_attr *attr, int pid, int cpu, unsigned long flags)
+int host_event_open(const struct perf_event_attr *attr, int pid, int cpu, int group,
+		    unsigned long flags)
 {
-	int fd = (int)syscall(SYS_perf_event_open, attr, pid, cpu, -1, flags | PERF_FLAG_FD_CLOEXEC);
+	int fd = (int)syscall(SYS_perf_event_open, attr, pid, cpu, group,
+			      flags | PERF_FLAG_FD_CLOEXEC);
 
 	return fd < 0 ? -errno : fd;
 }
@@ -34,7 +36,7 @@ int host_event_of(int pid, int cpu, unsigned int flags, uint64_t period)
 		.pinned = !!(flags & HOST_PINNED),
 	};
 
-	return open_event(&attr, pid, cpu, flags & HOST_CGROUP ? PERF_FLAG_PID_CGROUP : 0);
+	return host_event_open(&attr, pid, cpu, -1, flags & HOST_CGROUP ? PERF_FLAG_PID_CGROUP : 0);
 }
 
 int host_event(int cpu, unsigned int flags, uint64_t period)
@@ -42,6 +44,22 @@ int host_event(int cpu, unsigned int flags, uint64_t period)
 	if (flags & HOST_TASK)
 		return host_event_of(0, -1, flags, period);
 	return host_event_of(-1, cpu, flags, period);
+}
+
+int host_reader_begin(void **page)
+{
+	int fd = host_event(0, HOST_TASK | HOST_EXCLUDE_GUEST, 0);
+
+	*page = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+	if (fd < 0 || *page == MAP_FAILED)
+		fatal("no event can be mapped");
+	return fd;
+}
+
+void host_reader_end(int fd, void *page)
+{
+	munmap(page, 4096);
+	host_event_close(fd);
 }
 
 #define AUX_PAGES	4
@@ -70,7 +88,7 @@ static int open_trace(int cpu)
 	if (!type || fscanf(type, "%u", &attr.type) != 1)
 		return -ENOENT;
 	fclose(type);
-	fd = open_event(&attr, -1, cpu, 0);
+	fd = host_event_open(&attr, -1, cpu, -1, 0);
 	return fd < 0 ? fd : map_buffers(fd);
 }
 
@@ -132,7 +150,7 @@ static int open_events(const struct host_kind *kind, int cpu)
 			.sample_period = kind->period, .exclude_guest = 1,
 		};
 
-		fd = open_event(&attr, -1, cpu, 0);
+		fd = host_event_open(&attr, -1, cpu, -1, 0);
 	}
 	return fd < 0 ? fd : 0;
 }

@@ -7,9 +7,9 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
+#include "vpmu.h"
 #include "stats.h"
 
 #define TRACING		"/sys/kernel/tracing"
@@ -285,9 +285,9 @@ int trace_ring_open(struct trace_ring *ring, enum trace_event event, int cpu)
 		.sample_type = PERF_SAMPLE_RAW | PERF_SAMPLE_TIME | PERF_SAMPLE_CALLCHAIN,
 	};
 
-	ring->fd = (int)syscall(SYS_perf_event_open, &attr, -1, cpu, -1, PERF_FLAG_FD_CLOEXEC);
+	ring->fd = host_event_open(&attr, -1, cpu, -1, 0);
 	if (ring->fd < 0)
-		return -errno;
+		return ring->fd;
 	ring->page = mmap(NULL, (1 + RING_PAGES) * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED,
 			  ring->fd, 0);
 	if (ring->page != MAP_FAILED)

@@ -252,14 +252,12 @@ static bool round_task(void)
 /* A mapped event lets its task use RDPMC: CR4.PCE, dirty counters cleared. */
 static bool round_rdpmc(void)
 {
-	int fd = host_event(0, HOST_TASK | HOST_EXCLUDE_GUEST, 0);
-	void *page = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
+	void *page;
+	int fd = host_reader_begin(&page);
 
 	sched_yield();
-	if (page != MAP_FAILED)
-		munmap(page, 4096);
-	host_event_close(fd);
-	return page != MAP_FAILED;
+	host_reader_end(fd, page);
+	return true;
 }
 
 static bool round_sample(void)

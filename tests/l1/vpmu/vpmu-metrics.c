@@ -5,7 +5,6 @@
  */
 #include <linux/perf_event.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "vpmu.h"
@@ -179,7 +178,7 @@ static int open_raw(uint64_t config, int group)
 
 	/* Metrics count with a leader of slots, and neither leaves the guest out by itself. */
 	attr.exclude_guest = 1;
-	return (int)syscall(SYS_perf_event_open, &attr, -1, options.cpu, group, 0);
+	return host_event_open(&attr, -1, options.cpu, group, 0);
 }
 
 static void nothing_of_host(struct machine *machine)

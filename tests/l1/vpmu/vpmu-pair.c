@@ -5,10 +5,6 @@
  * read, and both go on.
  */
 #include <linux/perf_event.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
 #include "vpmu.h"
 
@@ -23,7 +19,7 @@ static int open_pair(void)
 		.exclude_guest = 1, .pinned = 1,
 	};
 
-	return (int)syscall(SYS_perf_event_open, &attr, -1, options.cpu, -1, PERF_FLAG_FD_CLOEXEC);
+	return host_event_open(&attr, -1, options.cpu, -1, 0);
 }
 
 static struct mpmu_regs regs;
@@ -40,23 +36,6 @@ static int merging(void)
 	return -1;
 }
 
-/* This task may use RDPMC from now on: no counter of others has a value then. */
-static int let_read(void **page)
-{
-	int fd = host_event(0, HOST_TASK | HOST_EXCLUDE_GUEST, 0);
-
-	*page = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
-	if (fd < 0 || *page == MAP_FAILED)
-		fatal("no event can be mapped");
-	return fd;
-}
-
-static void end_reading(int fd, void *page)
-{
-	munmap(page, 4096);
-	host_event_close(fd);
-}
-
 /* Where an event ended, the next one may have the Merge event. */
 static void test_goes_on(void)
 {
@@ -69,9 +48,9 @@ static void test_goes_on(void)
 	pair = open_pair();
 	i = merging();
 	check(pair >= 0 && i > 0, "A12 pair: the event has two counters (%d)", i);
-	fd = let_read(&page);
+	fd = host_reader_begin(&page);
 	check(i > 0 && merging() == i && regs.gp[i], "A12 pair: it goes on as a task gets RDPMC");
-	end_reading(fd, page);
+	host_reader_end(fd, page);
 	host_event_close(pair);
 }
 
@@ -82,10 +61,10 @@ static void test_leaves_nothing(void)
 
 	host_event_close(pair);
 	check(i > 0 && merging() < 0 && regs.gp[i], "A12 pair: where it ended, a value is left");
-	fd = let_read(&page);
+	fd = host_reader_begin(&page);
 	merging();
 	check(i > 0 && !regs.gp[i - 1] && !regs.gp[i], "A12 pair: but none for a task that gets RDPMC");
-	end_reading(fd, page);
+	host_reader_end(fd, page);
 }
 
 /* One counts, so that the guest keeps its PMU; it reads all others. */

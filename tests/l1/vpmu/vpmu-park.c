@@ -12,7 +12,6 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -119,7 +118,7 @@ static void *map_event(void)
 		.type = PERF_TYPE_HARDWARE, .config = PERF_COUNT_HW_INSTRUCTIONS,
 		.size = sizeof(attr), .disabled = 1, .exclude_guest = 1,
 	};
-	int fd = (int)syscall(SYS_perf_event_open, &attr, 0, -1, -1, PERF_FLAG_FD_CLOEXEC);
+	int fd = host_event_open(&attr, 0, -1, -1, 0);
 	void *page = mmap(NULL, 4096, PROT_READ, MAP_SHARED, fd, 0);
 
 	if (fd < 0 || page == MAP_FAILED)

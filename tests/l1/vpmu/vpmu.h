@@ -3,6 +3,7 @@
 #ifndef VPMU_H
 #define VPMU_H
 
+#include <linux/perf_event.h>
 #include <pthread.h>
 #include <sys/types.h>
 
@@ -60,6 +61,12 @@ int machine_run(struct machine *machine);
 /* Of a task, of a CPU (pid -1), or of a control group's directory on a CPU. */
 int host_event_of(int pid, int cpu, unsigned int flags, uint64_t period);
 int host_event(int cpu, unsigned int flags, uint64_t period);
+/* perf_event_open(), closed at exec; what it returns, or a negative errno. */
+int host_event_open(const struct perf_event_attr *attr, int pid, int cpu, int group,
+		    unsigned long flags);
+/* In between this task may use RDPMC: no counter of others has a value then. */
+int host_reader_begin(void **page);
+void host_reader_end(int fd, void *page);
 /* A trace of a CPU by PT, disabled, the same each time. */
 int host_trace(int cpu);
 void host_event_enable(int fd, bool on);
