@@ -11,7 +11,6 @@
 
 #define MSR_PERF_CAPABILITIES 0x345
 #define MSR_FIXED_CTRL	0x38d
-#define MSR_HARMLESS	0x277	/* PAT: starts and stops nothing */
 #define SKYLAKE_SP	0x5065	/* family, model: the signature without the stepping */
 
 const char *const event_names[NR_EVENTS] = {

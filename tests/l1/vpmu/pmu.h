@@ -6,6 +6,7 @@
 #include "vmm.h"
 
 #define PMC_FIXED	32	/* bit of fixed counter 0 in GLOBAL_CTRL */
+#define MSR_HARMLESS	0x277	/* PAT: starts and stops nothing */
 
 enum event {
 	EVENT_NONE,

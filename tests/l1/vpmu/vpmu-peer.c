@@ -13,7 +13,6 @@
 
 #define WRAP			(1ULL << 48)
 #define BODY_INSTRUCTIONS	4	/* in a turn of BODY_PLAIN */
-#define MSR_HARMLESS		0x277	/* PAT */
 
 /* --- counters start, are read and stop --- */
 
