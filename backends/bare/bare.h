@@ -30,6 +30,7 @@
 #define NR_VECTORS	0x25
 
 #define MSR_PERF_CAPABILITIES 0x345
+#define PERF_CAP_METRICS BIT(15)
 #define MSR_EFER	0xc0000080
 #define EFER_SCE	0x0001
 #define EFER_LME	0x0100
@@ -131,6 +132,7 @@ struct vcpu_pages {
 	u8 control[0x1000];	/* VMCS or VMCB */
 	u64 pml4[512], pdpt[512], pd[512];	/* EPT or nested page tables */
 	u8 msr_bitmap[0x2000];
+	u8 virtual_apic[0x1000];	/* VMX: of it the guest has CR8 alone */
 };
 
 /* The guest's for as long as it runs: the host has no use for them. */

@@ -209,7 +209,10 @@ static int read_caps(struct mpmu_caps *caps)
 
 	if (cpuid(1, 0).ecx & BIT(15))
 		leaves.perf_capabilities = rdmsr(MSR_PERF_CAPABILITIES);
-	return mpmu_caps_decode(caps, &leaves);
+	if (mpmu_caps_decode(caps, &leaves))
+		return -1;
+	/* Guests would reach what the library ignores. */
+	return leaves.perf_capabilities & PERF_CAP_METRICS && !caps->metrics_width ? -1 : 0;
 }
 
 /* No leaf tells the fields of PERF_METRICS: Sapphire, Emerald and Granite Rapids have eight. */

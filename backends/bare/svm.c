@@ -13,8 +13,9 @@
 
 #define INTERCEPT_RDPMC		BIT(15)
 #define INTERCEPT_IRET		BIT(20)
-/* INTR, NMI, VINTR, CPUID, HLT, I/O, MSRs, shutdown. */
-#define INTERCEPT1		(BIT(0) | BIT(1) | BIT(4) | BIT(18) | BIT(24) | BIT(27) | BIT(28) | BIT(31))
+/* INTR, NMI, VINTR, CPUID, INVD, HLT, I/O, MSRs, shutdown. */
+#define INTERCEPT1		(BIT(0) | BIT(1) | BIT(4) | BIT(18) | BIT(22) | BIT(24) | BIT(27) | \
+				 BIT(28) | BIT(31))
 /* VMRUN and all the others of SVM. */
 #define INTERCEPT2		0x7f
 

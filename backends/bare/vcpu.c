@@ -142,10 +142,31 @@ static void retire(struct vcpu *vcpu)
 	mpmu_emulate(&vcpu->cpu->mpmu, &vcpu->mpmu, MPMU_EVENT_INSTRUCTIONS, vcpu->cpl);
 }
 
+/* What the host has and no guest: debug stores, leaf 23H, IBS, NB and L3 counters. */
+static const struct { u32 leaf; struct cpuid bits; } hidden[] = {
+	{ 1, { .ecx = BIT(2) | BIT(4), .edx = BIT(21) } }, { 7, { .eax = BIT(8) } },
+	{ 0x23, { ~0u, ~0u, ~0u, ~0u } }, { 0x8000001b, { ~0u, ~0u, ~0u, ~0u } },
+	{ 0x80000001, { .ecx = BIT(10) | BIT(24) | BIT(28) } },
+};
+
+/* No leaf but 0AH depends on the model. */
 static void emulate_cpuid(struct vcpu *vcpu)
 {
-	struct cpuid r = cpuid((u32)vcpu->regs.rax, (u32)vcpu->regs.rcx);
+	u32 leaf = (u32)vcpu->regs.rax;
+	struct cpuid r = cpuid(leaf, (u32)vcpu->regs.rcx);
+	struct mpmu_cpuid pmu = { .vendor = guest_mode->vendor };
 
+	for (u32 i = 0; i < sizeof(hidden) / sizeof(hidden[0]); i++) {
+		if (hidden[i].leaf != leaf)
+			continue;
+		r.eax &= ~hidden[i].bits.eax;
+		r.ebx &= ~hidden[i].bits.ebx;
+		r.ecx &= ~hidden[i].bits.ecx;
+		r.edx &= ~hidden[i].bits.edx;
+	}
+	mpmu_caps_encode(&pmu, &vcpu->mpmu.caps);
+	if (leaf == 0xa)
+		r = (struct cpuid){ pmu.leaf_0a[0], pmu.leaf_0a[1], pmu.leaf_0a[2], pmu.leaf_0a[3] };
 	vcpu->regs.rax = r.eax;
 	vcpu->regs.rbx = r.ebx;
 	vcpu->regs.rcx = r.ecx;
@@ -180,7 +201,7 @@ static bool is_other_msr(u32 msr)
 
 static void emulate_rdmsr(struct vcpu *vcpu)
 {
-	u64 caps = BIT(13) | (vcpu->mpmu.caps.features & MPMU_FEAT_METRICS ? BIT(15) : 0);
+	u64 caps = BIT(13) | (vcpu->mpmu.caps.features & MPMU_FEAT_METRICS ? PERF_CAP_METRICS : 0);
 	u32 msr = (u32)vcpu->regs.rcx;
 	u64 value = msr == MSR_EFER ? EFER_GUEST : msr == MSR_X2APIC_LVTPC ? vcpu->lvtpc :
 		    msr == MSR_MISC_ENABLE ? MISC_ENABLE : msr == MSR_PERF_CAPABILITIES ? caps : 0;

@@ -40,6 +40,23 @@ code_\name\()_end:
 	mov	%cr0, %rax
 	END cr0
 
+	CODE cr8
+	mov	$15, %eax
+	mov	%rax, %cr8
+	mov	%cr8, %rax
+	END cr8
+
+	/* The leaf in RAX, subleaf in RCX. */
+	CODE cpuid
+	cpuid
+	shl	$32, %rcx
+	or	%rcx, %rax
+	END cpuid
+
+	CODE invd
+	invd
+	END invd
+
 	CODE cr4
 	mov	%cr4, %rax
 	or	$CR4_VMXE, %eax

@@ -30,10 +30,10 @@ for personality in intel-spr intel-icx amd-zen4; do
 	boot "$personality" 1 'conform count share pmi access filter idle snapshot state profile bad'
 	said "$personality: who died says why" 'bad: triple fault at 100000'
 	said "$personality: who ran off says where" 'bad: it ran off its memory at 10000000'
-	said "$personality: memory that is missing is told" 'too little memory: 2072 KiB wanted'
+	said "$personality: memory that is missing is told" 'too little memory: 2076 KiB wanted'
 	boot "$personality" 2 'conform count share pmi migrate profile'
 done
-boot intel-gnr 1 snapshot
+boot intel-gnr 1 'snapshot state'
 while read -r personality lacks reason; do
 	boot "$personality" 1 refused --without "${lacks#-}"
 	said "$personality: the console says what is missing" "this machine lacks $reason"

@@ -42,10 +42,10 @@ too_long()
 	local lines
 
 	lines=$(cat backends/bare/*.[chS] | wc -l)
-	[ "$lines" -gt 1000 ] && [ "$lines" -lt 1600 ] || echo "$lines lines of C and assembly"
+	[ "$lines" -gt 1000 ] && [ "$lines" -lt 1700 ] || echo "$lines lines of C and assembly"
 }
 
-silent "it has less than 1,600 lines of C and assembly" too_long
+silent "it has less than 1,700 lines of C and assembly" too_long
 try "the core is in the image" core_has_symbols
 silent "the core needs nothing but what the port header declares" undeclared
 silent "and no more than this list" needs

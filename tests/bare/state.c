@@ -9,6 +9,8 @@
 /* From code.S. */
 extern const u8 code_dr7[], code_dr7_end[], code_cr0[], code_cr0_end[];
 extern const u8 code_cr4[], code_cr4_end[], code_nmi[], code_nmi_end[];
+extern const u8 code_cr8[], code_cr8_end[], code_invd[], code_invd_end[];
+extern const u8 code_cpuid[], code_cpuid_end[];
 
 static void keep_cr2(struct guest *guest, u64 address)
 {
@@ -54,6 +56,34 @@ static void caches(void)
 	check_eq(read_cr(0), host, "CR0: and the host has its own");
 }
 
+/* The task priority decides which of the host's interrupts end guest mode. */
+static void task_priority(void)
+{
+	check_eq(run_raw(code_cr8, code_cr8_end), 15, "CR8: a guest has what it writes");
+	check_eq(read_cr(8), 0, "CR8: and the host has its own");
+	write_cr(8, 0);
+}
+
+/* ECX and EAX. */
+static u64 guest_cpuid(u32 leaf)
+{
+	if (!guest_create_raw(&raw, "raw", code_cpuid, (u64)(code_cpuid_end - code_cpuid)))
+		return 0;
+	raw.vcpu.regs.rax = leaf;
+	guest_run(&raw);
+	return raw.vcpu.regs.rax;
+}
+
+/* What the host has, and no guest. */
+static void cpuid_leaves(void)
+{
+	if (pmu_host.caps.vendor == MPMU_VENDOR_INTEL)
+		check_eq(guest_cpuid(0x23), 0, "CPUID: no leaf 23H");
+	else
+		check_eq(guest_cpuid(0x80000001) >> 32 & 0x11800400, 1 << 23,
+			 "CPUID: no IBS, no NB and no L3 counters");
+}
+
 /* A PMI as NMI, and maybe a fault: both wait as the guest goes on to its next call. */
 static bool takes_nmi(bool fault)
 {
@@ -82,6 +112,11 @@ void test_state(void)
 	two_addresses();
 	check_eq(run_raw(code_dr7, code_dr7_end), 0x700, "DR7: is kept over exits");
 	caches();
+	task_priority();
+	cpuid_leaves();
+	run_raw(code_invd, code_invd_end);
+	check_eq(raw.vcpu.exit.code, pmu_host.caps.vendor == MPMU_VENDOR_INTEL ? 13 : 0x76,
+		 "INVD: ends a guest, as it would undo what others wrote");
 	run_raw(code_cr4, code_cr4_end);
 	check_eq(raw.vcpu.exit.code, pmu_host.caps.vendor == MPMU_VENDOR_INTEL ? 2 : 0x7f,
 		 "CR4: VMXE is a fault, here a triple one");
