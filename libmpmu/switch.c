@@ -690,12 +690,16 @@ bool mpmu_nmi(struct mpmu_cpu *cpu)
 	return cpu->owner && cpu->owner->lent && mpmu_collect_status(cpu, cpu->owner);
 }
 
-/* The owner's values are gone: nobody has to be asked for them. */
+/*
+ * The owner's values are gone: nobody has to be asked for them.  What is left in
+ * hardware, the next one's entry cleans.
+ */
 static void switch_lose(struct mpmu_cpu *cpu)
 {
 	if (cpu->owner)
 		cpu->owner->held = false;
 	cpu->owner = NULL;
+	cpu->cleaned = 0;
 	cpu->settled = NULL;
 }
 

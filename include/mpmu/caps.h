@@ -128,7 +128,9 @@ bool mpmu_caps_valid(const struct mpmu_caps *caps);
  * gaps.  MPMU_FEAT_VMCS_GLOBAL_CTRL is not in CPUID: the caller adds it.  Nor is
  * the number of fields of PERF_METRICS: metrics_width is 64, as for eight of them,
  * and the caller lowers it for a machine with four, where bits 63:32 are reserved.
- * PERF_METRICS without fixed counter 3 is ignored.
+ * PERF_METRICS without fixed counter 3 is ignored: what a guest's CPUID may say.  Refuse
+ * a host of that kind (bit 15 of perf_capabilities, and then metrics_width 0): RDPMC
+ * and GLOBAL_CTRL of a guest would reach a register that the library does not know.
  *
  * @param caps   result, valid; no PMU where the leaves describe none
  * @param leaves raw leaves, as CPUID returns them

@@ -92,8 +92,10 @@ enum mpmu_access {
  *   interrupt takes.  If @p briefly is true it bounds it just above that, at a few
  *   polls: the guest has made it wait in vain lately.  True: it has waited in vain,
  *   to the end.  Nothing to wait for where LVTPC is masked.
- * - request_pmi: raise a performance interrupt in the vCPU through its LVTPC,
- *   before its next entry; wakes it.  In the context of mpmu_nmi(), too.
+ * - request_pmi (reclaim): raise a performance interrupt in the vCPU through its
+ *   LVTPC, before its next entry; wakes it, but not under a lock that the caller may
+ *   hold: from mpmu_reclaim(), mpmu_share() and mpmu_nmi() the wake-up is left to
+ *   another interrupt.
  * - request_reprogram: call mpmu_vcpu_reprogram() before the next entry.
  * - request_intercepts: call mpmu_vcpu_update_intercepts() before the next
  *   entry.

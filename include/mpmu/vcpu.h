@@ -264,7 +264,9 @@ void mpmu_vcpu_reset(struct mpmu_cpu *cpu, struct mpmu_vcpu *vcpu);
 
 /**
  * The vCPU goes away or its memory moves: no CPU may remember it.  Call for
- * each CPU, after the last put or mpmu_evict().  Any context in which @p cpu cannot change.
+ * each CPU, after the last mpmu_put(), or mpmu_evict().  Any context in which @p cpu
+ * cannot change.  Where it owns the PMU all the same, its values are lost, and those in
+ * hardware stay there, counting, until another vCPU owns it, which does not find them.
  * Asserted: @p cpu and @p vcpu are not NULL.
  */
 void mpmu_cpu_forget_vcpu(struct mpmu_cpu *cpu, const struct mpmu_vcpu *vcpu);
@@ -480,13 +482,17 @@ void mpmu_reclaim(struct mpmu_cpu *cpu);
  * and neither an entry nor an exit stops these events.  The contract of
  * mpmu_reclaim(), which this takes the place of, if the set changes; no-op
  * otherwise.  To be called before the first of them is written, and after the last
- * has been.  Bits that the machine lacks are ignored.  PERF_METRICS goes with fixed
+ * has been.  Bits that the machine lacks lend nothing.  PERF_METRICS goes with fixed
  * counter 3.
  *
  * While a vCPU owns the rest, the host writes the registers of these counters, their
  * fields of FIXED_CTR_CTRL, and their bits of GLOBAL_CTRL and of the status, and
- * keeps the others.  LVTPC is the host's then, and mpmu_nmi() finds the guest's
- * part.  A port that never calls this has none of it, and displaces.
+ * keeps the others.  The library reads FIXED_CTR_CTRL and writes it back with IRQs off:
+ * no NMI handler of the host may write it in between.  So an event that a handler stops,
+ * as one that samples, has a GP counter, or the port displaces it.
+ *
+ * LVTPC is the host's then, and mpmu_nmi() finds the guest's part.  A port that never
+ * calls this has none of it, and displaces.
  * Asserted: @p cpu.
  */
 void mpmu_share(struct mpmu_cpu *cpu, mpmu_pmcs host);

@@ -961,9 +961,31 @@ static void forgotten_owner(void)
 	assert_true(!vcpu->cpu->mpmu.owner && !vcpu->cpu->mpmu.pmi_target);
 }
 
+/* What it had is in hardware still, beyond the model of the next one, too. */
+static void forgotten_values(void)
+{
+	struct stub_cpu *cpu = &one.machine.cpus[0];
+	struct stub_vcpu small;
+
+	unit_world_init(&one, "intel-spr", "intel-spr");
+	one_wrmsr(0x186 + 6, GUEST_COUNTS);
+	one_counts(&one.vcpu);
+	stub_exit(&one.vcpu);
+	assert_int_not_equal(cpu->pmu.eventsel[6].value, 0);
+	mpmu_cpu_forget_vcpu(&cpu->mpmu, &one.vcpu.mpmu);
+	cpu->pmu.owned = false;
+	stub_vcpu_init(&small, &one.machine, unit_caps("intel-v4-small"));
+	stub_vcpu_load(&small, cpu);
+	unit_wrmsr(&small, 0x186, GUEST_COUNTS);
+	stub_enter(&small);
+	assert_int_equal(cpu->pmu.eventsel[6].value | cpu->pmu.gp[6].value, 0);
+	stub_vcpu_put(&small);
+}
+
 static const struct unit_case cases_of_one[] = {
 	{"E1 an interrupt of the host without an event defers the entry", refused_alone},
 	{"D10 an owner that is forgotten is gone", forgotten_owner},
+	{"D10 and no guest finds its values", forgotten_values},
 	{"GLOBAL_CTL written through reaches hardware", global_ctrl_live},
 	{"a guest without status registers saves no status", no_status},
 	{"another vCPU is put", another_put},
