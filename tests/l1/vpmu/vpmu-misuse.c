@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/klog.h>
 #include <unistd.h>
 
 #include "choice.h"
@@ -201,17 +200,7 @@ static void test_vm_attribute(int vm)
 /* Lines of the log that say why there are no mediated PMUs. */
 static int count_reasons(void)
 {
-	static const char line[] = "mediated PMU: not available, this host lacks: ";
-	static char log[1 << 20];
-	int size = klogctl(3, log, sizeof(log) - 1), count = 0;
-	char *at = log;
-
-	log[size < 0 ? 0 : size] = 0;
-	while ((at = strstr(at, line))) {
-		count++;
-		at++;
-	}
-	return count;
+	return log_count("mediated PMU: not available, this host lacks: ");
 }
 
 static void try_parameter(const char *name, const char *text, int want)
