@@ -229,6 +229,9 @@ void vmx_mpmu_enter_vmcs(struct vcpu_vmx *vmx, u64 global_ctrl)
 	if (kvm_vcpu_uses_mediated_pmu(vcpu)) {
 		vmx_mpmu_enable_switch(vmx);
 		vmx_mpmu_set_global_ctrl(vcpu, global_ctrl);
+		/* The first use stopped perf's switches in one VMCS: an entry may fail after it. */
+		vmcs_write32(VM_ENTRY_MSR_LOAD_COUNT, vmx->msr_autoload.guest.nr);
+		vmcs_write32(VM_EXIT_MSR_LOAD_COUNT, vmx->msr_autoload.host.nr);
 	} else {
 		vmx_mpmu_disable_switch(vmx);
 	}
