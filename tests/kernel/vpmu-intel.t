@@ -10,5 +10,6 @@
 
 vpmu_prepare
 vpmu_personality 'intel-spr compat' intel-spr pmi
+vpmu_test 'intel-spr, an NMI of the platform' intel-spr nmi vpmu.mediated=Y
 vpmu_test 'intel-spr, without APICv' intel-spr tpr 'vpmu.mediated=Y vpmu.params=enable_apicv=0'
 done_testing

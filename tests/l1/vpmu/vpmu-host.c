@@ -649,6 +649,45 @@ static void test_sampled(struct machine *machine, int delay)
 	      delay);
 }
 
+/*
+ * A guest beside an event of the host knows of overflows before their NMIs come, or of
+ * such as have none, where KVM has executed the instruction.  Perf expects these NMIs.
+ * It must not claim another one, such as a dump button's: a guest would keep that from
+ * the host as long as it likes.  The log is cleared: what it says of that NMI is no
+ * complaint.
+ */
+int test_nmi(void)
+{
+	const char *unknown = "NMI received for unknown reason";
+	struct machine machine;
+	struct guest_job *job;
+	int event, unclaimed;
+
+	if (!emu_present())
+		fatal("the NMI comes from the emulator");
+	event = host_event(options.cpu, HOST_EXCLUDE_GUEST | HOST_PINNED, 0);
+	machine_start(&machine, &(struct vm_config){ 0 });
+	job = &machine.vm.cpu[0].area->job;
+	pmi_job(&machine.pmu, job, BODY_CPUID, 1000, false);
+	job_write(job, pmu_eventsel(&machine.pmu, 0),
+		  pmu_select(&machine.pmu, EVENT_INSTRUCTIONS, MODE_USER, true));
+	job->flags |= JOB_USER;
+	sleep(1);	/* the line that the NMI is worth would tear those of others */
+	if (machine_run(&machine))
+		fatal("the guest ended");
+	unclaimed = log_count(unknown);
+	MPMU_MAGIC_NOP(MPMU_CMD_RAISE_NMI, 0);
+	sleep(1);
+	check(machine.vm.cpu[0].area->result.pmis > 100, "A6 a guest has PMIs beside an event of the host");
+	check(!unclaimed, "A6 somebody claims each NMI");
+	check(log_count(unknown) == unclaimed + 1, "A6 nobody claims the platform's");
+	check(!log_count("WARNING:") && !log_count("BUG:"), "A6 nothing else is in the log");
+	log_clear();
+	host_event_close(event);
+	machine_stop(&machine);
+	return 0;
+}
+
 int test_host(void)
 {
 	struct machine machine;

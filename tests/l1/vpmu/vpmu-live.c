@@ -28,6 +28,7 @@
 #define NOT_CANONICAL	(1ULL << 63)
 #define LOG_SIZE	(1 << 18)
 #define LOG_READ_ALL	3
+#define LOG_CLEAR	5
 
 /* --- the vCPU in a thread of its own --- */
 
@@ -541,6 +542,11 @@ int log_count(const char *text)
 		count++;
 	}
 	return count;
+}
+
+void log_clear(void)
+{
+	klogctl(LOG_CLEAR, NULL, 0);
 }
 
 /* Row B6: what is in the way is named, with its owner. */

@@ -29,6 +29,7 @@ static const struct {
 	{ "peer", test_peer, "what exits, counters and samples cost any host, for comparison" },
 	{ "metrics", test_metrics, "PERF_METRICS of a guest, exact, its own, and free" },
 	{ "host", test_host, "host events beside a counting guest" },
+	{ "nmi", test_nmi, "an NMI that is neither a guest's nor perf's (Intel)" },
 	{ "windows", test_windows, "host events lack only what displaced windows hide" },
 	{ "dumps", test_dumps, "counters hold nothing of the other side's at any entry or exit" },
 	{ "state", test_state, "a PMU moves to another VM and counts on" },

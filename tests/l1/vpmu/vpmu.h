@@ -90,6 +90,7 @@ bool host_shares(void);
 
 /* Does the kernel's log have that text? */
 int log_count(const char *text);
+void log_clear(void);
 
 /*
  * Between two instructions of the guest, a vCPU goes on as another, whose VM has the
@@ -172,6 +173,7 @@ int test_exits(void);
 int test_peer(void);
 int test_metrics(void);
 int test_host(void);
+int test_nmi(void);
 int test_windows(void);
 int test_dumps(void);
 int test_state(void);

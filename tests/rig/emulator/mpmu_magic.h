@@ -29,6 +29,7 @@
 #define MPMU_CMD_COUNT_MEMORY	0x0d	/* the truth has loads and stores from now on, all CPUs */
 #define MPMU_CMD_RECORD		0x0e	/* RDI: dumps to come of this CPU, at its entries and exits */
 #define MPMU_CMD_READ_RECORD	0x0f	/* RDI: struct mpmu_record, the oldest not read */
+#define MPMU_CMD_RAISE_NMI	0x10	/* as a platform does, and no counter */
 
 #define MPMU_MAGIC_BASE		0x6d700000
 #define MPMU_MAGIC(cmd, arg)	(MPMU_MAGIC_BASE | ((cmd) << 8) | (arg))

@@ -133,6 +133,9 @@ void BX_CPU_C::mpmu_command(unsigned command, unsigned arg)
   case MPMU_CMD_RAISE_PT:
     mpmu.raise_pt();
     break;
+  case MPMU_CMD_RAISE_NMI:
+    deliver_NMI();
+    break;
   case MPMU_CMD_SET_PMI_DELAY:
     bx_mpmu_c::delay = RDI > 4000 ? 4000 : RDI;
     break;
