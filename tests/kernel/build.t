@@ -8,7 +8,7 @@
 . "$(dirname "$0")/../lib/common.sh"
 . "$MPMU_TOP/tests/lib/tap.sh"
 
-need_packages gcc make flex bison bc libelf-dev perl xz-utils rsync linux-libc-dev
+need_packages gcc make flex bison bc libelf-dev perl xz-utils lz4 rsync linux-libc-dev
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 mkdir "$work/bin" "$work/cache"
