@@ -164,9 +164,10 @@ static void emulate_cpuid(struct vcpu *vcpu)
 		r.ecx &= ~hidden[i].bits.ecx;
 		r.edx &= ~hidden[i].bits.edx;
 	}
-	mpmu_caps_encode(&pmu, &vcpu->mpmu.caps);
-	if (leaf == 0xa)
+	if (leaf == 0xa) {
+		mpmu_caps_encode(&pmu, &vcpu->mpmu.caps);
 		r = (struct cpuid){ pmu.leaf_0a[0], pmu.leaf_0a[1], pmu.leaf_0a[2], pmu.leaf_0a[3] };
+	}
 	vcpu->regs.rax = r.eax;
 	vcpu->regs.rbx = r.ebx;
 	vcpu->regs.rcx = r.ecx;
